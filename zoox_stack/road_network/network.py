@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,7 @@ def _ragged(width: int | None, dtype: type) -> Ragged:
     return Ragged.from_rows([], dtype, width)
 
 
-def _none(dtype: type) -> NDArray[np.generic]:
+def _none(dtype: type) -> NDArray[Any]:
     return np.zeros(0, dtype)
 
 
@@ -53,27 +54,27 @@ class RoadNetwork:
     """
 
     name: str = ""
-    lane_ids: NDArray[np.int64] = field(default_factory=lambda: _none(np.int64))  # type: ignore[arg-type,return-value]
-    lane_types: NDArray[np.uint8] = field(default_factory=lambda: _none(np.uint8))  # type: ignore[arg-type,return-value]
-    lane_turns: NDArray[np.uint8] = field(default_factory=lambda: _none(np.uint8))  # type: ignore[arg-type,return-value]
-    lane_in_intersection: NDArray[np.bool_] = field(default_factory=lambda: _none(np.bool_))  # type: ignore[arg-type,return-value]
-    lane_speed_limits: NDArray[np.float32] = field(default_factory=lambda: _none(np.float32))  # type: ignore[arg-type,return-value]
-    lane_widths: NDArray[np.float32] = field(default_factory=lambda: _none(np.float32))  # type: ignore[arg-type,return-value]
+    lane_ids: NDArray[np.int64] = field(default_factory=lambda: _none(np.int64))
+    lane_types: NDArray[np.uint8] = field(default_factory=lambda: _none(np.uint8))
+    lane_turns: NDArray[np.uint8] = field(default_factory=lambda: _none(np.uint8))
+    lane_in_intersection: NDArray[np.bool_] = field(default_factory=lambda: _none(np.bool_))
+    lane_speed_limits: NDArray[np.float32] = field(default_factory=lambda: _none(np.float32))
+    lane_widths: NDArray[np.float32] = field(default_factory=lambda: _none(np.float32))
     centre_lines: Ragged = field(default_factory=lambda: _ragged(3, np.float64))
     left_boundaries: Ragged = field(default_factory=lambda: _ragged(3, np.float64))
-    left_boundary_types: NDArray[np.uint8] = field(default_factory=lambda: _none(np.uint8))  # type: ignore[arg-type,return-value]
+    left_boundary_types: NDArray[np.uint8] = field(default_factory=lambda: _none(np.uint8))
     right_boundaries: Ragged = field(default_factory=lambda: _ragged(3, np.float64))
-    right_boundary_types: NDArray[np.uint8] = field(default_factory=lambda: _none(np.uint8))  # type: ignore[arg-type,return-value]
+    right_boundary_types: NDArray[np.uint8] = field(default_factory=lambda: _none(np.uint8))
     successors: Ragged = field(default_factory=lambda: _ragged(None, np.int32))
-    left_neighbours: NDArray[np.int32] = field(default_factory=lambda: _none(np.int32))  # type: ignore[arg-type,return-value]
-    right_neighbours: NDArray[np.int32] = field(default_factory=lambda: _none(np.int32))  # type: ignore[arg-type,return-value]
-    line_ids: NDArray[np.int64] = field(default_factory=lambda: _none(np.int64))  # type: ignore[arg-type,return-value]
-    line_types: NDArray[np.uint8] = field(default_factory=lambda: _none(np.uint8))  # type: ignore[arg-type,return-value]
+    left_neighbours: NDArray[np.int32] = field(default_factory=lambda: _none(np.int32))
+    right_neighbours: NDArray[np.int32] = field(default_factory=lambda: _none(np.int32))
+    line_ids: NDArray[np.int64] = field(default_factory=lambda: _none(np.int64))
+    line_types: NDArray[np.uint8] = field(default_factory=lambda: _none(np.uint8))
     lines: Ragged = field(default_factory=lambda: _ragged(3, np.float64))
-    area_ids: NDArray[np.int64] = field(default_factory=lambda: _none(np.int64))  # type: ignore[arg-type,return-value]
-    area_types: NDArray[np.uint8] = field(default_factory=lambda: _none(np.uint8))  # type: ignore[arg-type,return-value]
+    area_ids: NDArray[np.int64] = field(default_factory=lambda: _none(np.int64))
+    area_types: NDArray[np.uint8] = field(default_factory=lambda: _none(np.uint8))
     areas: Ragged = field(default_factory=lambda: _ragged(3, np.float64))
-    signal_ids: NDArray[np.int64] = field(default_factory=lambda: _none(np.int64))  # type: ignore[arg-type,return-value]
+    signal_ids: NDArray[np.int64] = field(default_factory=lambda: _none(np.int64))
     signal_positions: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 3)))
     signal_lanes: Ragged = field(default_factory=lambda: _ragged(None, np.int32))
 
