@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,7 +68,7 @@ class EgoState:
         return np.array([self.x + d * np.cos(self.yaw), self.y + d * np.sin(self.yaw)])
 
 
-def _empty(*shape: int) -> NDArray[np.float64]:
+def _empty(*shape: int) -> NDArray[Any]:
     return np.zeros(shape)
 
 
@@ -221,7 +222,7 @@ class TrackedAgents:
         n = len(ids)
         order = np.argsort(ids, kind="stable")
 
-        def pick(value: NDArray[np.generic] | None, *shape: int) -> NDArray[np.generic]:
+        def pick(value: NDArray[Any] | None, *shape: int) -> NDArray[Any]:
             return np.zeros((n, *shape)) if value is None else np.asarray(value)[order]
 
         chosen = np.asarray(classes, dtype=np.uint8)[order]

@@ -1,0 +1,105 @@
+"""Parameters declared once: a frozen dataclass whose fields carry default, meaning, unit and range.
+
+The same declaration validates values wherever they come from, declares ROS parameters
+(`zoox_stack.ros.parameters`) and makes the documentation tables.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from difflib import get_close_matches
+from typing import Any, TypeVar
+
+from zoox_stack.core.errors import ConfigurationError
+
+_KEY = "parameter"
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class ParameterInfo:
+    """What is known about one parameter.
+
+    Attributes:
+        name: Field name.
+        default: Default value; its type (bool, int, float, str, list) is the parameter's type.
+        description: One sentence.
+        unit: SI unit, empty if dimensionless.
+        low: Smallest allowed value, None for no limit.
+        high: Largest allowed value, None for no limit.
+        choices: Allowed values, empty for any.
+    """
+
+    name: str
+    default: Any
+    description: str
+    unit: str = ""
+    low: float | None = None
+    high: float | None = None
+    choices: tuple[Any, ...] = ()
+
+
+def parameter(
+    default: Any,
+    description: str,
+    *,
+    unit: str = "",
+    low: float | None = None,
+    high: float | None = None,
+    choices: Sequence[Any] = (),
+) -> Any:
+    """A dataclass field that is a parameter; arguments as in `ParameterInfo`."""
+    info = {"description": description, "unit": unit, "low": low, "high": high, "choices": tuple(choices)}
+    if isinstance(default, (list, tuple)):
+        return field(default_factory=lambda: tuple(default), metadata={_KEY: info | {"default": tuple(default)}})
+    return field(default=default, metadata={_KEY: info | {"default": default}})
+
+
+def describe(config: type) -> list[ParameterInfo]:
+    """All parameters of a dataclass, in order."""
+    return [ParameterInfo(name=f.name, **f.metadata[_KEY]) for f in fields(config) if _KEY in f.metadata]
+
+
+def check_value(owner: str, info: ParameterInfo, value: Any) -> Any:
+    """Return `value` converted to the parameter's type, or raise ConfigurationError naming what is wrong."""
+    label = f"parameter {owner}.{info.name}"
+    kind = type(info.default)
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    if kind is tuple and isinstance(value, (list, tuple)):
+        value = tuple(value)
+    if type(value) is not kind:
+        raise ConfigurationError(f"{label}: expected {kind.__name__}, found {type(value).__name__} {value!r}")
+    for number in value if kind is tuple else (value,):
+        if isinstance(number, float) and not math.isfinite(number):
+            raise ConfigurationError(f"{label}: expected a finite number, found {number}")
+        if isinstance(number, (int, float)) and not isinstance(number, bool):
+            if info.low is not None and number < info.low or info.high is not None and number > info.high:
+                low = "-inf" if info.low is None else info.low
+                high = "inf" if info.high is None else info.high
+                raise ConfigurationError(f"{label}: expected {low} .. {high} {info.unit}, found {number}".rstrip())
+    if info.choices and value not in info.choices:
+        raise ConfigurationError(f"{label}: expected one of {', '.join(map(str, info.choices))}, found {value!r}")
+    return value
+
+
+def build(config: type[T], values: Mapping[str, Any], owner: str) -> T:
+    """Make a checked instance of a parameter dataclass.
+
+    Args:
+        config: The dataclass.
+        values: Values by name; names left out keep their default.
+        owner: Named in errors, for example the node.
+
+    Raises:
+        ConfigurationError: Unknown name (with the nearest known one), wrong type, out of range.
+    """
+    known = {info.name: info for info in describe(config)}
+    for name in values:
+        if name not in known:
+            close = get_close_matches(name, known, n=1)
+            hint = f"; did you mean {close[0]}?" if close else f"; known are {', '.join(known)}"
+            raise ConfigurationError(f"parameter {owner}.{name} does not exist{hint}")
+    return config(**{name: check_value(owner, known[name], value) for name, value in values.items()})
