@@ -1,0 +1,324 @@
+"""The network: a scene encoder (CNN) and an interaction decoder (graph network), in PyTorch.
+
+Shapes: B scenes, N agents (row 0 is the ego), M lane pieces, K modes, T = 80 steps, J = 16 knots of 0.5 s, P plans.
+
+The ego's plan enters as an intervention: futures without a plan are predicted first; a recurrent cell then steps
+through the plan knot by knot and adds a change of velocity to each future. The change over ``(t_j, t_{j+1}]`` is made
+from the plan up to ``t_j`` only, so that what is predicted for a time never depends on what the ego does later, and it
+is zero while the ego is farther than `REACTION_RANGE`.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from zoox_stack.core.predictions import MODES, STEP, STEPS
+from zoox_stack.prediction.channels import N_CHANNELS
+from zoox_stack.prediction.features import (
+    HISTORY_FEATURES,
+    KNOT_STEPS,
+    KNOTS,
+    POSITION_SCALE,
+    STATIC_FEATURES,
+    VELOCITY_SCALE,
+)
+from zoox_stack.prediction.history import HISTORY_STEPS
+from zoox_stack.prediction.lane_pieces import PIECE_FEATURES
+from zoox_stack.prediction.region import REGION
+
+FEATURE_CHANNELS = 64
+WIDTH = 128
+HEADS = 4
+REACTION_RANGE = 50.0  # [m]
+REACTION_FADE = 10.0  # [m] over which the reaction fades in
+REACTION_HIDDEN = 48
+MAX_VELOCITY_CHANGE = 3.0  # [m/s] per knot: 6 m/s^2
+# Where around an agent the feature map is sampled, in its own frame [m].
+SAMPLE_X = (-8.0, 0.0, 8.0, 18.0, 30.0, 45.0)
+SAMPLE_Y = (-6.0, 0.0, 6.0)
+
+
+def integration_matrix() -> Tensor:
+    """Matrix ``[T, J]`` from velocity changes at the knots 0.5, 1.0, ..., 8.0 s to displacements at the T steps.
+
+    The velocity change is zero now and linear between knots; its integral is exact. Row t depends on knots up to the
+    first one at or after t.
+    """
+    fine = torch.zeros(STEPS + 1, KNOTS, dtype=torch.float64)
+    for i in range(STEPS + 1):
+        knot, part = divmod(i, KNOT_STEPS)
+        share = part / KNOT_STEPS
+        if knot > 0:
+            fine[i, knot - 1] += 1 - share
+        if part:
+            fine[i, knot] += share
+    steps = (fine[1:] + fine[:-1]) * 0.5 * STEP
+    return torch.cumsum(steps, dim=0).float()
+
+
+def spread_matrix() -> Tensor:
+    """Matrix ``[T, J]`` that interpolates values at the knots 0.5, ..., 8.0 s linearly to the T steps (flat before)."""
+    matrix = torch.zeros(STEPS, KNOTS)
+    for i in range(STEPS):
+        at = (i + 1) / KNOT_STEPS - 1
+        low = min(max(int(at // 1), 0), KNOTS - 1)
+        share = min(max(at - low, 0.0), 1.0)
+        matrix[i, low] += 1 - share
+        matrix[i, min(low + 1, KNOTS - 1)] += share
+    return matrix
+
+
+class ResidualBlock(nn.Module):
+    """Two 3x3 convolutions with a shortcut."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(channels, channels, 3, padding=1)
+        self.second = nn.Conv2d(channels, channels, 3, padding=1)
+        nn.init.zeros_(self.second.weight)
+        self.norm = nn.BatchNorm2d(channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return functional.relu(x + self.second(functional.relu(self.norm(self.first(x)))))
+
+
+class SceneEncoder(nn.Module):
+    """Scene image uint8 ``[B, C, 256, 256]`` to a feature map ``[B, 64, 32, 32]`` (4 m cells)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(N_CHANNELS, 40, 4, stride=4)
+        self.norm = nn.BatchNorm2d(40)
+        self.down = nn.Conv2d(40, FEATURE_CHANNELS, 3, stride=2, padding=1)
+        self.near = nn.Sequential(ResidualBlock(FEATURE_CHANNELS), ResidualBlock(FEATURE_CHANNELS))
+        self.wide = nn.Sequential(
+            nn.Conv2d(FEATURE_CHANNELS, 96, 3, stride=2, padding=1), nn.ReLU(), ResidualBlock(96), ResidualBlock(96)
+        )
+        self.back = nn.Conv2d(96, FEATURE_CHANNELS, 1)
+
+    def forward(self, raster: Tensor) -> Tensor:
+        x = functional.relu(self.norm(self.stem(raster.float() * (1.0 / 255.0))))
+        x = self.near(functional.relu(self.down(x)))
+        wide = functional.interpolate(self.back(self.wide(x)), scale_factor=2.0, mode="nearest")
+        return torch.relu(x + wide)
+
+
+def mlp(inputs: int, hidden: int, outputs: int) -> nn.Sequential:
+    """Two linear layers with a normalisation between."""
+    return nn.Sequential(nn.Linear(inputs, hidden), nn.LayerNorm(hidden), nn.ReLU(), nn.Linear(hidden, outputs))
+
+
+class GraphLayer(nn.Module):
+    """Agents and ego receive messages from all agents and lanes: attention with relative poses on the edges."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.query, self.key, self.value = nn.Linear(WIDTH, WIDTH), nn.Linear(WIDTH, WIDTH), nn.Linear(WIDTH, WIDTH)
+        self.edge = mlp(6, 32, 32)
+        self.edge_bias = nn.Linear(32, HEADS)
+        self.edge_value = nn.Linear(32 * HEADS, WIDTH)
+        self.out = nn.Linear(WIDTH, WIDTH)
+        self.feed = mlp(WIDTH, 2 * WIDTH, WIDTH)
+        self.norm_in, self.norm_mid = nn.LayerNorm(WIDTH), nn.LayerNorm(WIDTH)
+
+    def forward(self, agents: Tensor, sources: Tensor, edges: Tensor, allowed: Tensor) -> Tensor:
+        """`agents` [B, N, W], `sources` [B, N + M, W], `edges` [B, N, N + M, 6], `allowed` additive [B, 1, 1, N + M]."""
+        b, n, s = agents.shape[0], agents.shape[1], sources.shape[1]
+        d = WIDTH // HEADS
+        x = self.norm_in(agents)
+        y = self.norm_in(sources)
+        q = self.query(x).view(b, n, HEADS, d).transpose(1, 2)
+        k = self.key(y).view(b, s, HEADS, d).transpose(1, 2)
+        v = self.value(y).view(b, s, HEADS, d).transpose(1, 2)
+        e = functional.relu(self.edge(edges))  # [B, N, S, 32]
+        logits = q @ k.transpose(-1, -2) * d**-0.5 + self.edge_bias(e).permute(0, 3, 1, 2) + allowed
+        weight = torch.softmax(logits, dim=-1)  # [B, H, N, S]
+        message = (weight @ v).transpose(1, 2).reshape(b, n, WIDTH)
+        geometry = (weight.transpose(1, 2) @ e).reshape(b, n, HEADS * 32)
+        agents = agents + self.out(message + self.edge_value(geometry))
+        return agents + self.feed(self.norm_mid(agents))
+
+
+class InteractionDecoder(nn.Module):
+    """Feature map, agents, lanes and ego plans to futures; see the module docstring."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        grid = torch.stack(torch.meshgrid(torch.tensor(SAMPLE_X), torch.tensor(SAMPLE_Y), indexing="ij"), dim=-1)
+        self.register_buffer("sample_points", grid.reshape(-1, 2), persistent=False)
+        self.register_buffer("integrate", integration_matrix(), persistent=False)
+        self.register_buffer("spread", spread_matrix(), persistent=False)
+        self.history = mlp(HISTORY_STEPS * HISTORY_FEATURES + STATIC_FEATURES, WIDTH, WIDTH)
+        self.context = mlp(FEATURE_CHANNELS * len(SAMPLE_X) * len(SAMPLE_Y), WIDTH, WIDTH)
+        self.lane = mlp(PIECE_FEATURES, 64, WIDTH)
+        self.layers = nn.ModuleList([GraphLayer(), GraphLayer()])
+        self.mode = nn.Parameter(torch.randn(MODES, WIDTH) * 0.3)
+        self.future = mlp(WIDTH, 2 * WIDTH, 5 * KNOTS)
+        self.score = mlp(WIDTH, 64, 1)
+        self.cell_start = nn.Linear(WIDTH, REACTION_HIDDEN)
+        self.cell = nn.GRUCell(10, REACTION_HIDDEN)
+        self.reaction = nn.Linear(REACTION_HIDDEN, 2)
+        nn.init.zeros_(self.reaction.weight)
+        nn.init.zeros_(self.reaction.bias)
+
+    def embed(
+        self,
+        features: Tensor,
+        history: Tensor,
+        static: Tensor,
+        pose: Tensor,
+        lane_features: Tensor,
+        lane_pose: Tensor,
+        agent_mask: Tensor,
+        lane_mask: Tensor,
+    ) -> Tensor:
+        """Agent embeddings ``[B, N, W]`` after the graph network. Masks are 1 for real rows, 0 for padding."""
+        b, n = history.shape[0], history.shape[1]
+        own = self.history(torch.cat([history.reshape(b, n, -1), static], dim=-1))
+        cos, sin = pose[..., 2:3], pose[..., 3:4]
+        px, py = self.sample_points[:, 0], self.sample_points[:, 1]
+        x = pose[..., 0:1] + cos * px - sin * py
+        y = pose[..., 1:2] + sin * px + cos * py
+        # Image rows run from front to rear, columns from left to right; grid_sample wants (column, row) in -1..1.
+        column = (REGION.left - y) * (2.0 / REGION.width) - 1.0
+        row = (REGION.front - x) * (2.0 / REGION.length) - 1.0
+        sampled = functional.grid_sample(
+            features, torch.stack([column, row], dim=-1), mode="bilinear", padding_mode="zeros", align_corners=False
+        )
+        agents = own + self.context(sampled.permute(0, 2, 3, 1).reshape(b, n, -1))
+        lanes = self.lane(lane_features)
+        edges = relative_poses(pose, torch.cat([pose, lane_pose], dim=1))
+        allowed = (torch.cat([agent_mask, lane_mask], dim=1) - 1.0)[:, None, None, :] * 1e4
+        for layer in self.layers:
+            agents = layer(agents, torch.cat([agents, lanes], dim=1), edges, allowed)
+        return agents
+
+    def futures(self, agents: Tensor, velocity: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Without a plan: velocity changes ``[B, N, K, J, 2]``, positions ``[B, N, K, T, 2]`` (own frame, [m]), log
+        standard deviations and correlation ``[B, N, K, T, 3]``, mode logits ``[B, N, K]``."""
+        b, n = agents.shape[0], agents.shape[1]
+        hidden = agents[:, :, None] + self.mode
+        out = self.future(hidden).view(b, n, MODES, 5, KNOTS)
+        change = out[:, :, :, :2] * 5.0
+        time = torch.arange(1, STEPS + 1, device=agents.device) * STEP
+        position = velocity[:, :, None, None, :] * time[:, None] + (change @ self.integrate.T).transpose(-1, -2)
+        spread = (out[:, :, :, 2:] @ self.spread.T).transpose(-1, -2)
+        return change.transpose(-1, -2), position, spread, self.score(hidden)[..., 0]
+
+    def react(
+        self, agents: Tensor, modes: Tensor, pose: Tensor, velocity: Tensor, change: Tensor, position: Tensor, plan: Tensor
+    ) -> Tensor:
+        """Displacement ``[B, P, N, K, T, 2]`` (own frame) by which futures change under each plan ``[B, P, J, 6]``.
+
+        `modes` [B, N, K, W] are the mode embeddings of the futures `change` [B, N, K, J, 2], `position` [B, N, K, T, 2].
+        """
+        b, n, k = position.shape[0], position.shape[1], position.shape[2]
+        p = plan.shape[1]
+        cos, sin = pose[:, None, :, 2], pose[:, None, :, 3]  # [B, 1, N]
+        start = self.cell_start(agents[:, :, None] + modes)  # [B, N, K, H]
+        hidden = start[:, None].expand(b, p, n, k, REACTION_HIDDEN).reshape(-1, REACTION_HIDDEN)
+        shift = torch.zeros(b, p, n, k, 2, device=plan.device)
+        speedup = torch.zeros(b, p, n, k, 2, device=plan.device)
+        speedups = []
+        for j in range(KNOTS):
+            ego_x = plan[:, :, None, j, 0] - pose[:, None, :, 0]  # [B, P, N]
+            ego_y = plan[:, :, None, j, 1] - pose[:, None, :, 1]
+            head_x, head_y = plan[:, :, None, j, 2], plan[:, :, None, j, 3]
+            vel_x, vel_y = plan[:, :, None, j, 4], plan[:, :, None, j, 5]
+            turned = torch.stack(
+                [
+                    ego_x * cos + ego_y * sin,
+                    ego_y * cos - ego_x * sin,
+                    head_x * cos + head_y * sin,
+                    head_y * cos - head_x * sin,
+                    vel_x * cos + vel_y * sin,
+                    vel_y * cos - vel_x * sin,
+                ],
+                dim=-1,
+            )[:, :, :, None].expand(b, p, n, k, 6)
+            here = position[:, None, :, :, KNOT_STEPS * j - 1] if j else torch.zeros_like(position[:, None, :, :, 0])
+            pace = velocity[:, None, :, None] + (change[:, None, :, :, j - 1] if j else 0.0)
+            offset = turned[..., :2] - here - shift
+            distance = torch.sqrt(offset.square().sum(-1, keepdim=True) + 1e-3)
+            x = torch.cat(
+                [
+                    offset / POSITION_SCALE,
+                    10.0 / (distance + 5.0),
+                    turned[..., 2:4],
+                    turned[..., 4:6] / VELOCITY_SCALE,
+                    (pace + speedup) / VELOCITY_SCALE,
+                    torch.full_like(distance, j / KNOTS),
+                ],
+                dim=-1,
+            )
+            hidden = self.cell(x.reshape(-1, x.shape[-1]), hidden)
+            gate = ((REACTION_RANGE - distance) / REACTION_FADE).clamp(0.0, 1.0)
+            kick = torch.tanh(self.reaction(hidden)).view(b, p, n, k, 2) * (MAX_VELOCITY_CHANGE * gate)
+            shift = shift + (speedup + 0.5 * kick) * (KNOT_STEPS * STEP)
+            speedup = speedup + kick
+            speedups.append(speedup)
+        return self.integrate @ torch.stack(speedups, dim=-2)
+
+    def forward(
+        self,
+        features: Tensor,
+        agent_history: Tensor,
+        agent_static: Tensor,
+        agent_pose: Tensor,
+        agent_velocity: Tensor,
+        lane_features: Tensor,
+        lane_pose: Tensor,
+        agent_mask: Tensor,
+        lane_mask: Tensor,
+        plans: Tensor,
+        plan_mask: Tensor,
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """For ONNX. `plans` [B, P, J, 6], `plan_mask` [B, P] (0: no plan, the unconditional futures).
+
+        Returns:
+            positions [B, P, N, K, T, 2] in each agent's own frame [m], covariances [B, N, K, T, 3] (xx, xy, yy, own
+            frame, [m^2]), probabilities [B, N, K].
+        """
+        agents = self.embed(
+            features, agent_history, agent_static, agent_pose, lane_features, lane_pose, agent_mask, lane_mask
+        )
+        change, position, spread, logits = self.futures(agents, agent_velocity)
+        moved = self.react(
+            agents, self.mode[None, None].expand(agents.shape[0], agents.shape[1], -1, -1), agent_pose, agent_velocity,
+            change, position, plans,
+        )  # fmt: skip
+        positions = position[:, None] + moved * plan_mask[:, :, None, None, None, None]
+        return positions, covariance(spread), torch.softmax(logits, dim=-1)
+
+
+def covariance(spread: Tensor) -> Tensor:
+    """Covariance xx, xy, yy ``[..., 3]`` [m^2] from raw log standard deviations and correlation ``[..., 3]``."""
+    sx = torch.exp(spread[..., 0].clamp(-3.0, 4.0))
+    sy = torch.exp(spread[..., 1].clamp(-3.0, 4.0))
+    rho = torch.tanh(spread[..., 2]) * 0.9
+    return torch.stack([sx * sx, rho * sx * sy, sy * sy], dim=-1)
+
+
+def relative_poses(receivers: Tensor, senders: Tensor) -> Tensor:
+    """Edge features ``[B, N, S, 6]``: x, y of the sender in the receiver's frame, cos, sin, distance, nearness."""
+    dx = senders[:, None, :, 0] - receivers[:, :, None, 0]
+    dy = senders[:, None, :, 1] - receivers[:, :, None, 1]
+    c, s = receivers[:, :, None, 2], receivers[:, :, None, 3]
+    sc, ss = senders[:, None, :, 2], senders[:, None, :, 3]
+    x, y = dx * c + dy * s, dy * c - dx * s
+    distance = torch.sqrt(x * x + y * y + 1e-6)
+    # Beyond 100 m the exact distance says nothing; clamping also keeps padding rows harmless.
+    shrink = 100.0 / distance.clamp(min=100.0)
+    return torch.stack(
+        [
+            x * shrink / POSITION_SCALE,
+            y * shrink / POSITION_SCALE,
+            sc * c + ss * s,
+            ss * c - sc * s,
+            distance.clamp(max=100.0) / POSITION_SCALE,
+            5.0 / (distance + 5.0),
+        ],
+        dim=-1,
+    )
