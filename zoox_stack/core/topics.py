@@ -1,0 +1,75 @@
+"""Every topic of the stack in one place: name, message type, quality of service, meaning."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class QosClass(StrEnum):
+    """How a topic is delivered. The ROS profiles are made from this in `zoox_stack.ros`, those of bags in `logs.qos`."""
+
+    SENSOR_DATA = "sensor_data"  # best effort, volatile, keep last 5: a late sweep is worth less than the next one
+    RELIABLE = "reliable"  # reliable, volatile, keep last 10: results that the next stage needs each tick
+    LATCHED = "latched"  # reliable, transient local, keep last 1: sent once, late subscribers get it too
+    CLOCK = "clock"  # best effort, volatile, keep last 1: only the newest time counts
+
+
+@dataclass(frozen=True)
+class Topic:
+    """One topic.
+
+    Attributes:
+        name: Full name.
+        type_name: ROS message type, for example ``nav_msgs/msg/Odometry``.
+        qos: How it is delivered.
+        description: One sentence.
+    """
+
+    name: str
+    type_name: str
+    qos: QosClass
+    description: str
+
+
+CLOCK = Topic("/clock", "rosgraph_msgs/msg/Clock", QosClass.CLOCK, "simulated or replayed time")
+LIDAR_POINTS = Topic(
+    "/sensing/lidar/points", "sensor_msgs/msg/PointCloud2", QosClass.SENSOR_DATA, "LiDAR sweep in base_link"
+)
+KINEMATIC_STATE = Topic(
+    "/localization/kinematic_state", "nav_msgs/msg/Odometry", QosClass.SENSOR_DATA, "pose and motion of base_link in map"
+)
+ROAD_NETWORK = Topic(
+    "/map/road_network", "zoox_stack/msg/RoadNetwork", QosClass.LATCHED, "lanes, lines, areas and signals"
+)
+TRAFFIC_SIGNALS = Topic(
+    "/perception/traffic_signals", "zoox_stack/msg/TrafficSignals", QosClass.RELIABLE, "state of each signal"
+)
+DETECTIONS = Topic(
+    "/perception/detections", "zoox_stack/msg/DetectedAgents", QosClass.SENSOR_DATA, "detections of one sweep"
+)
+TRACKED_AGENTS = Topic(
+    "/perception/tracked_agents", "zoox_stack/msg/TrackedAgents", QosClass.RELIABLE, "the scene: agents and ego"
+)
+PREDICTED_AGENTS = Topic(
+    "/prediction/predicted_agents", "zoox_stack/msg/PredictedAgents", QosClass.RELIABLE, "weighted futures"
+)
+ROUTE = Topic("/planning/route", "zoox_stack/msg/Route", QosClass.LATCHED, "the way to follow")
+TRAJECTORY = Topic("/planning/trajectory", "zoox_stack/msg/Trajectory", QosClass.RELIABLE, "what the ego is to do")
+DECISION = Topic("/planning/decision", "zoox_stack/msg/PlanDecision", QosClass.RELIABLE, "candidates and why one won")
+TIMING = Topic("/system/timing", "zoox_stack/msg/StageTiming", QosClass.RELIABLE, "when each stage handled each tick")
+DIAGNOSTICS = Topic("/diagnostics", "diagnostic_msgs/msg/DiagnosticArray", QosClass.RELIABLE, "health of every node")
+GROUND_TRUTH = Topic(
+    "/ground_truth/tracked_agents", "zoox_stack/msg/TrackedAgents", QosClass.RELIABLE, "labels of a recorded drive"
+)
+
+TOPICS: dict[str, Topic] = {
+    topic.name: topic
+    for topic in (
+        CLOCK, LIDAR_POINTS, KINEMATIC_STATE, ROAD_NETWORK, TRAFFIC_SIGNALS, DETECTIONS, TRACKED_AGENTS,
+        PREDICTED_AGENTS, ROUTE, TRAJECTORY, DECISION, TIMING, DIAGNOSTICS, GROUND_TRUTH,
+    )
+}  # fmt: skip
+
+WHAT_IF_SERVICE = "/prediction/what_if"
+WHAT_IF_SERVICE_TYPE = "zoox_stack/srv/WhatIf"
