@@ -1,0 +1,306 @@
+"""How likely ego plans are to hit predicted agents: boxes, Gaussian position errors, modes with probabilities.
+
+Per plan, agent, mode and time the probability of overlap is that of the relative position lying in the Minkowski sum
+of both boxes. The sum is bounded by a rectangle, once aligned with the ego and once with the agent, and the smaller of
+both probabilities is taken; within a rectangle the error along and across is taken as independent (as in Lambert,
+Gruyer and Saint Pierre, "A Fast Monte Carlo Algorithm for Collision Probability Estimation", 2008, discussion of
+rectangular bounds). Over time the greatest value counts, over modes the weighted sum, over agents "at least one".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zoox_stack.core.agents import EgoState, TrackedAgents
+from zoox_stack.core.errors import InvalidInputError
+from zoox_stack.core.plans import EgoPlan
+from zoox_stack.core.predictions import PredictedAgents
+
+_SIGMAS = 2.5  # agents further than this many standard deviations beyond touching count as out of reach
+_FINE_UNTIL = 4.0  # [s] every second step until here, every fourth after it
+_NEAR = 12.0  # [m] beyond this minimum distances are not computed, only bounded
+
+
+@dataclass(frozen=True, eq=False)
+class PlanArrays:
+    """C ego plans of equal length: point i is at ``(i + 1) * step``; base_link in the map frame.
+
+    Attributes:
+        x: float64 ``[C, T]`` [m].
+        y: float64 ``[C, T]`` [m].
+        yaw: float64 ``[C, T]`` [rad].
+        step: [s].
+    """
+
+    x: NDArray[np.float64]
+    y: NDArray[np.float64]
+    yaw: NDArray[np.float64]
+    step: float
+
+    def __post_init__(self) -> None:
+        if self.x.ndim != 2 or not self.x.shape == self.y.shape == self.yaw.shape:
+            raise InvalidInputError(
+                "PlanArrays", "x, y, yaw of one shape [C, T]", f"{self.x.shape}, {self.y.shape}, {self.yaw.shape}"
+            )
+
+    @classmethod
+    def from_plans(cls, plans: Sequence[EgoPlan]) -> PlanArrays:
+        """Stack plans; they must share length and step."""
+        if len({(len(p), round(p.step, 6)) for p in plans}) != 1:
+            raise InvalidInputError(
+                "ego plans", "one or more of equal length and step", f"{[(len(p), p.step) for p in plans]}"
+            )
+        return cls(
+            np.stack([p.x for p in plans]),
+            np.stack([p.y for p in plans]),
+            np.stack([p.yaw for p in plans]),
+            plans[0].step,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class CollisionReport:
+    """What may happen along C plans.
+
+    Attributes:
+        probability: ``[C]`` of hitting at least one agent within the horizon, 0..1.
+        risk: ``[C]`` the same with later times counting less (see `assess_collisions`), 0..1.
+        certain: ``[C]`` probability that the predicted means themselves overlap, position errors left aside, 0..1.
+        time: ``[C]`` earliest such overlap [s], inf for none.
+        distance: ``[C]`` smallest distance between the boxes of any predicted mean [m], at most 12.
+        worst: int64 ``[C]`` row of the agent that adds most to `risk`, -1 for none.
+    """
+
+    probability: NDArray[np.float64]
+    risk: NDArray[np.float64]
+    certain: NDArray[np.float64]
+    time: NDArray[np.float64]
+    distance: NDArray[np.float64]
+    worst: NDArray[np.int64]
+
+
+def agent_sizes_of(predicted: PredictedAgents, scene: TrackedAgents) -> NDArray[np.float64]:
+    """Length and width of every predicted agent, float64 ``[A, 2]`` [m].
+
+    Raises:
+        InvalidInputError: A predicted agent is not in the scene.
+    """
+    rows = rows_of(predicted.agent_ids, scene)
+    if (rows < 0).any():
+        missing = predicted.agent_ids[rows < 0][:5].tolist()
+        raise InvalidInputError("PredictedAgents.agent_ids", "ids of the scene", f"unknown ids {missing}")
+    return scene.size[rows, :2].astype(np.float64)
+
+
+def rows_of(ids: NDArray[np.int64], scene: TrackedAgents) -> NDArray[np.int64]:
+    """Row of each id in the scene, -1 where it is not there; int64 ``[len(ids)]``."""
+    if not len(scene):
+        return np.full(len(ids), -1)
+    rows = np.minimum(np.searchsorted(scene.ids, ids), len(scene) - 1)
+    return np.where(scene.ids[rows] == ids, rows, -1)
+
+
+def collision_probability(
+    plans: PlanArrays,
+    ego: EgoState,
+    predicted: PredictedAgents,
+    agent_sizes: NDArray[Any],
+    existence: NDArray[Any] | None = None,
+) -> NDArray[np.float64]:
+    """Probability ``[C]`` that each plan hits at least one agent within the horizon; arguments as `assess_collisions`."""
+    return assess_collisions(plans, ego, predicted, agent_sizes, existence).probability
+
+
+def assess_collisions(
+    plans: PlanArrays,
+    ego: EgoState,
+    predicted: PredictedAgents,
+    agent_sizes: NDArray[Any],
+    existence: NDArray[Any] | None = None,
+    *,
+    discount_time: float = 8.0,
+    speeds: NDArray[Any] | None = None,
+) -> CollisionReport:
+    """Compare C plans with the futures of A agents.
+
+    Args:
+        plans: What the ego would do.
+        ego: Its size and where base_link lies in its box.
+        predicted: Futures, same step as the plans; the shorter horizon counts.
+        agent_sizes: ``[A, 2 or more]`` length and width [m], rows as in `predicted`.
+        existence: ``[A]`` probability that the agent is real; None: all are.
+        discount_time: [s] time constant with which later overlaps count less in `risk`.
+        speeds: ``[C, T]`` ego speeds [m/s]; where the ego stands, an overlap does not count as `certain`.
+
+    Raises:
+        InvalidInputError: Steps differ or the sizes do not fit the agents.
+    """
+    c, a = len(plans.x), len(predicted)
+    none = np.zeros(c)
+    if len(agent_sizes) != a:
+        raise InvalidInputError("agent_sizes", f"{a} rows", f"{len(agent_sizes)} rows")
+    if abs(plans.step - predicted.step) > 1e-6:
+        raise InvalidInputError("step of plans and predictions", f"{predicted.step} s", f"{plans.step} s")
+    empty = CollisionReport(
+        none, none.copy(), none.copy(), np.full(c, np.inf), np.full(c, _NEAR), np.full(c, -1, np.int64)
+    )
+    if a == 0 or c == 0:
+        return empty
+    steps = _time_rows(min(plans.x.shape[1], predicted.steps), plans.step)
+    pairs = _Pairs.near(plans, ego, predicted, np.asarray(agent_sizes, dtype=np.float32), steps)
+    if not len(pairs.plan):
+        return empty
+    overlap, distance = pairs.evaluate()
+    time = (steps + 1) * plans.step
+    k = predicted.modes
+    slot = (pairs.plan * a + pairs.agent) * k + pairs.mode  # not falling: pairs are ordered
+    starts = np.flatnonzero(np.diff(slot, prepend=-1))
+    by_plan = np.flatnonzero(np.diff(pairs.plan, prepend=-1))
+    weight = predicted.probabilities.astype(np.float64)
+    if existence is not None:
+        weight = weight * np.asarray(existence, dtype=np.float64)[:, None]
+
+    def over_modes(values: NDArray[Any]) -> NDArray[np.float64]:
+        """Greatest over time, weighted sum over modes: ``[C, A]``."""
+        greatest = np.zeros(c * a * k)
+        greatest[slot[starts]] = np.maximum.reduceat(values, starts)
+        return np.minimum(1.0, (greatest.reshape(c, a, k) * weight).sum(axis=2))
+
+    def any_agent(values: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.asarray(1.0 - np.prod(1.0 - values, axis=1))
+
+    per_agent = over_modes(overlap)
+    risky = over_modes(overlap * np.exp(-time / discount_time)[pairs.time])
+    touching = distance <= 0
+    if speeds is not None:
+        touching &= speeds[pairs.plan, steps[pairs.time]] > 0.2
+    counted = touching & (weight[pairs.agent, pairs.mode] > 0.01)
+    first, nearest = np.full(c, np.inf), np.full(c, _NEAR)
+    first[pairs.plan[by_plan]] = np.minimum.reduceat(np.where(counted, time[pairs.time], np.inf), by_plan)
+    nearest[pairs.plan[by_plan]] = np.minimum(_NEAR, np.minimum.reduceat(distance, by_plan))
+    return CollisionReport(
+        probability=any_agent(per_agent),
+        risk=any_agent(risky),
+        certain=any_agent(over_modes(touching.astype(np.float64))),
+        time=first,
+        distance=nearest,
+        worst=np.where(risky.max(axis=1) > 1e-6, risky.argmax(axis=1), -1),
+    )
+
+
+def _within(offset: NDArray[Any], half: NDArray[Any], sigma: NDArray[Any]) -> NDArray[Any]:
+    """Probability that a Gaussian around `offset` lies in -half..half.
+
+    The normal distribution is approximated as by Page (1977), "Approximations to the Cumulative Normal Function and
+    its Inverse for Use on a Pocket Calculator"; largest error 2e-4.
+    """
+    scale = np.float32(1.0) / sigma
+    high, low = (half - offset) * scale, (half + offset) * scale
+    a, b = np.float32(0.7978846), np.float32(0.0356774)  # sqrt(2 / pi) and sqrt(2 / pi) * 0.044715
+    return np.float32(0.5) * (np.tanh(high * (a + b * high * high)) + np.tanh(low * (a + b * low * low)))
+
+
+def _time_rows(steps: int, step: float) -> NDArray[np.int64]:
+    """Rows of the time axis that are looked at: every second one early, every fourth one late, and the last."""
+    fine = int(round(_FINE_UNTIL / step))
+    rows = np.concatenate([np.arange(1, min(fine, steps), 2), np.arange(fine + 3, steps, 4), [steps - 1]])
+    return np.unique(rows[rows < steps])
+
+
+@dataclass(frozen=True, eq=False)
+class _Pairs:
+    """Combinations of plan, agent, mode and time that come near each other; M of them, arrays ``[M]``, in that order."""
+
+    plan: NDArray[np.int64]
+    agent: NDArray[np.int64]
+    mode: NDArray[np.int64]
+    time: NDArray[np.int64]
+    dx: NDArray[np.float32]  # [m] agent centre minus ego centre
+    dy: NDArray[np.float32]
+    ego_yaw: NDArray[np.float32]
+    agent_yaw: NDArray[np.float32]
+    covariance: NDArray[np.float32]  # [3, M] xx, xy, yy
+    ego_half: tuple[float, float]
+    agent_half: NDArray[np.float32]  # [2, M] half length, half width
+
+    @classmethod
+    def near(
+        cls,
+        plans: PlanArrays,
+        ego: EgoState,
+        predicted: PredictedAgents,
+        sizes: NDArray[np.float32],
+        steps: NDArray[np.int64],
+    ) -> _Pairs:
+        """Keep what can touch; first per agent, mode and time against the region of all plans, then per plan."""
+        f32 = np.float32
+        yaw = plans.yaw[:, steps]
+        ex = (plans.x[:, steps] - predicted.origin[0] + ego.rear_axle_to_centre * np.cos(yaw)).astype(f32)
+        ey = (plans.y[:, steps] - predicted.origin[1] + ego.rear_axle_to_centre * np.sin(yaw)).astype(f32)
+        position = predicted.positions[:, :, steps]
+        covariance = predicted.covariances[:, :, steps]
+        spread = np.sqrt(np.maximum(covariance[..., 0] + covariance[..., 2], 0))
+        radius = f32(np.hypot(ego.length, ego.width) / 2) + np.hypot(sizes[:, 0], sizes[:, 1]) / 2
+        reach = radius[:, None, None] + np.maximum(f32(_SIGMAS) * spread, f32(3.0))
+        px, py = position[..., 0], position[..., 1]
+        close = (
+            (px > ex.min(axis=0) - reach)
+            & (px < ex.max(axis=0) + reach)
+            & (py > ey.min(axis=0) - reach)
+            & (py < ey.max(axis=0) + reach)
+            & (predicted.probabilities[:, :, None] > 1e-3)
+        )
+        agent, mode, time = np.nonzero(close)
+        dx = px[close] - ex[:, time]
+        dy = py[close] - ey[:, time]
+        flat = np.flatnonzero(dx * dx + dy * dy < reach[close] ** 2)
+        plan, column = np.divmod(flat, max(len(time), 1))
+        return cls(
+            plan=plan,
+            agent=agent[column],
+            mode=mode[column],
+            time=time[column],
+            dx=dx.ravel()[flat],
+            dy=dy.ravel()[flat],
+            ego_yaw=yaw[:, time].astype(f32).ravel()[flat],
+            agent_yaw=predicted.headings[:, :, steps][close][column],
+            covariance=covariance[close].T[:, column],
+            ego_half=(ego.length / 2, ego.width / 2),
+            agent_half=(sizes[:, :2] / 2).T[:, agent[column]],
+        )
+
+    def evaluate(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Probability of overlap and distance of the boxes (0 when they overlap, a lower bound else), ``[M]`` each."""
+        turn = self.agent_yaw - self.ego_yaw
+        cos_turn, sin_turn = np.abs(np.cos(turn)), np.abs(np.sin(turn))
+        length, width = self.ego_half
+        agent_length, agent_width = self.agent_half
+        in_ego = (
+            length + agent_length * cos_turn + agent_width * sin_turn,
+            width + agent_length * sin_turn + agent_width * cos_turn,
+        )
+        in_agent = (
+            agent_length + length * cos_turn + width * sin_turn,
+            agent_width + length * sin_turn + width * cos_turn,
+        )
+        first = self._in_frame(self.ego_yaw, *in_ego)
+        second = self._in_frame(self.agent_yaw, *in_agent)
+        return np.minimum(first[0], second[0]), np.maximum(first[1], second[1])
+
+    def _in_frame(
+        self, yaw: NDArray[Any], half_length: NDArray[Any], half_width: NDArray[Any]
+    ) -> tuple[NDArray[Any], NDArray[Any]]:
+        cos, sin = np.cos(yaw), np.sin(yaw)
+        u = np.abs(cos * self.dx + sin * self.dy)
+        v = np.abs(cos * self.dy - sin * self.dx)
+        xx, xy, yy = self.covariance
+        cross = 2 * cos * sin * xy
+        su = np.sqrt(np.maximum(cos * cos * xx + cross + sin * sin * yy, 1e-4))
+        sv = np.sqrt(np.maximum(sin * sin * xx - cross + cos * cos * yy, 1e-4))
+        inside = _within(u, half_length, su) * _within(v, half_width, sv)
+        return inside, np.hypot(np.maximum(u - half_length, 0), np.maximum(v - half_width, 0))
