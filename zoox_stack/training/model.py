@@ -84,7 +84,7 @@ class ResidualBlock(nn.Module):
         return functional.relu(x + self.second(functional.relu(self.norm(self.first(x)))))
 
 
-class SceneEncoder(nn.Module):
+class ImageEncoder(nn.Module):
     """Scene image uint8 ``[B, C, 256, 256]`` to a feature map ``[B, 64, 32, 32]`` (4 m cells)."""
 
     def __init__(self) -> None:
@@ -108,6 +108,21 @@ class SceneEncoder(nn.Module):
 def mlp(inputs: int, hidden: int, outputs: int) -> nn.Sequential:
     """Two linear layers with a normalisation between."""
     return nn.Sequential(nn.Linear(inputs, hidden), nn.LayerNorm(hidden), nn.ReLU(), nn.Linear(hidden, outputs))
+
+
+class GatedCell(nn.Module):
+    """A gated recurrent unit (Cho et al. 2014) on tensors with any number of leading axes."""
+
+    def __init__(self, inputs: int, hidden: int) -> None:
+        super().__init__()
+        self.from_input, self.from_hidden = nn.Linear(inputs, 3 * hidden), nn.Linear(hidden, 3 * hidden)
+
+    def forward(self, x: Tensor, hidden: Tensor) -> Tensor:
+        reset_x, update_x, new_x = self.from_input(x).chunk(3, dim=-1)
+        reset_h, update_h, new_h = self.from_hidden(hidden).chunk(3, dim=-1)
+        update = torch.sigmoid(update_x + update_h)
+        new = torch.tanh(new_x + torch.sigmoid(reset_x + reset_h) * new_h)
+        return new + update * (hidden - new)
 
 
 class GraphLayer(nn.Module):
@@ -141,63 +156,75 @@ class GraphLayer(nn.Module):
         return agents + self.feed(self.norm_mid(agents))
 
 
-class InteractionDecoder(nn.Module):
-    """Feature map, agents, lanes and ego plans to futures; see the module docstring."""
+class SceneEncoder(nn.Module):
+    """Scene image, agents and lanes to one embedding per agent: CNN, then graph network. Once per tick."""
 
     def __init__(self) -> None:
         super().__init__()
         grid = torch.stack(torch.meshgrid(torch.tensor(SAMPLE_X), torch.tensor(SAMPLE_Y), indexing="ij"), dim=-1)
         self.register_buffer("sample_points", grid.reshape(-1, 2), persistent=False)
-        self.register_buffer("integrate", integration_matrix(), persistent=False)
-        self.register_buffer("spread", spread_matrix(), persistent=False)
+        self.image = ImageEncoder()
         self.history = mlp(HISTORY_STEPS * HISTORY_FEATURES + STATIC_FEATURES, WIDTH, WIDTH)
         self.context = mlp(FEATURE_CHANNELS * len(SAMPLE_X) * len(SAMPLE_Y), WIDTH, WIDTH)
         self.lane = mlp(PIECE_FEATURES, 64, WIDTH)
         self.layers = nn.ModuleList([GraphLayer(), GraphLayer()])
-        self.mode = nn.Parameter(torch.randn(MODES, WIDTH) * 0.3)
-        self.future = mlp(WIDTH, 2 * WIDTH, 5 * KNOTS)
-        self.score = mlp(WIDTH, 64, 1)
-        self.cell_start = nn.Linear(WIDTH, REACTION_HIDDEN)
-        self.cell = nn.GRUCell(10, REACTION_HIDDEN)
-        self.reaction = nn.Linear(REACTION_HIDDEN, 2)
-        nn.init.zeros_(self.reaction.weight)
-        nn.init.zeros_(self.reaction.bias)
 
-    def embed(
+    def forward(
         self,
-        features: Tensor,
-        history: Tensor,
-        static: Tensor,
-        pose: Tensor,
+        raster: Tensor,
+        agent_history: Tensor,
+        agent_static: Tensor,
+        agent_pose: Tensor,
         lane_features: Tensor,
         lane_pose: Tensor,
         agent_mask: Tensor,
         lane_mask: Tensor,
     ) -> Tensor:
-        """Agent embeddings ``[B, N, W]`` after the graph network. Masks are 1 for real rows, 0 for padding."""
-        b, n = history.shape[0], history.shape[1]
-        own = self.history(torch.cat([history.reshape(b, n, -1), static], dim=-1))
-        cos, sin = pose[..., 2:3], pose[..., 3:4]
+        """Embeddings ``[B, N, W]``; inputs as in `DecoderInputs` with a batch axis, masks 1 for real rows, 0 for padding."""
+        b, n = agent_history.shape[0], agent_history.shape[1]
+        own = self.history(torch.cat([agent_history.reshape(b, n, -1), agent_static], dim=-1))
+        cos, sin = agent_pose[..., 2:3], agent_pose[..., 3:4]
         px, py = self.sample_points[:, 0], self.sample_points[:, 1]
-        x = pose[..., 0:1] + cos * px - sin * py
-        y = pose[..., 1:2] + sin * px + cos * py
+        x = agent_pose[..., 0:1] + cos * px - sin * py
+        y = agent_pose[..., 1:2] + sin * px + cos * py
         # Image rows run from front to rear, columns from left to right; grid_sample wants (column, row) in -1..1.
         column = (REGION.left - y) * (2.0 / REGION.width) - 1.0
         row = (REGION.front - x) * (2.0 / REGION.length) - 1.0
         sampled = functional.grid_sample(
-            features, torch.stack([column, row], dim=-1), mode="bilinear", padding_mode="zeros", align_corners=False
+            self.image(raster),
+            torch.stack([column, row], dim=-1),
+            mode="bilinear",
+            padding_mode="zeros",
+            align_corners=False,
         )
         agents = own + self.context(sampled.permute(0, 2, 3, 1).reshape(b, n, -1))
         lanes = self.lane(lane_features)
-        edges = relative_poses(pose, torch.cat([pose, lane_pose], dim=1))
+        edges = relative_poses(agent_pose, torch.cat([agent_pose, lane_pose], dim=1))
         allowed = (torch.cat([agent_mask, lane_mask], dim=1) - 1.0)[:, None, None, :] * 1e4
         for layer in self.layers:
             agents = layer(agents, torch.cat([agents, lanes], dim=1), edges, allowed)
         return agents
 
+
+class InteractionDecoder(nn.Module):
+    """Embeddings and ego plans to futures, agent by agent; see the module docstring. Every tick, and every what-if."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("integrate", integration_matrix(), persistent=False)
+        self.register_buffer("spread", spread_matrix(), persistent=False)
+        self.mode = nn.Parameter(torch.randn(MODES, WIDTH) * 0.3)
+        self.future = mlp(WIDTH, 2 * WIDTH, 5 * KNOTS)
+        self.score = mlp(WIDTH, 64, 1)
+        self.cell_start = nn.Linear(WIDTH, REACTION_HIDDEN)
+        self.cell = GatedCell(10, REACTION_HIDDEN)
+        self.reaction = nn.Linear(REACTION_HIDDEN, 2)
+        nn.init.normal_(self.reaction.weight, std=1e-2)
+        nn.init.zeros_(self.reaction.bias)
+
     def futures(self, agents: Tensor, velocity: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Without a plan: velocity changes ``[B, N, K, J, 2]``, positions ``[B, N, K, T, 2]`` (own frame, [m]), log
-        standard deviations and correlation ``[B, N, K, T, 3]``, mode logits ``[B, N, K]``."""
+        """Without a plan: velocity changes at the knots ``[B, N, K, J, 2]``, positions ``[B, N, K, T, 2]`` (own frame,
+        [m]), raw spread ``[B, N, K, T, 3]``, mode logits ``[B, N, K]``."""
         b, n = agents.shape[0], agents.shape[1]
         hidden = agents[:, :, None] + self.mode
         out = self.future(hidden).view(b, n, MODES, 5, KNOTS)
@@ -208,89 +235,79 @@ class InteractionDecoder(nn.Module):
         return change.transpose(-1, -2), position, spread, self.score(hidden)[..., 0]
 
     def react(
-        self, agents: Tensor, modes: Tensor, pose: Tensor, velocity: Tensor, change: Tensor, position: Tensor, plan: Tensor
+        self,
+        agents: Tensor,
+        modes: Tensor,
+        pose: Tensor,
+        velocity: Tensor,
+        change: Tensor,
+        position: Tensor,
+        plans: Tensor,
     ) -> Tensor:
         """Displacement ``[B, P, N, K, T, 2]`` (own frame) by which futures change under each plan ``[B, P, J, 6]``.
 
         `modes` [B, N, K, W] are the mode embeddings of the futures `change` [B, N, K, J, 2], `position` [B, N, K, T, 2].
         """
         b, n, k = position.shape[0], position.shape[1], position.shape[2]
-        p = plan.shape[1]
-        cos, sin = pose[:, None, :, 2], pose[:, None, :, 3]  # [B, 1, N]
-        start = self.cell_start(agents[:, :, None] + modes)  # [B, N, K, H]
-        hidden = start[:, None].expand(b, p, n, k, REACTION_HIDDEN).reshape(-1, REACTION_HIDDEN)
-        shift = torch.zeros(b, p, n, k, 2, device=plan.device)
-        speedup = torch.zeros(b, p, n, k, 2, device=plan.device)
+        p = plans.shape[1]
+        hidden = self.cell_start(agents[:, :, None] + modes)[:, None].expand(b, p, n, k, REACTION_HIDDEN)
+        ego = in_agent_frames(plans, pose)[:, :, :, None].expand(b, p, n, k, KNOTS, 6)
+        still = torch.zeros_like(position[..., :1, :])
+        here = torch.cat([still, position[..., KNOT_STEPS - 1 : -1 : KNOT_STEPS, :]], dim=-2)
+        pace = velocity[:, :, None, None] + torch.cat([still, change[..., :-1, :]], dim=-2)
+        alone = torch.cat([here, pace], dim=-1)[:, None].expand(b, p, n, k, KNOTS, 4)
+        offset_alone = ego[..., :2] - alone[..., :2]
+        shift = torch.zeros_like(offset_alone[..., 0, :])
+        speedup = torch.zeros_like(shift)
         speedups = []
         for j in range(KNOTS):
-            ego_x = plan[:, :, None, j, 0] - pose[:, None, :, 0]  # [B, P, N]
-            ego_y = plan[:, :, None, j, 1] - pose[:, None, :, 1]
-            head_x, head_y = plan[:, :, None, j, 2], plan[:, :, None, j, 3]
-            vel_x, vel_y = plan[:, :, None, j, 4], plan[:, :, None, j, 5]
-            turned = torch.stack(
-                [
-                    ego_x * cos + ego_y * sin,
-                    ego_y * cos - ego_x * sin,
-                    head_x * cos + head_y * sin,
-                    head_y * cos - head_x * sin,
-                    vel_x * cos + vel_y * sin,
-                    vel_y * cos - vel_x * sin,
-                ],
-                dim=-1,
-            )[:, :, :, None].expand(b, p, n, k, 6)
-            here = position[:, None, :, :, KNOT_STEPS * j - 1] if j else torch.zeros_like(position[:, None, :, :, 0])
-            pace = velocity[:, None, :, None] + (change[:, None, :, :, j - 1] if j else 0.0)
-            offset = turned[..., :2] - here - shift
+            offset = offset_alone[..., j, :] - shift
             distance = torch.sqrt(offset.square().sum(-1, keepdim=True) + 1e-3)
             x = torch.cat(
                 [
                     offset / POSITION_SCALE,
                     10.0 / (distance + 5.0),
-                    turned[..., 2:4],
-                    turned[..., 4:6] / VELOCITY_SCALE,
-                    (pace + speedup) / VELOCITY_SCALE,
+                    ego[..., j, 2:4],
+                    ego[..., j, 4:6] / VELOCITY_SCALE,
+                    (alone[..., j, 2:4] + speedup) / VELOCITY_SCALE,
                     torch.full_like(distance, j / KNOTS),
                 ],
                 dim=-1,
             )
-            hidden = self.cell(x.reshape(-1, x.shape[-1]), hidden)
+            hidden = self.cell(x, hidden)
             gate = ((REACTION_RANGE - distance) / REACTION_FADE).clamp(0.0, 1.0)
-            kick = torch.tanh(self.reaction(hidden)).view(b, p, n, k, 2) * (MAX_VELOCITY_CHANGE * gate)
+            kick = torch.tanh(self.reaction(hidden)) * (MAX_VELOCITY_CHANGE * gate)
             shift = shift + (speedup + 0.5 * kick) * (KNOT_STEPS * STEP)
             speedup = speedup + kick
             speedups.append(speedup)
         return self.integrate @ torch.stack(speedups, dim=-2)
 
     def forward(
-        self,
-        features: Tensor,
-        agent_history: Tensor,
-        agent_static: Tensor,
-        agent_pose: Tensor,
-        agent_velocity: Tensor,
-        lane_features: Tensor,
-        lane_pose: Tensor,
-        agent_mask: Tensor,
-        lane_mask: Tensor,
-        plans: Tensor,
-        plan_mask: Tensor,
+        self, embeddings: Tensor, agent_pose: Tensor, agent_velocity: Tensor, plans: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """For ONNX. `plans` [B, P, J, 6], `plan_mask` [B, P] (0: no plan, the unconditional futures).
+        """Futures without a plan and under each of `plans` [B, P, J, 6].
 
         Returns:
-            positions [B, P, N, K, T, 2] in each agent's own frame [m], covariances [B, N, K, T, 3] (xx, xy, yy, own
-            frame, [m^2]), probabilities [B, N, K].
+            positions [B, 1 + P, N, K, T, 2] in each agent's own frame [m] (first: no plan), covariances
+            [B, N, K, T, 3] (xx, xy, yy, own frame, [m^2]), probabilities [B, N, K].
         """
-        agents = self.embed(
-            features, agent_history, agent_static, agent_pose, lane_features, lane_pose, agent_mask, lane_mask
-        )
-        change, position, spread, logits = self.futures(agents, agent_velocity)
-        moved = self.react(
-            agents, self.mode[None, None].expand(agents.shape[0], agents.shape[1], -1, -1), agent_pose, agent_velocity,
-            change, position, plans,
-        )  # fmt: skip
-        positions = position[:, None] + moved * plan_mask[:, :, None, None, None, None]
+        change, position, spread, logits = self.futures(embeddings, agent_velocity)
+        b, n = embeddings.shape[0], embeddings.shape[1]
+        modes = self.mode[None, None].expand(b, n, MODES, WIDTH)
+        moved = self.react(embeddings, modes, agent_pose, agent_velocity, change, position, plans)
+        positions = torch.cat([position[:, None], position[:, None] + moved], dim=1)
         return positions, covariance(spread), torch.softmax(logits, dim=-1)
+
+
+def in_agent_frames(plans: Tensor, pose: Tensor) -> Tensor:
+    """Plans ``[B, P, J, 6]`` of the ego frame (x, y, cos, sin, vx, vy) in each agent's frame, ``[B, P, N, J, 6]``."""
+    cos, sin = pose[:, None, :, None, 2], pose[:, None, :, None, 3]
+    plan = plans[:, :, None]
+    x, y = plan[..., 0] - pose[:, None, :, None, 0], plan[..., 1] - pose[:, None, :, None, 1]
+    parts = []
+    for a, b in ((x, y), (plan[..., 2], plan[..., 3]), (plan[..., 4], plan[..., 5])):
+        parts += [a * cos + b * sin, b * cos - a * sin]
+    return torch.stack(parts, dim=-1)
 
 
 def covariance(spread: Tensor) -> Tensor:
