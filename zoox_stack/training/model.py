@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from zoox_stack.core.predictions import MODES, STEP, STEPS
-from zoox_stack.prediction.channels import N_CHANNELS
+from zoox_stack.prediction.channels import METRES_PER_PIXEL, RASTER_SIZE, X_AHEAD, Y_LEFT, Channel
 from zoox_stack.prediction.features import (
     HISTORY_FEATURES,
     KNOT_STEPS,
@@ -26,9 +26,9 @@ from zoox_stack.prediction.features import (
 )
 from zoox_stack.prediction.history import HISTORY_STEPS
 from zoox_stack.prediction.lane_pieces import PIECE_FEATURES
-from zoox_stack.prediction.region import REGION
 
 FEATURE_CHANNELS = 64
+EXTENT = RASTER_SIZE * METRES_PER_PIXEL  # [m] of the scene image in both directions
 WIDTH = 128
 HEADS = 4
 REACTION_RANGE = 50.0  # [m]
@@ -89,7 +89,7 @@ class ImageEncoder(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.stem = nn.Conv2d(N_CHANNELS, 40, 4, stride=4)
+        self.stem = nn.Conv2d(len(Channel), 40, 4, stride=4)
         self.norm = nn.BatchNorm2d(40)
         self.down = nn.Conv2d(40, FEATURE_CHANNELS, 3, stride=2, padding=1)
         self.near = nn.Sequential(ResidualBlock(FEATURE_CHANNELS), ResidualBlock(FEATURE_CHANNELS))
@@ -188,8 +188,8 @@ class SceneEncoder(nn.Module):
         x = agent_pose[..., 0:1] + cos * px - sin * py
         y = agent_pose[..., 1:2] + sin * px + cos * py
         # Image rows run from front to rear, columns from left to right; grid_sample wants (column, row) in -1..1.
-        column = (REGION.left - y) * (2.0 / REGION.width) - 1.0
-        row = (REGION.front - x) * (2.0 / REGION.length) - 1.0
+        column = (Y_LEFT - y) * (2.0 / EXTENT) - 1.0
+        row = (X_AHEAD - x) * (2.0 / EXTENT) - 1.0
         sampled = functional.grid_sample(
             self.image(raster),
             torch.stack([column, row], dim=-1),
