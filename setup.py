@@ -155,6 +155,10 @@ class PlatformDistribution(Distribution):
         """True unless only Python code is installed."""
         return not WITHOUT_MESSAGES
 
+    def has_data(self) -> bool:
+        """Asked by editable_wheel (of setuptools, which has no such method), which would leave out data_files."""
+        return bool(self.has_data_files())
+
 
 def data_of_package() -> list[str]:
     """Every file below zoox_stack/ that is neither Python code nor generated (models, templates, default maps)."""
