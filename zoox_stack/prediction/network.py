@@ -1,0 +1,181 @@
+"""The exported network: two ONNX files behind numpy arrays.
+
+``scene_encoder.onnx`` (CNN and graph network) runs once per tick, ``interaction_decoder.onnx`` once per tick and once
+per what-if question, on the embeddings the encoder made.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zoox_stack.core.errors import ModelError
+from zoox_stack.core.predictions import MODES, STEPS
+from zoox_stack.prediction.channels import N_CHANNELS, RASTER_SIZE, channels_fingerprint
+from zoox_stack.prediction.features import (
+    HISTORY_FEATURES,
+    KNOTS,
+    MAX_LANE_PIECES,
+    PLAN_FEATURES,
+    STATIC_FEATURES,
+    DecoderInputs,
+)
+from zoox_stack.prediction.history import HISTORY_STEPS
+from zoox_stack.prediction.lane_pieces import PIECE_FEATURES
+from zoox_stack.prediction.onnx_session import ModelSpec, Session, TensorSpec, make_session
+
+EMBEDDING_SIZE = 128
+ENCODER_FILE, DECODER_FILE = "scene_encoder.onnx", "interaction_decoder.onnx"
+BUCKETS = (8, 16, 32, 64, 128, 256, 512, 1024)
+SHIPPED_MODELS = Path(__file__).resolve().parents[1] / "models"
+
+_F = "float32"
+ENCODER_SPEC = ModelSpec(
+    inputs={
+        "raster": TensorSpec("uint8", (1, N_CHANNELS, RASTER_SIZE, RASTER_SIZE)),
+        "agent_history": TensorSpec(_F, (1, None, HISTORY_STEPS, HISTORY_FEATURES)),
+        "agent_static": TensorSpec(_F, (1, None, STATIC_FEATURES)),
+        "agent_pose": TensorSpec(_F, (1, None, 4)),
+        "lane_features": TensorSpec(_F, (1, None, PIECE_FEATURES)),
+        "lane_pose": TensorSpec(_F, (1, None, 4)),
+        "agent_mask": TensorSpec(_F, (1, None)),
+        "lane_mask": TensorSpec(_F, (1, None)),
+    },
+    outputs={"embeddings": TensorSpec(_F, (1, None, EMBEDDING_SIZE))},
+)
+DECODER_SPEC = ModelSpec(
+    inputs={
+        "embeddings": TensorSpec(_F, (1, None, EMBEDDING_SIZE)),
+        "agent_pose": TensorSpec(_F, (1, None, 4)),
+        "agent_velocity": TensorSpec(_F, (1, None, 2)),
+        "plans": TensorSpec(_F, (1, None, KNOTS, PLAN_FEATURES)),
+    },
+    outputs={
+        "positions": TensorSpec(_F, (1, None, None, MODES, STEPS, 2)),
+        "covariances": TensorSpec(_F, (1, None, MODES, STEPS, 3)),
+        "probabilities": TensorSpec(_F, (1, None, MODES)),
+    },
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Decoded:
+    """Futures of N agents, each in its own frame now; P plans.
+
+    Attributes:
+        positions: float32 ``[1 + P, N, K, T, 2]`` [m]; row 0 is without a plan.
+        covariances: float32 ``[N, K, T, 3]`` xx, xy, yy [m^2].
+        probabilities: float32 ``[N, K]``.
+    """
+
+    positions: NDArray[np.float32]
+    covariances: NDArray[np.float32]
+    probabilities: NDArray[np.float32]
+
+
+class PredictionNetwork:
+    """Both ONNX files on one execution provider.
+
+    Args:
+        folder: Where the files are; None for the ones shipped with the package.
+        provider: ``auto``, ``cuda``, ``tensorrt`` or ``cpu``.
+        threads: Threads per run, 0 for one per physical core.
+
+    Raises:
+        ModelError: A file is missing, broken, has other shapes, was trained on other channels, or the provider does
+            not load.
+    """
+
+    def __init__(self, folder: Path | None = None, provider: str = "auto", threads: int = 0) -> None:
+        folder = SHIPPED_MODELS if folder is None else folder
+        self._encoder = self._open(folder / ENCODER_FILE, provider, threads, ENCODER_SPEC)
+        self._decoder = self._open(folder / DECODER_FILE, provider, threads, DECODER_SPEC)
+        names = [s.metadata.get("run", "") for s in (self._encoder, self._decoder)]
+        if names[0] != names[1]:
+            raise ModelError(
+                f"models in {folder}: expected both files from one training run, found {names[0]!r} and {names[1]!r}. "
+                "Export them again with zoox_stack.training.export."
+            )
+
+    @staticmethod
+    def _open(path: Path, provider: str, threads: int, spec: ModelSpec) -> Session:
+        session = make_session(path, provider, threads, spec=spec)
+        found = session.metadata.get("channels", "")
+        if found != channels_fingerprint():
+            raise ModelError(
+                f"{path}: expected a model trained on the scene image of this version (channels "
+                f"{channels_fingerprint()[:12]}), found {found[:12] or 'no mark'}. Train and export it again."
+            )
+        return session
+
+    @property
+    def name(self) -> str:
+        """Name and version of the model."""
+        return f"{self._encoder.metadata.get('name', 'unnamed')} {self._encoder.metadata.get('run', '')}".strip()
+
+    @property
+    def provider(self) -> str:
+        """Execution provider that runs it."""
+        return self._encoder.provider
+
+    def encode(self, raster: NDArray[np.uint8], inputs: DecoderInputs) -> NDArray[np.float32]:
+        """Embeddings ``[N, 128]``. Agents are padded to fixed sizes so that buffers can be used again."""
+        n, m = len(inputs.agent_pose), len(inputs.lane_pose)
+        agents, lanes = bucket(n), max(MAX_LANE_PIECES, m)
+        outputs = self._encoder.run(
+            {
+                "raster": raster[None],
+                "agent_history": padded(inputs.agent_history, agents),
+                "agent_static": padded(inputs.agent_static, agents),
+                "agent_pose": padded(inputs.agent_pose, agents),
+                "lane_features": padded(inputs.lane_features, lanes),
+                "lane_pose": padded(inputs.lane_pose, lanes),
+                "agent_mask": padded(np.ones(n, np.float32), agents),
+                "lane_mask": padded(np.ones(m, np.float32), lanes),
+            }
+        )
+        return np.asarray(outputs["embeddings"][0, :n])
+
+    def decode(
+        self,
+        embeddings: NDArray[np.float32],
+        pose: NDArray[np.float32],
+        velocity: NDArray[np.float32],
+        plans: NDArray[np.float32] | None = None,
+    ) -> Decoded:
+        """Futures of the agents with these embeddings ``[N, 128]``, without a plan and under `plans` ``[P, 16, 6]``."""
+        n = len(embeddings)
+        size = bucket(n)
+        asked = np.zeros((1, KNOTS, PLAN_FEATURES), np.float32) if plans is None else plans
+        outputs = self._decoder.run(
+            {
+                "embeddings": padded(embeddings, size),
+                "agent_pose": padded(pose, size),
+                "agent_velocity": padded(velocity, size),
+                "plans": np.ascontiguousarray(asked[None], np.float32),
+            }
+        )
+        positions = outputs["positions"][0, :, :n]
+        return Decoded(
+            positions=positions[:1] if plans is None else positions,
+            covariances=outputs["covariances"][0, :n],
+            probabilities=outputs["probabilities"][0, :n],
+        )
+
+
+def bucket(count: int) -> int:
+    """Smallest bucket that holds `count` rows."""
+    for size in BUCKETS:
+        if count <= size:
+            return size
+    return -(-count // BUCKETS[-1]) * BUCKETS[-1]
+
+
+def padded(array: NDArray[np.float32], rows: int) -> NDArray[np.float32]:
+    """`array` with zero rows appended up to `rows`, and a batch axis in front."""
+    out = np.zeros((1, rows, *array.shape[1:]), np.float32)
+    out[0, : len(array)] = array
+    return out

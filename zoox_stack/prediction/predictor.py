@@ -1,0 +1,293 @@
+"""Predicts every agent of a scene, and answers what-if questions about scenes it has predicted."""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zoox_stack.core.agents import TrackedAgents, TrafficSignals
+from zoox_stack.core.classes import WhatIfStatus
+from zoox_stack.core.collision import PlanArrays, agent_sizes_of, collision_probability
+from zoox_stack.core.constant_velocity import constant_velocity_prediction
+from zoox_stack.core.parameters import parameter
+from zoox_stack.core.plans import EgoPlan, Route
+from zoox_stack.core.predictions import MODES, STEP, STEPS, PredictedAgents, WhatIfAnswer, WhatIfRequest
+from zoox_stack.prediction.features import KNOT_STEPS, DecoderInputs, decoder_inputs, plan_knots
+from zoox_stack.prediction.futures import headings_along, to_map_axes, turned_covariances
+from zoox_stack.prediction.history import HistoryBuffer
+from zoox_stack.prediction.lane_pieces import LanePieces
+from zoox_stack.prediction.network import PredictionNetwork
+from zoox_stack.prediction.raster import SceneRasterizer
+from zoox_stack.road_network.network import RoadNetwork
+
+MAX_PLANS = 16
+REACTION_RANGE = 50.0  # [m] the network's reactions are exactly zero beyond it
+PLAN_START_TOLERANCE = 3.0  # [m] between the ego and the first point of a plan, beyond its own motion
+
+
+@dataclass(frozen=True)
+class PredictionConfig:
+    """Parameters of prediction."""
+
+    model_dir: str = parameter("", "folder with the two ONNX files; empty for the ones shipped with the package")
+    provider: str = parameter(
+        "auto", "ONNX Runtime execution provider; auto takes the fastest that loads and says which",
+        choices=("auto", "cuda", "tensorrt", "cpu"),
+    )  # fmt: skip
+    threads: int = parameter(0, "threads per network run; 0 for one per physical core", low=0, high=64)
+    kept_scenes: int = parameter(5, "newest scenes that what-if questions may refer to", low=1, high=50)
+    max_reacting: int = parameter(
+        32, "agents nearest to the asked plans whose reaction is computed; others keep their future", low=1, high=512
+    )
+    affected_displacement: float = parameter(
+        0.05, "an agent moved less than this by a plan counts as not affected", unit="m", low=0.0, high=5.0
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class PinnedScene:
+    """What is kept of a predicted scene to answer questions about it."""
+
+    scene: TrackedAgents
+    predicted: PredictedAgents
+    inputs: DecoderInputs | None  # None: predicted by rule, there was no ego
+    embeddings: NDArray[np.float32] | None
+
+
+class Predictor:
+    """Scene by scene. Not thread-safe.
+
+    Args:
+        config: Parameters.
+
+    Raises:
+        ModelError: The network or its provider cannot be used.
+    """
+
+    def __init__(self, config: PredictionConfig | None = None) -> None:
+        self.config = PredictionConfig() if config is None else config
+        self._network = PredictionNetwork(
+            Path(self.config.model_dir) if self.config.model_dir else None, self.config.provider, self.config.threads
+        )
+        self._history = HistoryBuffer()
+        self._pinned: OrderedDict[int, PinnedScene] = OrderedDict()
+        self._rasterizer = SceneRasterizer(None)
+        self._lanes: LanePieces | None = None
+        self._route: Route | None = None
+        self._seconds_per_plan = 0.0
+
+    @property
+    def model(self) -> str:
+        """Name and version of the network."""
+        return self._network.name
+
+    @property
+    def provider(self) -> str:
+        """Execution provider in use."""
+        return self._network.provider
+
+    def set_road_network(self, network: RoadNetwork) -> None:
+        """Use this map from the next scene on."""
+        self._rasterizer, self._lanes = SceneRasterizer(network), LanePieces.of(network)
+
+    def set_route(self, route: Route | None) -> None:
+        """Show this route in the scene image from the next scene on."""
+        self._route = route
+
+    def reset(self) -> None:
+        """Forget all scenes (the clock jumped back, a new log began)."""
+        self._history.reset()
+        self._pinned.clear()
+
+    def warm_up(self) -> None:
+        """Run everything once, so that the first real tick is not slow."""
+        from zoox_stack.core.agents import EgoState
+
+        scene = TrackedAgents.from_states(
+            1, np.arange(40), np.ones(40, np.uint8), np.zeros((40, 3)), np.zeros(40), np.zeros((40, 2)), np.ones((40, 3)),
+            ego=EgoState(stamp_ns=1, x=0.0, y=0.0),
+        )  # fmt: skip
+        still = np.zeros(STEPS)
+        plan = EgoPlan(0, "warm-up", STEP, still, still, still, still, still, still)
+        for _ in range(2):
+            self._pinned.clear()
+            self._history.reset()
+            self.predict(scene)
+            self.what_if(WhatIfRequest(1, (plan,) * 8, 60.0))
+        self.reset()
+
+    def predict(self, scene: TrackedAgents, signals: TrafficSignals | None = None) -> PredictedAgents:
+        """Futures of every agent of `scene`.
+
+        Without an ego in the scene there is no scene image; agents then keep their velocity, and the result says so
+        (`PredictionSource.CONSTANT_VELOCITY`).
+        """
+        history = self._history.push(scene)
+        if scene.ego is None:
+            pinned = PinnedScene(scene, constant_velocity_prediction(scene, modes=1, steps=STEPS, step=STEP), None, None)
+        elif not len(scene):
+            empty = PredictedAgents(
+                scene.stamp_ns, np.zeros(0, np.int64), np.zeros((0, MODES)), self._origin(scene),
+                np.zeros((0, MODES, STEPS, 2)), np.zeros((0, MODES, STEPS)), np.zeros((0, MODES, STEPS, 3)),
+                model=self.model, provider=self.provider,
+            )  # fmt: skip
+            pinned = PinnedScene(scene, empty, None, None)
+        else:
+            raster = self._rasterizer.render(history, signals, self._route)
+            inputs = decoder_inputs(history, self._lanes, signals)
+            embeddings = self._network.encode(raster, inputs)[1:]  # row 0 is the ego
+            inputs = _without_ego(inputs)
+            decoded = self._network.decode(embeddings, inputs.agent_pose, inputs.agent_velocity)
+            origin = self._origin(scene)
+            starts = scene.position[:, :2] - origin
+            positions = to_map_axes(decoded.positions[0], starts, scene.yaw)
+            predicted = PredictedAgents(
+                stamp_ns=scene.stamp_ns,
+                agent_ids=scene.ids,
+                probabilities=decoded.probabilities,
+                origin=origin,
+                positions=positions,
+                headings=headings_along(positions, starts, scene.yaw),
+                covariances=turned_covariances(decoded.covariances, scene.yaw),
+                model=self.model,
+                provider=self.provider,
+            )
+            pinned = PinnedScene(scene, predicted, inputs, embeddings)
+        self._pinned[scene.stamp_ns] = pinned
+        self._pinned.move_to_end(scene.stamp_ns)
+        while len(self._pinned) > self.config.kept_scenes:
+            self._pinned.popitem(last=False)
+        return pinned.predicted
+
+    def what_if(self, request: WhatIfRequest) -> WhatIfAnswer:
+        """Answer a question; never raises for a bad question, the status says what was wrong with it."""
+        started = time.monotonic()
+        if not self._pinned:
+            return WhatIfAnswer(WhatIfStatus.NO_SCENE, "nothing has been predicted yet")
+        stamp = request.scene_stamp_ns or next(reversed(self._pinned))
+        pinned = self._pinned.get(stamp)
+        if pinned is None:
+            held = f"{next(iter(self._pinned))} .. {next(reversed(self._pinned))}"
+            return WhatIfAnswer(WhatIfStatus.STALE_SCENE, f"scene stamp: expected one of {held} ns, found {stamp} ns")
+        trouble = _trouble_with(request, pinned.scene)
+        if trouble:
+            return WhatIfAnswer(WhatIfStatus.BAD_PLAN, trouble, stamp)
+        expected = self._seconds_per_plan * len(request.plans)
+        if request.deadline <= expected:
+            return WhatIfAnswer(
+                WhatIfStatus.DEADLINE, f"deadline: expected > {expected:.3f} s, found {request.deadline:g} s", stamp
+            )
+        if pinned.embeddings is None:
+            conditional, predictions = False, (pinned.predicted,) * len(request.plans)
+        else:
+            conditional, predictions = True, self._conditional(pinned, request.plans)
+        collisions = self._collisions(pinned, request.plans, predictions)
+        if request.affected_only:
+            predictions = tuple(self._affected(pinned.predicted, p) for p in predictions)
+        spent = time.monotonic() - started
+        self._seconds_per_plan += 0.2 * (spent / len(request.plans) - self._seconds_per_plan)
+        if spent > request.deadline:
+            return WhatIfAnswer(WhatIfStatus.DEADLINE, f"took {spent:.3f} s of {request.deadline:g} s", stamp)
+        return WhatIfAnswer(WhatIfStatus.OK, "", stamp, conditional, predictions, collisions, spent)
+
+    def _conditional(self, pinned: PinnedScene, plans: tuple[EgoPlan, ...]) -> tuple[PredictedAgents, ...]:
+        scene, base, inputs = pinned.scene, pinned.predicted, pinned.inputs
+        assert scene.ego is not None and inputs is not None and pinned.embeddings is not None
+        rows = reacting_rows(base, plans, self.config.max_reacting)
+        if not len(rows):
+            return (base,) * len(plans)
+        decoded = self._network.decode(
+            pinned.embeddings[rows], inputs.agent_pose[rows], inputs.agent_velocity[rows], plan_knots(plans, scene.ego)
+        )
+        starts, yaw = scene.position[rows, :2] - base.origin, scene.yaw[rows]
+        moved = to_map_axes(decoded.positions[1:], starts, yaw)
+        headings = headings_along(moved, starts, yaw)
+        predictions = []
+        for plan in range(len(plans)):
+            positions, turned = np.array(base.positions), np.array(base.headings)
+            positions[rows], turned[rows] = moved[plan], headings[plan]
+            predictions.append(replace(base, positions=positions, headings=turned))
+        return tuple(predictions)
+
+    def _collisions(
+        self, pinned: PinnedScene, plans: tuple[EgoPlan, ...], predictions: tuple[PredictedAgents, ...]
+    ) -> NDArray[np.float32]:
+        scene = pinned.scene
+        if scene.ego is None or not len(scene):
+            return np.zeros(len(plans), np.float32)
+        sizes = agent_sizes_of(pinned.predicted, scene)
+        return np.array(
+            [
+                collision_probability(PlanArrays.from_plans([plan]), scene.ego, predicted, sizes, scene.existence)[0]
+                for plan, predicted in zip(plans, predictions, strict=True)
+            ],
+            dtype=np.float32,
+        )
+
+    def _affected(self, base: PredictedAgents, predicted: PredictedAgents) -> PredictedAgents:
+        """Only the agents whose future under the plan differs from the unconditional one."""
+        if predicted is base:
+            rows = np.zeros(0, np.int64)
+        else:
+            moved = np.abs(predicted.positions - base.positions).max(axis=(1, 2, 3), initial=0.0)
+            rows = np.flatnonzero(moved > self.config.affected_displacement)
+        return replace(
+            predicted,
+            agent_ids=predicted.agent_ids[rows],
+            probabilities=predicted.probabilities[rows],
+            positions=predicted.positions[rows],
+            headings=predicted.headings[rows],
+            covariances=predicted.covariances[rows],
+        )
+
+    @staticmethod
+    def _origin(scene: TrackedAgents) -> NDArray[np.float64]:
+        assert scene.ego is not None
+        return np.round(np.array([scene.ego.x, scene.ego.y]))
+
+
+def reacting_rows(base: PredictedAgents, plans: tuple[EgoPlan, ...], most: int) -> NDArray[np.int64]:
+    """Agents some mode of which comes within the network's reaction range of some plan; at most `most`, the nearest."""
+    if not len(base):
+        return np.zeros(0, np.int64)
+    at = slice(KNOT_STEPS - 1, None, KNOT_STEPS)
+    ego = np.stack([plan.xy[at] for plan in plans]) - base.origin  # [P, J, 2]
+    gap = base.positions[:, None, :, at] - ego[None, :, None].astype(np.float32)  # [A, P, K, J, 2]
+    nearest = np.hypot(gap[..., 0], gap[..., 1]).min(axis=(1, 2, 3))
+    # The reaction itself may bring an agent nearer: keep a margin.
+    near = np.flatnonzero(nearest < REACTION_RANGE + 15.0)
+    return np.sort(near[np.argsort(nearest[near], kind="stable")[:most]])
+
+
+def _without_ego(inputs: DecoderInputs) -> DecoderInputs:
+    return replace(
+        inputs,
+        agent_history=inputs.agent_history[1:],
+        agent_static=inputs.agent_static[1:],
+        agent_pose=inputs.agent_pose[1:],
+        agent_velocity=inputs.agent_velocity[1:],
+    )
+
+
+def _trouble_with(request: WhatIfRequest, scene: TrackedAgents) -> str:
+    """What is wrong with the plans, empty if nothing."""
+    if not 1 <= len(request.plans) <= MAX_PLANS:
+        return f"plans: expected 1..{MAX_PLANS}, found {len(request.plans)}"
+    if not (np.isfinite(request.deadline) and request.deadline > 0):
+        return f"deadline: expected > 0 s, found {request.deadline}"
+    for plan in request.plans:
+        if len(plan) != STEPS or abs(plan.step - STEP) > 1e-6:
+            return f"plan {plan.id}: expected {STEPS} points every {STEP} s, found {len(plan)} every {plan.step:g} s"
+        if scene.ego is not None:
+            reach = PLAN_START_TOLERANCE + abs(plan.speed[0]) * plan.step
+            gap = float(np.hypot(plan.x[0] - scene.ego.x, plan.y[0] - scene.ego.y))
+            if gap > reach:
+                return f"plan {plan.id}: expected to start within {reach:.1f} m of the ego, found {gap:.1f} m"
+    return ""
+
+
