@@ -1,0 +1,126 @@
+"""Class probabilities of boxes from their size: a plain rule that says "unknown" when size does not tell.
+
+Every class has a range of length, width and top height, with soft shoulders on either side. Being smaller than the class
+is forgiven more than being larger, as most boxes are seen only in part. The product of shoulders and a prior is the
+likelihood; UNKNOWN has a flat one. Nothing here is learned.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zoox_stack.core.classes import VEHICLE_CLASSES, AgentClass
+from zoox_stack.perception.box_fit import Boxes, extend_away
+
+_CLASSES = len(AgentClass)
+
+
+@dataclass(frozen=True)
+class SizeRange:
+    """What a class looks like as a box. Each range is (low, high, shoulder below, shoulder above) in metres.
+
+    Attributes:
+        length: Longer side.
+        width: Shorter side.
+        top: Highest point above ground.
+        complete: Length, width, height to which a box seen in part is completed; 0 leaves it as it is.
+        prior: Relative frequency.
+    """
+
+    length: tuple[float, float, float, float]
+    width: tuple[float, float, float, float]
+    top: tuple[float, float, float, float]
+    complete: tuple[float, float, float]
+    prior: float
+
+
+SIZE_RANGES: dict[AgentClass, SizeRange] = {
+    AgentClass.CAR: SizeRange((3.2, 5.2, 1.2, 0.3), (1.4, 2.1, 0.7, 0.2), (1.3, 2.0, 0.2, 0.15), (4.4, 1.8, 1.6), 1.0),
+    AgentClass.TRUCK: SizeRange((5.5, 12.0, 1.5, 1.0), (2.0, 2.7, 0.8, 0.2), (2.1, 3.8, 0.2, 0.3), (6.5, 2.3, 2.8), 0.3),
+    AgentClass.BUS: SizeRange((9.5, 18.5, 1.5, 0.5), (2.4, 2.9, 0.8, 0.2), (2.8, 3.5, 0.2, 0.2), (11.0, 2.6, 3.1), 0.15),
+    AgentClass.TRAILER: SizeRange((4.0, 14.0, 1.0, 1.0), (1.9, 2.7, 0.7, 0.2), (1.0, 3.9, 0.3, 0.3), (4.0, 2.0, 1.5), 0.03),
+    AgentClass.MOTORCYCLE: SizeRange((1.6, 2.3, 0.4, 0.2), (0.5, 0.9, 0.3, 0.15), (1.0, 1.7, 0.15, 0.1), (2.0, 0.8, 1.4), 0.15),
+    AgentClass.BICYCLE: SizeRange((1.4, 1.9, 0.3, 0.15), (0.3, 0.7, 0.2, 0.15), (0.9, 1.9, 0.15, 0.1), (1.7, 0.6, 1.5), 0.2),
+    AgentClass.PEDESTRIAN: SizeRange((0.3, 1.0, 0.1, 0.15), (0.2, 0.8, 0.1, 0.15), (1.3, 2.0, 0.2, 0.08), (0.6, 0.6, 1.7), 1.0),
+    AgentClass.ANIMAL: SizeRange((0.4, 1.1, 0.1, 0.1), (0.15, 0.4, 0.1, 0.1), (0.35, 0.8, 0.1, 0.1), (0.8, 0.3, 0.6), 0.02),
+    AgentClass.HAZARD: SizeRange((0.2, 0.5, 0.1, 0.1), (0.15, 0.5, 0.1, 0.1), (0.4, 1.1, 0.1, 0.1), (0.4, 0.4, 0.8), 0.1),
+}  # fmt: skip
+
+
+def _table(name: str) -> NDArray[np.float64]:
+    return np.array([getattr(SIZE_RANGES[AgentClass(c)], name) for c in range(1, _CLASSES)], dtype=np.float64)
+
+
+_RANGES = {name: _table(name) for name in ("length", "width", "top")}
+_LOG_PRIOR = np.log(_table("prior"))
+_COMPLETE = np.concatenate([np.zeros((1, 3)), _table("complete")])
+_LONGEST_FACE = 2.7  # [m] a longer side cannot be the front or rear of a vehicle
+
+
+def classify(boxes: Boxes, unknown_prior: float | NDArray[np.float64]) -> NDArray[np.float64]:
+    """Class probabilities of boxes.
+
+    Args:
+        boxes: C boxes as seen.
+        unknown_prior: Weight of "none of the classes" beside the priors of `SIZE_RANGES`; one or ``[C]``.
+
+    Returns:
+        float64 ``[C, 10]``, columns `AgentClass`, rows sum to 1.
+    """
+    if len(boxes) == 0:
+        return np.zeros((0, _CLASSES))
+    log = np.broadcast_to(_LOG_PRIOR, (len(boxes), _CLASSES - 1)).copy()
+    for name, value in (("length", boxes.length), ("width", boxes.width), ("top", boxes.top)):
+        low, high, below, above = _RANGES[name].T
+        x = value[:, None]
+        log -= 0.5 * (np.maximum(low - x, 0) / below) ** 2 + 0.5 * (np.maximum(x - high, 0) / above) ** 2
+    # Seen end-on, a vehicle shows a face of its width and little length: judge the face as width, length is unseen.
+    low, high, below, above = _RANGES["width"].T
+    x = boxes.length[:, None]
+    face = _LOG_PRIOR - 0.5 * (np.maximum(low - x, 0) / 0.15) ** 2 - 0.5 * (np.maximum(x - high, 0) / above) ** 2
+    low, high, below, above = _RANGES["top"].T
+    x = boxes.top[:, None]
+    face -= 0.5 * (np.maximum(low - x, 0) / below) ** 2 + 0.5 * (np.maximum(x - high, 0) / above) ** 2 + 0.7
+    vehicles = np.array(VEHICLE_CLASSES) - 1
+    log[:, vehicles] = np.maximum(log[:, vehicles], face[:, vehicles])
+    # Something that starts well above ground (a branch, a sign) is not a road user.
+    log -= 0.5 * (np.maximum(boxes.bottom - 0.6, 0) / 0.3)[:, None] ** 2
+    # Few points fix no size: the fewer, the more it may be anything.
+    unknown = np.log(np.asarray(unknown_prior, dtype=np.float64) * (1 + 6 / boxes.counts))
+    logits = np.concatenate([unknown[:, None], log], axis=1)
+    weights = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return np.asarray(weights / weights.sum(axis=1, keepdims=True))
+
+
+def complete_boxes(
+    boxes: Boxes, probabilities: NDArray[np.float64], sensor: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Complete boxes seen in part to the size of their class, away from the sensor.
+
+    A vehicle whose longer visible side is no longer than a front or rear is taken to be seen end-on and turned by 90 degrees.
+
+    Args:
+        boxes: C boxes as seen.
+        probabilities: ``[C, 10]`` of `classify`.
+        sensor: ``[2]`` position of the sensor [m], frame of the boxes.
+
+    Returns:
+        Position of the box centre ``[C, 3]`` [m], yaw ``[C]`` in [-pi/2, pi/2) [rad], size ``[C, 3]`` [m].
+    """
+    chosen = probabilities.argmax(axis=1)
+    vehicle = np.isin(chosen, VEHICLE_CLASSES)
+    turned = vehicle & (boxes.length < _LONGEST_FACE)
+    seen = np.stack([boxes.length, boxes.width], axis=1)
+    seen = np.where(turned[:, None], seen[:, ::-1], seen)
+    yaw = np.where(turned, boxes.yaw + np.pi / 2, boxes.yaw)
+    target = np.maximum(np.maximum(seen, _COMPLETE[chosen, :2]), 0.1)
+    centre = extend_away(boxes.centre, yaw, seen, target, sensor)
+    top = np.maximum(boxes.top, 0.2)
+    # Objects of a known class stand on the ground; others begin where their points do.
+    bottom = np.where(chosen == AgentClass.UNKNOWN, np.minimum(boxes.bottom, top - 0.1), 0.0)
+    position = np.column_stack([centre, boxes.ground + (top + bottom) / 2])
+    yaw = (yaw + np.pi / 2) % np.pi - np.pi / 2
+    return position, yaw, np.column_stack([target, top - bottom])

@@ -1,0 +1,1 @@
+"""Multi-object tracking: motion model, filter, matching, life cycle, and the tracker that joins them."""
