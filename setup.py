@@ -16,8 +16,9 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import xml.etree.ElementTree
+import xml.etree.ElementTree as ET
 from pathlib import Path
+from typing import ClassVar
 
 from setuptools import Command, Distribution, find_packages, setup
 from setuptools.command.build import build
@@ -36,7 +37,7 @@ class BuildInterfaces(Command):
     """Builds the messages and services with CMake and adds them to the package."""
 
     description = "build the ROS 2 interfaces with CMake"
-    user_options: list[tuple[str, str | None, str]] = []
+    user_options: ClassVar[list[tuple[str, str | None, str]]] = []
     editable_mode = False
 
     def initialize_options(self) -> None:
@@ -145,7 +146,7 @@ class BuildInterfaces(Command):
 class Build(build):
     """The build command with one more step."""
 
-    sub_commands = [*build.sub_commands, ("build_interfaces", None)]
+    sub_commands: ClassVar = [*build.sub_commands, ("build_interfaces", None)]
 
 
 class PlatformDistribution(Distribution):
@@ -180,7 +181,7 @@ def extras() -> dict[str, list[str]]:
 
 
 setup(
-    version=xml.etree.ElementTree.parse(ROOT / "package.xml").findtext("version"),
+    version=ET.parse(ROOT / "package.xml").findtext("version"),
     packages=find_packages(include=[PACKAGE, f"{PACKAGE}.*"], exclude=[f"{PACKAGE}.{name}" for name in GENERATED]),
     package_data={PACKAGE: data_of_package()},
     include_package_data=False,

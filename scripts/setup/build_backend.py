@@ -23,7 +23,7 @@ from setuptools.build_meta import (
 )
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-import ros  # noqa: E402
+import ros
 
 __all__ = [
     "build_editable",

@@ -15,7 +15,13 @@ REQUIREMENTS = Path(__file__).resolve().parents[2] / "requirements"
 GENERATORS = "rosidl_default_generators"
 RUN_SECTION = "# --- run"
 # A sourced ROS 2 takes these from the system's Python packages, which a virtual environment does not see.
-PYTHON_PACKAGES_OF_SOURCED_ROS = ["catkin-pkg==1.1.1", "empy==3.3.4", "lark==1.3.1", "setuptools==79.0.1", "wheel==0.48.0"]
+PYTHON_PACKAGES_OF_SOURCED_ROS = [
+    "catkin-pkg==1.1.1",
+    "empy==3.3.4",
+    "lark==1.3.1",
+    "setuptools==79.0.1",
+    "wheel==0.48.0",
+]
 
 
 def requirements(name: str, *, only_build: bool = False) -> list[str]:
@@ -42,10 +48,10 @@ def is_sourced() -> bool:
         return False
     found = os.environ.get("ROS_DISTRO", DISTRIBUTION)
     if found != DISTRIBUTION:
-        raise RuntimeError(f"ROS 2 {found} is sourced, but zoox_stack is built for {DISTRIBUTION}: use a shell without it.")
+        raise RuntimeError(f"ROS 2 {found} is sourced, zoox_stack needs {DISTRIBUTION}: use a shell without it.")
     version = f"python{sys.version_info.major}.{sys.version_info.minor}"
     if not any((p / "lib" / version / "site-packages").is_dir() for p in holders):
-        raise RuntimeError(f"The sourced ROS 2 in {holders[0]} is not for {version}: use its Python or a shell without it.")
+        raise RuntimeError(f"The sourced ROS 2 in {holders[0]} is not for {version}: use its Python.")
     return True
 
 
@@ -64,7 +70,7 @@ def wheel_prefix() -> tuple[Path, Path] | None:
 
 
 def main() -> None:
-    """Prints, for the Makefile, the build `requirements` or the `extra` that brings ROS 2 (none where it is sourced)."""
+    """Prints, for the Makefile, the build `requirements` or the `extra` that brings ROS 2."""
     sourced = is_sourced()
     if sys.argv[1:] == ["requirements"]:
         lines = PYTHON_PACKAGES_OF_SOURCED_ROS if sourced else requirements("ros-jazzy", only_build=True)
