@@ -17,12 +17,11 @@ from numpy.typing import NDArray
 
 from zoox_stack.core.errors import InvalidInputError
 from zoox_stack.prediction.channels import METRES_PER_PIXEL, RASTER_SIZE, X_AHEAD, Y_LEFT
-from zoox_stack.prediction.raster_map import DIRECTIONS, TILE_METRES_PER_PIXEL, MapShapes
+from zoox_stack.prediction.raster_map import DIRECTIONS, SHIFT, TILE_METRES_PER_PIXEL, Fixed, MapShapes
 
 TILE_BITS = 9
 TILE_PIXELS = 1 << TILE_BITS  # 128 m
 TILE_SIZE = TILE_PIXELS * TILE_METRES_PER_PIXEL  # [m]
-SHIFT = 4  # sub-pixel bits of cv2 drawing
 LINE_THICKNESS = 3  # [tile pixels] 0.75 m: wider than the diagonal of an image pixel, so that no sample misses a line
 STOP_THICKNESS = 5
 MIN_TILES = 9  # a rotated region of 128 m touches at most 3 x 3 tiles
@@ -134,15 +133,13 @@ class MapTiles:
 def draw_tile(shapes: MapShapes, tx: int, ty: int) -> tuple[NDArray[np.uint32], NDArray[np.uint8]]:
     """Draw tile (`tx`, `ty`): its masks uint32 and speed limits uint8, both ``[512, 512]``, row 0 at the lowest y."""
     low_x, low_y, high_x, high_y = _tile_bounds(tx, ty)
-    corner = np.array([low_x, low_y])
+    corner = np.array([tx, ty], np.int32) * np.int32(TILE_PIXELS << SHIFT)
     planes = np.zeros((4, TILE_PIXELS, TILE_PIXELS), np.uint8)
     speed = np.zeros((TILE_PIXELS, TILE_PIXELS), np.uint8)
     scratch = np.zeros((TILE_PIXELS, TILE_PIXELS), np.uint8)
 
-    def pixels(points: NDArray[np.float64]) -> NDArray[np.int32]:
-        # cv2 counts from pixel centres: hence the half.
-        scaled = ((points - corner) / TILE_METRES_PER_PIXEL - 0.5) * (1 << SHIFT)
-        return np.rint(scaled).astype(np.int32)
+    def pixels(points: Fixed) -> Fixed:
+        return points - corner
 
     def near(boxes: NDArray[np.float64]) -> list[int]:
         hit = (boxes[:, 0] <= high_x) & (boxes[:, 1] <= high_y) & (boxes[:, 2] >= low_x) & (boxes[:, 3] >= low_y)
@@ -164,7 +161,7 @@ def draw_tile(shapes: MapShapes, tx: int, ty: int) -> tuple[NDArray[np.uint32], 
         cv2.fillPoly(planes[3], [pixels(shapes.direction_polygons[i])], int(shapes.direction_codes[i]), shift=SHIFT)
     for i in near(shapes.speed_boxes):
         cv2.fillPoly(speed, [pixels(shapes.speed_polygons[i])], int(shapes.speed_codes[i]), shift=SHIFT)
-    return np.ascontiguousarray(np.moveaxis(planes, 0, -1)).view("<u4")[..., 0].astype(np.uint32), speed
+    return cv2.merge(list(planes)).view(np.dtype("<u4"))[..., 0], speed
 
 
 def direction_tables(yaw: float) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:

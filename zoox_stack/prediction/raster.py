@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -96,23 +97,19 @@ class SceneRasterizer:
             image[: Channel.SIGNAL_RED] = neutral_counts()[: Channel.SIGNAL_RED, None, None]
             return
         self._tiles.prefetch(x, y, yaw)
-        planes = np.ascontiguousarray(sample.masks.astype("<u4", copy=False).view(np.uint8).reshape(-1, 4).T)
-        flat = image.reshape(N_CHANNELS, -1)
+        packed = sample.masks.astype("<u4", copy=False).view(np.uint8).reshape(RASTER_SIZE, RASTER_SIZE, 4)
+        planes = cv2.split(packed)
         for bit in range(len(MASK_CHANNELS)):
-            target = flat[bit]
-            np.bitwise_and(planes[bit >> 3], np.uint8(1 << (bit & 7)), out=target)
-            _as_mask(target)
+            np.bitwise_and(planes[bit >> 3], np.uint8(1 << (bit & 7)), out=image[bit])
+            _as_mask(image[bit])
         cosine, sine = direction_tables(yaw)
-        np.take(cosine, planes[3], out=flat[Channel.LANE_DIRECTION_COS])
-        np.take(sine, planes[3], out=flat[Channel.LANE_DIRECTION_SIN])
-        for value, channel, known in (
-            (planes[3], None, Channel.LANE_DIRECTION_KNOWN),
-            (sample.speed.reshape(-1), Channel.SPEED_LIMIT, Channel.SPEED_LIMIT_KNOWN),
-        ):
-            if channel is not None:
-                flat[channel] = value
-            flat[known] = value
-            _as_mask(flat[known])
+        direction = planes[3]
+        cv2.LUT(direction, cosine, dst=image[Channel.LANE_DIRECTION_COS])
+        cv2.LUT(direction, sine, dst=image[Channel.LANE_DIRECTION_SIN])
+        image[Channel.LANE_DIRECTION_KNOWN] = direction
+        image[Channel.SPEED_LIMIT] = image[Channel.SPEED_LIMIT_KNOWN] = sample.speed
+        _as_mask(image[Channel.LANE_DIRECTION_KNOWN])
+        _as_mask(image[Channel.SPEED_LIMIT_KNOWN])
 
 
 def _as_mask(counts: NDArray[np.uint8]) -> None:

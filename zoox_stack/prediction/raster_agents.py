@@ -84,7 +84,8 @@ class BoxPixels:
         half = np.maximum(size / METRES_PER_PIXEL, 1.0) / 2
         weights = np.ones(len(yaw)) if weight is None else weight
         reach = np.hypot(half[:, 0], half[:, 1]) + 1.0
-        left = ((pixel > -reach[:, None]) & (pixel < RASTER_SIZE + reach[:, None])).all(axis=1)
+        near = (pixel > -reach[:, None]) & (pixel < RASTER_SIZE + reach[:, None])
+        left: NDArray[np.bool_] = near[:, 0] & near[:, 1]
         box, at, coverage = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)], [np.zeros(0, np.uint8)]
         for window in _WINDOWS:
             rows = np.flatnonzero(left & (reach <= window))
@@ -125,7 +126,7 @@ def _cover(
     along *= (255 * weight).astype(f32)[:, None, None]
     along += f32(0.5)
     coverage = along.astype(np.uint8).reshape(-1)
-    found = np.flatnonzero(coverage)
+    found = np.flatnonzero(coverage != 0)
     side = len(offsets)
     box, within = np.divmod(found, side * side)
     row, column = np.divmod(within, side)

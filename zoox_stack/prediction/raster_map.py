@@ -15,6 +15,7 @@ from zoox_stack.prediction.channels import MASK_CHANNELS, SPEED_PER_COUNT, Chann
 from zoox_stack.road_network.network import RoadNetwork
 
 TILE_METRES_PER_PIXEL = 0.25
+SHIFT = 4  # sub-pixel bits of cv2 drawing
 DIRECTIONS = 255  # codes 1..255 are directions around the circle, 0 is none
 DIRECTION_SPACING = 2.0  # [m] between changes of direction along a lane
 DEFAULT_LANE_WIDTH = 3.5  # [m] where neither boundaries nor width are known
@@ -55,14 +56,15 @@ _LINES = {
     LineType.YIELD: (Channel.YIELD_LINE,),
 }
 Points = NDArray[np.float64]
+Fixed = NDArray[np.int32]  # ``[., 2]`` x, y in 1/16 tile pixels from the map's origin, as cv2 counts
 
 
 @dataclass
 class Layer:
-    """Shapes of one mask channel relative to the map's origin [m]; boxes ``[., 4]``: low x, low y, high x, high y."""
+    """Shapes of one mask channel; boxes ``[., 4]`` are low x, low y, high x, high y from the map's origin [m]."""
 
-    polygons: list[Points] = field(default_factory=list)
-    lines: list[Points] = field(default_factory=list)
+    polygons: list[Fixed] = field(default_factory=list)
+    lines: list[Fixed] = field(default_factory=list)
     wide: bool = False
     polygon_boxes: Points = field(default_factory=lambda: np.zeros((0, 4)))
     line_boxes: Points = field(default_factory=lambda: np.zeros((0, 4)))
@@ -75,7 +77,6 @@ class MapShapes:
         origin: float64 ``[2]`` low corner of the map, map frame [m].
         size: float64 ``[2]`` extent [m].
         masks: One `Layer` per mask channel, in the order of `MASK_CHANNELS`.
-        lane_polygons: One per lane row.
         direction_polygons: Pieces of lanes with one direction; later ones cover earlier ones.
         direction_codes: uint8, 1..255.
         speed_polygons: Lanes with a known limit.
@@ -96,61 +97,60 @@ class MapShapes:
             )
         self.origin, self.size = low, high - low
         self.is_empty = not len(points)
-        self.masks = [Layer(wide=c in (Channel.STOP_LINE, Channel.YIELD_LINE)) for c in MASK_CHANNELS]
-        self.lane_polygons: list[Points] = []
-        self.direction_polygons: list[Points] = []
-        self.speed_polygons: list[Points] = []
+        polygons: list[list[Points]] = [[] for _ in MASK_CHANNELS]
+        lines: list[list[Points]] = [[] for _ in MASK_CHANNELS]
+        outlines: list[Points] = []
+        direction_polygons: list[Points] = []
+        speed_polygons: list[Points] = []
         directions: list[int] = []
         speeds: list[int] = []
         if not self.is_empty:
             corner = self.size
-            self._layer(Channel.MAP_KNOWN).polygons.append(
-                np.array([[0.0, 0.0], [corner[0], 0.0], corner, [0.0, corner[1]]])
-            )
+            polygons[Channel.MAP_KNOWN].append(np.array([[0.0, 0.0], [corner[0], 0.0], corner, [0.0, corner[1]]]))
         for kind, ring in zip(network.area_types, network.areas, strict=True):
             for channel in _AREAS[AreaType(kind)]:
-                self._layer(channel).polygons.append(self._relative(ring))
+                polygons[channel].append(self._relative(ring))
         for kind, line in zip(network.line_types, network.lines, strict=True):
-            self._add_line(kind, line)
+            self._add_line(lines, kind, line)
         sides = [lane_sides(network, row) for row in range(len(network.lane_ids))]
         for row in range(len(sides)):
             centre, left, right = sides[row]
             outline = np.concatenate([left, right[::-1]]) - self.origin
-            self.lane_polygons.append(outline)
+            outlines.append(outline)
             channels = _LANES[LaneType(network.lane_types[row])] + _TURNS[LaneTurn(network.lane_turns[row])]
             for channel in (*channels, *((Channel.INTERSECTION,) if network.lane_in_intersection[row] else ())):
-                self._layer(channel).polygons.append(outline)
-            self._layer(Channel.CENTRE_LINE).lines.append(self._relative(network.centre_lines[row]))
-            self._add_line(network.left_boundary_types[row], network.left_boundaries[row])
-            self._add_line(network.right_boundary_types[row], network.right_boundaries[row])
+                polygons[channel].append(outline)
+            lines[Channel.CENTRE_LINE].append(self._relative(network.centre_lines[row]))
+            self._add_line(lines, network.left_boundary_types[row], network.left_boundaries[row])
+            self._add_line(lines, network.right_boundary_types[row], network.right_boundaries[row])
         for row in _drawing_order(network):
             centre, left, right = sides[row]
             pieces, codes = direction_pieces(centre, left, right)
-            self.direction_polygons += [piece - self.origin for piece in pieces]
+            direction_polygons += [piece - self.origin for piece in pieces]
             directions += codes
             limit = float(network.lane_speed_limits[row])
             if np.isfinite(limit):
-                self.speed_polygons.append(self.lane_polygons[row])
+                speed_polygons.append(outlines[row])
                 speeds.append(int(np.clip(round(limit / SPEED_PER_COUNT), 1, 255)))
         self.direction_codes, self.speed_codes = np.array(directions, np.uint8), np.array(speeds, np.uint8)
-        self.direction_boxes, self.speed_boxes = _boxes(self.direction_polygons), _boxes(self.speed_polygons)
-        for layer in self.masks:
-            layer.polygon_boxes, layer.line_boxes = _boxes(layer.polygons), _boxes(layer.lines)
+        self.direction_polygons, self.direction_boxes = _fixed(direction_polygons), _boxes(direction_polygons)
+        self.speed_polygons, self.speed_boxes = _fixed(speed_polygons), _boxes(speed_polygons)
+        self.masks = [
+            Layer(_fixed(p), _fixed(q), c in (Channel.STOP_LINE, Channel.YIELD_LINE), _boxes(p), _boxes(q))
+            for c, p, q in zip(MASK_CHANNELS, polygons, lines, strict=True)
+        ]
 
     def touches(self, low_x: float, low_y: float, high_x: float, high_y: float) -> bool:
         """True if the map's extent meets a rectangle (relative to `origin`) [m]."""
         return not self.is_empty and low_x <= self.size[0] and low_y <= self.size[1] and high_x >= 0 and high_y >= 0
 
-    def _layer(self, channel: Channel) -> Layer:
-        return self.masks[MASK_CHANNELS.index(channel)]
-
     def _relative(self, points: Points) -> Points:
         return np.asarray(points[:, :2] - self.origin)
 
-    def _add_line(self, kind: int, points: Points) -> None:
+    def _add_line(self, lines: list[list[Points]], kind: int, points: Points) -> None:
         if len(points) >= 2:
             for channel in _LINES[LineType(kind)]:
-                self._layer(channel).lines.append(self._relative(points))
+                lines[channel].append(self._relative(points))
 
 
 def lane_sides(network: RoadNetwork, row: int) -> tuple[Points, Points, Points]:
@@ -204,6 +204,12 @@ def _drawing_order(network: RoadNetwork) -> list[int]:
     turning = ~np.isin(network.lane_turns[rows], (LaneTurn.STRAIGHT, LaneTurn.UNKNOWN))
     key = np.where(network.lane_in_intersection[rows], np.where(turning, 0, 1), 2)
     return [int(row) for row in rows[np.argsort(key, kind="stable")]]
+
+
+def _fixed(shapes: Sequence[Points]) -> list[Fixed]:
+    # cv2 counts from pixel centres: hence the half.
+    scaled = [(points / TILE_METRES_PER_PIXEL - 0.5) * (1 << SHIFT) for points in shapes]
+    return [np.rint(points).astype(np.int32) for points in scaled]
 
 
 def _boxes(shapes: Sequence[Points]) -> Points:
