@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Protocol
 
 import lz4.frame
 import numpy as np
@@ -27,29 +25,12 @@ from zoox_stack.prediction.history import HistoryColumn, SceneHistory
 from zoox_stack.prediction.lane_pieces import LanePieces
 from zoox_stack.prediction.raster import SceneRasterizer
 from zoox_stack.road_network.network import RoadNetwork
+from zoox_stack.simulation.samples import CounterfactualSample, PlanColumn
 
 SAMPLE_STAMP_NS = 1_000_000_000
 # How tracks differ from the truth: standard deviations of what a tracker reports.
 POSITION_NOISE, YAW_NOISE, VELOCITY_NOISE = 0.08, 0.03, 0.2  # [m], [rad], [m/s]
 SHORT_TRACK_SHARE = 0.15  # of agents seen for less than the whole second
-
-
-class Counterfactual(Protocol):
-    """The part of `zoox_stack.simulation.counterfactuals.CounterfactualSample` used here: N agents, M ego plans."""
-
-    ids: NDArray[np.int64]
-    classes: NDArray[np.uint8]
-    sizes: NDArray[np.float32]
-    attributes: NDArray[np.uint8]
-    history: NDArray[np.float64]
-    history_valid: NDArray[np.bool_]
-    ego_history: NDArray[np.float64]
-    ego_size: NDArray[np.float32]
-    signal_ids: NDArray[np.int64]
-    signal_states: NDArray[np.uint8]
-    plans: NDArray[np.float64]
-    futures: NDArray[np.float64]
-    futures_valid: NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +66,7 @@ class SampleMaker:
         self._rasterizer = SceneRasterizer(network)
         self._lanes = LanePieces.of(network)
 
-    def make(self, sample: Counterfactual, rng: np.random.Generator | None) -> TrainingSample:
+    def make(self, sample: CounterfactualSample, rng: np.random.Generator | None) -> TrainingSample:
         """Make one sample; with `rng` the agents get the errors of a tracker."""
         history = noisy(sample.history, sample.history_valid, rng)
         shown = sample.history_valid if rng is None else shortened(sample.history_valid, rng)
@@ -112,14 +93,14 @@ class SampleMaker:
         inputs = decoder_inputs(scene_history, self._lanes, signals)
         at = np.arange(1, KNOTS) * KNOT_STEPS - 1
         knots = []
-        for plan in sample.plans:
+        for plan in sample.ego_plans:
             poses = np.concatenate([sample.ego_history[-1:, :3], plan[at, :3]])
-            knots.append(centre_knots(poses, np.concatenate([[ego.speed], plan[at, 3]]), ego))
-        ego_futures = np.broadcast_to(sample.plans[:, None, :, :2], (len(sample.plans), 1, STEPS, 2))
+            knots.append(centre_knots(poses, np.concatenate([[ego.speed], plan[at, PlanColumn.SPEED]]), ego))
+        ego_futures = np.broadcast_to(sample.ego_plans[:, None, :, :2], (len(sample.ego_plans), 1, STEPS, 2))
         futures = np.concatenate([ego_futures, sample.futures[..., :2]], axis=1)
         starts = np.concatenate([sample.ego_history[-1:, :3], now[:, :3]])
         local = np.einsum("mntd,nde->mnte", futures - starts[None, :, None, :2], rotation_matrix(starts[:, 2]))
-        valid = np.concatenate([np.ones((len(sample.plans), 1, STEPS), bool), sample.futures_valid], axis=1)
+        valid = np.concatenate([np.ones((len(sample.ego_plans), 1, STEPS), bool), sample.futures_valid], axis=1)
         return TrainingSample(
             raster=lz4.frame.compress(raster.tobytes()),
             inputs=inputs,
@@ -211,7 +192,7 @@ def batches(
     """Groups of `size` samples with equal numbers of plans, shuffled with `rng`, in order without."""
     by_plans: dict[int, list[int]] = {}
     for index, sample in enumerate(samples):
-        by_plans.setdefault(len(sample.plans), []).append(index)
+        by_plans.setdefault(len(sample.ego_plans), []).append(index)
     groups: list[list[int]] = []
     for indices in by_plans.values():
         order = list(indices) if rng is None else [indices[i] for i in rng.permutation(len(indices))]
@@ -219,7 +200,3 @@ def batches(
     for g in range(len(groups)) if rng is None else rng.permutation(len(groups)):
         yield [samples[i] for i in groups[g]]
 
-
-def shard_paths(folder: Path) -> list[Path]:
-    """Shards of a training set, in order."""
-    return sorted(folder.glob("shard_*.npz"))

@@ -20,25 +20,26 @@ import torch
 from rich.progress import track
 
 from zoox_stack.prediction.channels import channels_fingerprint
-from zoox_stack.simulation.counterfactuals import load_shard, town_network
+from zoox_stack.simulation.samples import load_samples, load_town_networks, shard_paths
 from zoox_stack.training.losses import TensorBatch, evaluate_batch, measures
 from zoox_stack.training.model import InteractionDecoder, SceneEncoder
-from zoox_stack.training.samples import Batch, SampleMaker, TrainingSample, batches, collate, shard_paths
+from zoox_stack.training.samples import Batch, SampleMaker, TrainingSample, batches, collate
 
 
-def make_shard(path: Path, seed: int | None) -> list[TrainingSample]:
-    """Training samples of one shard; `seed` None for exact tracks."""
+def make_shard(path: Path, seed: int) -> list[TrainingSample]:
+    """Training samples of one shard."""
+    networks = load_town_networks(path.parent)
     makers: dict[str, SampleMaker] = {}
-    rng = None if seed is None else np.random.default_rng(seed)
+    rng = np.random.default_rng(seed)
     samples = []
-    for sample in load_shard(path):
+    for sample in load_samples(path):
         if sample.town not in makers:
-            makers[sample.town] = SampleMaker(town_network(path.parent, sample.town))
+            makers[sample.town] = SampleMaker(networks[sample.town])
         samples.append(makers[sample.town].make(sample, rng))
     return samples
 
 
-def load_samples(folder: Path, seed: int, jobs: int, limit: int | None) -> list[TrainingSample]:
+def prepare(folder: Path, seed: int, jobs: int, limit: int | None) -> list[TrainingSample]:
     """All training samples of a folder, in order."""
     paths = shard_paths(folder)[:limit]
     if not paths:
@@ -122,8 +123,8 @@ def train(args: argparse.Namespace) -> dict[str, Any]:
     device = torch.device(args.device)
     out = Path(args.out)
     out.mkdir(parents=True, exist_ok=True)
-    train_set = load_samples(Path(args.data) / "train", args.seed, args.jobs, args.shards)
-    val_set = load_samples(Path(args.data) / "val", args.seed + 1, args.jobs, args.shards)
+    train_set = prepare(Path(args.data) / "train", args.seed, args.jobs, args.shards)
+    val_set = prepare(Path(args.data) / "val", args.seed + 1, args.jobs, args.shards)
     encoder, decoder = SceneEncoder().to(device), InteractionDecoder().to(device)
     parameters = [*encoder.parameters(), *decoder.parameters()]
     optimiser = torch.optim.AdamW(parameters, lr=args.rate, weight_decay=1e-2)
