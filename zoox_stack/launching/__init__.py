@@ -1,0 +1,1 @@
+"""Runner of ROS 2 XML launch files for machines without launch_ros."""

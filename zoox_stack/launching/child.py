@@ -85,7 +85,7 @@ class Child:
             cwd=self.description.cwd,
             env=wanted,
             start_new_session=True,
-            preexec_fn=lambda: die_with_parent(parent),  # noqa: PLW1509  this process has one thread
+            preexec_fn=lambda: die_with_parent(parent),  # safe: this process has one thread
         )
         for stream in self.streams():
             os.set_blocking(stream.fileno(), False)

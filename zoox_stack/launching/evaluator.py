@@ -1,9 +1,9 @@
 """Launch file + arguments → `LaunchDescription`. Starts nothing.
 
 The meaning is that of ``ros2 launch``: an include shares the variables of the file that includes it, a scoped group
-gives back what it changed, an argument's default counts only if the name has no value yet. Where ``ros2 launch`` would go
-on in silence, this is an error: an argument nobody declares, a parameter file that does not exist, `$(dirname)` after an
-include of another directory's file.
+gives back what it changed, an argument's default counts only if the name has no value yet. Where ``ros2 launch`` would
+go on in silence, this is an error: an argument nobody declares, a parameter file that does not exist, ``$(dirname)``
+after an include of another directory's file.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ class _Evaluator:
     def action(self, element: Element) -> None:
         expand, given = self.scope.expand, element.attributes
         if not self.condition(element):
-            self.arguments.extend(arguments_of(element, True))
+            self.arguments.extend(arguments_of(element, conditional=True))
             return
         match element.tag:
             case "arg":
@@ -127,7 +127,7 @@ class _Evaluator:
         return True
 
     def declare(self, element: Element) -> None:
-        (argument,) = arguments_of(element, "if" in element.attributes or "unless" in element.attributes)
+        (argument,) = arguments_of(element, conditional="if" in element.attributes or "unless" in element.attributes)
         self.arguments.append(argument)
         if argument.name not in self.scope.variables:
             if argument.default is None:
@@ -169,7 +169,7 @@ class _Evaluator:
                 raise LaunchFileError(child.location, f"{path.name} has no argument {name!r}", nearest(name, declared))
 
 
-def arguments_of(element: Element, conditional: bool) -> list[DeclaredArgument]:
+def arguments_of(element: Element, *, conditional: bool) -> list[DeclaredArgument]:
     """Arguments that an action and the actions inside it declare, as written."""
     if element.tag == "arg":
         choices = tuple(child.attributes["value"] for child in element.children)
@@ -185,7 +185,7 @@ def arguments_of(element: Element, conditional: bool) -> list[DeclaredArgument]:
             )
         ]
     if element.tag == "group":
-        return [a for child in element.children for a in arguments_of(child, conditional)]
+        return [a for child in element.children for a in arguments_of(child, conditional=conditional)]
     return []
 
 
@@ -199,28 +199,28 @@ def declared_arguments(file: str | os.PathLike[str]) -> tuple[DeclaredArgument, 
     """
     scope = Scope(os.environ)
     found: dict[str, DeclaredArgument] = {}
-    _collect(Path(file).absolute(), Location(str(file)), scope, found, 0, False)
+    _collect(Path(file).absolute(), Location(str(file)), scope, found, 0, conditional=False)
     return tuple(found.values())
 
 
 def _collect(
-    path: Path, where: Location, scope: Scope, found: dict[str, DeclaredArgument], depth: int, conditional: bool
+    path: Path, where: Location, scope: Scope, found: dict[str, DeclaredArgument], depth: int, *, conditional: bool
 ) -> None:
     if not path.is_file() or depth > _DEEPEST:
         raise LaunchFileError(where, f"no such launch file: {path}" if depth <= _DEEPEST else "includes itself")
     root = read_xml(path)
     check_document(root)
-    _collect_actions(root, path, scope, found, depth, conditional)
+    _collect_actions(root, path, scope, found, depth, conditional=conditional)
 
 
 def _collect_actions(
-    parent: Element, path: Path, scope: Scope, found: dict[str, DeclaredArgument], depth: int, conditional: bool
+    parent: Element, path: Path, scope: Scope, found: dict[str, DeclaredArgument], depth: int, *, conditional: bool
 ) -> None:
     for element in parent.children:
         maybe = conditional or "if" in element.attributes or "unless" in element.attributes
         scope.file = path
         if element.tag == "arg":
-            (argument,) = arguments_of(element, maybe)
+            (argument,) = arguments_of(element, conditional=maybe)
             found.setdefault(argument.name, argument)
             if argument.default is not None and argument.name not in scope.variables:
                 value = _try_expand(scope, argument.default)
@@ -231,13 +231,13 @@ def _collect_actions(
             if name is not None and value is not None:
                 scope.variables[name] = value
         elif element.tag == "group":
-            _collect_actions(element, path, scope, found, depth, maybe)
+            _collect_actions(element, path, scope, found, depth, conditional=maybe)
         elif element.tag == "include":
             target = _try_expand(scope, element.attributes["file"])
             if target is None:
                 continue
             inner: dict[str, DeclaredArgument] = {}
-            _collect(Path(target).absolute(), element.location, scope, inner, depth + 1, maybe)
+            _collect(Path(target).absolute(), element.location, scope, inner, depth + 1, conditional=maybe)
             given = {child.attributes["name"] for child in element.children}
             for name, argument in inner.items():
                 if name not in given:

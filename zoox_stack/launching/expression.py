@@ -1,7 +1,7 @@
 """``$(eval …)``: a small part of Python's expressions, evaluated without Python's ``eval``.
 
-Allowed: literals, arithmetic, comparison, ``in``, ``and``/``or``/``not``, ``a if b else c``, lists and tuples, and calls
-of a few functions and constants of `math`. Within this part the value is the one ``ros2 launch`` computes.
+Allowed: literals, arithmetic, comparison, ``in``, ``and``/``or``/``not``, ``a if b else c``, lists and tuples, calls of
+a few functions, ``pi``. Within this part the value is the one ``ros2 launch`` computes.
 """
 
 from __future__ import annotations
@@ -37,8 +37,9 @@ _COMPARE: dict[type[ast.cmpop], Callable[[Any, Any], bool]] = {
 }
 _NAMES: dict[str, Any] = {"pi": math.pi}
 _CALLS: dict[str, Callable[..., Any]] = {
-    "abs": abs, "bool": bool, "float": float, "int": int, "len": len, "max": max, "min": min, "round": round, "str": str,
-    "ceil": math.ceil, "cos": math.cos, "floor": math.floor, "radians": math.radians, "sin": math.sin, "sqrt": math.sqrt,
+    "abs": abs, "bool": bool, "float": float, "int": int, "len": len, "max": max, "min": min, "round": round,
+    "str": str, "ceil": math.ceil, "cos": math.cos, "floor": math.floor, "radians": math.radians, "sin": math.sin,
+    "sqrt": math.sqrt,
 }  # fmt: skip
 _LONGEST = 1000  # characters of an expression, and of any text or list it makes
 

@@ -28,7 +28,7 @@ def adopt_orphans(*, on: bool = True) -> None:
 def die_with_parent(parent: int) -> None:
     """Have the kernel kill this process when `parent`, which started it, dies. Survives exec.
 
-    The kernel watches the *thread* that forked: the parent must start its children from a thread that lives as long as it.
+    The kernel watches the *thread* that forked: the parent must fork in a thread that lives as long as it does.
     """
     _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:  # it died before the call

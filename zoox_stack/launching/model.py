@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
 from zoox_stack.launching.errors import Location
@@ -57,7 +57,7 @@ class ProcessDescription:
     shutdown_on_exit: bool = False
     sigterm_timeout: float = 5.0
     sigkill_timeout: float = 5.0
-    location: Location = Location("")
+    location: Location = field(default_factory=lambda: Location(""))
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,8 @@
 """Where packages and their executables are.
 
-Order of lookup for a package: every prefix of ``AMENT_PREFIX_PATH`` (a sourced ROS 2 or workspace), then the prefix of the
-running interpreter (wheels), each by the ament index; last, for `zoox_stack` alone, the source tree it is imported from.
+Order of lookup for a package: every prefix of ``AMENT_PREFIX_PATH`` (a sourced ROS 2 or workspace); then, for
+`zoox_stack` alone, the source tree it is imported from, if it is; then the prefix of the running interpreter (wheels).
+The prefixes are searched by the ament index.
 """
 
 from __future__ import annotations
@@ -42,35 +43,50 @@ class PackageIndex:
     """Packages that can be found.
 
     Attributes:
-        prefixes: Install prefixes, first wins.
+        sourced: Prefixes of the environment, first wins.
         source_root: Root of the source tree of `zoox_stack`, None if it is not run from one.
+        interpreter: Prefix of the Python environment.
     """
 
-    prefixes: tuple[Path, ...]
+    sourced: tuple[Path, ...]
     source_root: Path | None = None
+    interpreter: Path = Path(sys.prefix)  # noqa: RUF009  a constant
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> PackageIndex:
         """The index that ``AMENT_PREFIX_PATH``, the running interpreter and the source tree make."""
         value = (os.environ if environment is None else environment).get("AMENT_PREFIX_PATH", "")
         paths = [Path(p) for p in value.split(os.pathsep) if p]
-        root = Path(__file__).resolve().parents[2]
-        return cls(tuple(dict.fromkeys([*paths, Path(sys.prefix)])), root if (root / "package.xml").is_file() else None)
+        prefix = Path(sys.prefix)
+        root = Path(__file__).absolute().parents[2]  # absolute, not resolved: a linked install is an install
+        return cls(
+            tuple(dict.fromkeys(p for p in paths if p != prefix)),
+            root if (root / "package.xml").is_file() else None,
+            prefix,
+        )
+
+    @property
+    def prefixes(self) -> tuple[Path, ...]:
+        """All install prefixes, first wins."""
+        return (*self.sourced, self.interpreter)
 
     def packages(self) -> list[str]:
         """Names of all packages."""
-        names = {
-            entry.name
-            for prefix in self.prefixes
-            if (prefix / _INDEX).is_dir()
-            for entry in (prefix / _INDEX).iterdir()
-        }
+        folders = [prefix / _INDEX for prefix in self.prefixes if (prefix / _INDEX).is_dir()]
+        names = {entry.name for folder in folders for entry in folder.iterdir()}
         return sorted(names | ({_OWN_PACKAGE} if self.source_root else set()))
 
-    def _installed(self, package: str) -> Path | None:
+    def _find(self, package: str) -> tuple[Path | None, Path | None]:
+        """Install prefix or, for this package, root of the source tree; one of them, or none."""
         if not package or "/" in package:
-            return None
-        return next((prefix for prefix in self.prefixes if (prefix / _INDEX / package).is_file()), None)
+            return None, None
+        for prefix in self.sourced:
+            if (prefix / _INDEX / package).is_file():
+                return prefix, None
+        if package == _OWN_PACKAGE and self.source_root is not None:
+            return None, self.source_root
+        found = (self.interpreter / _INDEX / package).is_file()
+        return (self.interpreter if found else None), None
 
     def _unknown(self, package: str) -> PackageError:
         places = ", ".join(map(str, self.prefixes))
@@ -85,12 +101,12 @@ class PackageIndex:
         Raises:
             PackageError: It is not installed.
         """
-        found = self._installed(package)
-        if found is None:
-            if package == _OWN_PACKAGE and self.source_root:
-                raise PackageError(f"{package} runs from its source tree {self.source_root} and has no install prefix")
-            raise self._unknown(package)
-        return found
+        prefix, root = self._find(package)
+        if prefix is not None:
+            return prefix
+        if root is not None:
+            raise PackageError(f"{package} runs from its source tree {root} and has no install prefix")
+        raise self._unknown(package)
 
     def share(self, package: str) -> Path:
         """Share directory of a package: the one that holds ``launch/`` and ``config/``.
@@ -98,36 +114,32 @@ class PackageIndex:
         Raises:
             PackageError: There is no such package.
         """
-        found = self._installed(package)
-        if found is not None:
-            return found / "share" / package
-        if package == _OWN_PACKAGE and self.source_root:
-            return self.source_root
+        prefix, root = self._find(package)
+        if prefix is not None:
+            return prefix / "share" / package
+        if root is not None:
+            return root
         raise self._unknown(package)
 
     def executable(self, package: str, name: str) -> Executable:
         """How to start an executable: ``lib/<package>/<name>`` below the prefix.
 
         Scripts that ask for ``/usr/bin/env python3`` are given to the running interpreter, so that they see the same
-        packages whether or not its environment is activated. From a source tree the nodes of `zoox_stack` are its modules
-        ``zoox_stack.nodes.<name>``.
+        packages whether or not its environment is activated. From a source tree the nodes of `zoox_stack` are its
+        modules ``zoox_stack.nodes.<name>``.
 
         Raises:
             PackageError: No such package or executable.
         """
-        found = self._installed(package)
-        if found is None and package == _OWN_PACKAGE and self.source_root:
-            return self._source_node(self.source_root, name)
-        if found is None:
+        prefix, root = self._find(package)
+        if root is not None:
+            return self._source_node(root, name)
+        if prefix is None:
             raise self._unknown(package)
-        folder = found / "lib" / package
+        folder = prefix / "lib" / package
         path = folder / name
-        if not name or "/" in name or not path.is_file() or not os.access(path, os.X_OK):
-            known = (
-                sorted(p.name for p in folder.iterdir() if p.is_file() and os.access(p, os.X_OK))
-                if folder.is_dir()
-                else []
-            )
+        if not name or "/" in name or not _is_executable(path):
+            known = [p.name for p in folder.iterdir() if _is_executable(p)] if folder.is_dir() else []
             raise PackageError(f"package {package!r} has no executable {name!r} in {folder} ({nearest(name, known)})")
         with path.open("rb") as file:
             is_python = _PYTHON_SHEBANG.match(file.read(64)) is not None
@@ -150,7 +162,7 @@ class PackageIndex:
             PackageError: None or several.
         """
         share = self.share(package)
-        root = share / "launch" if share == self.source_root else share
+        root = share / "launch" if self._find(package)[1] is not None else share
         found = sorted(p for p in root.rglob("*") if p.name == name and p.is_file())
         if len(found) > 1:
             raise PackageError(f"package {package!r} has {name!r} more than once: {', '.join(map(str, found))}")
@@ -158,3 +170,7 @@ class PackageIndex:
             known = {p.name for p in root.rglob("*.launch.xml")}
             raise PackageError(f"package {package!r} has no launch file {name!r} in {root} ({nearest(name, known)})")
         return found[0]
+
+
+def _is_executable(path: Path) -> bool:
+    return path.is_file() and os.access(path, os.X_OK)

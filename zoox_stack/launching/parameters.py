@@ -27,7 +27,7 @@ _TYPES: dict[str, tuple[type | None, bool]] = {
 def typed_value(text: str, type_name: str | None, expand: Callable[[str], str]) -> Any:
     """Value of a parameter.
 
-    Without a type YAML decides, before substitutions are evaluated and again on what they yield; text in quotes stays text.
+    Without a type YAML decides, before substitutions are evaluated and again on what they yield; quoted text stays text.
 
     Args:
         text: Attribute as written.
@@ -42,11 +42,11 @@ def typed_value(text: str, type_name: str | None, expand: Callable[[str], str]) 
     kind, is_list = _TYPES[type_name or "yaml"]
     if kind is str and not is_list:
         return expand(text)
-    value = _first_reading(text, kind, is_list)
+    value = _first_reading(text, kind, is_list=is_list)
     if isinstance(value, list):
         return _uniform([_element(item, kind, expand) for item in value])
     if isinstance(value, str) and _has_substitution(value):
-        return coerce(expand(value), kind, is_list)
+        return coerce(expand(value), kind, is_list=is_list)
     if isinstance(value, str):
         value = expand(value)  # takes out backslashes
         if kind not in (None, str) or is_list:
@@ -58,19 +58,19 @@ def _has_substitution(text: str) -> bool:
     return any(not isinstance(part, str) for part in parse_template(text))
 
 
-def _first_reading(text: str, kind: type | None, is_list: bool) -> Any:
+def _first_reading(text: str, kind: type | None, *, is_list: bool) -> Any:
     if "$(" in text:
         try:
             value = yaml.safe_load(text)
         except yaml.YAMLError:
             return text
         return value if isinstance(value, list) else text
-    return coerce(text, kind, is_list)
+    return coerce(text, kind, is_list=is_list)
 
 
 def _element(item: Any, kind: type | None, expand: Callable[[str], str]) -> Any:
     if isinstance(item, str):
-        return coerce(expand(item), kind, False) if _has_substitution(item) else coerce_text(expand(item), kind)
+        return coerce(expand(item), kind) if _has_substitution(item) else coerce_text(expand(item), kind)
     if kind is float and type(item) is int:
         return float(item)
     if kind is not None and type(item) is not kind:
@@ -85,7 +85,7 @@ def coerce_text(text: str, kind: type | None) -> str:
     return text
 
 
-def coerce(text: str, kind: type | None, is_list: bool) -> Any:
+def coerce(text: str, kind: type | None, *, is_list: bool = False) -> Any:
     """Text to a value of a type; None leaves the type to YAML.
 
     Raises:

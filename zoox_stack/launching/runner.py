@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import pickle
 import signal
 import subprocess
 import sys
@@ -16,6 +15,7 @@ from typing import Self
 
 from zoox_stack.launching.linux import adopt_orphans, descendants
 from zoox_stack.launching.model import LaunchDescription
+from zoox_stack.launching.transfer import to_json
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -34,15 +34,15 @@ class RunningLaunch:
         self._others = set(descendants(os.getpid()))
         sys.stdout.flush()
         sys.stderr.flush()
-        # The supervisor needs the standard library and this package alone: -S keeps it from running what the environment's
-        # start-up files do, -P from importing what lies in the working directory.
+        # The supervisor needs the standard library and this package alone: -S keeps it from running the environment's
+        # start-up files, -P from importing what lies in the working directory.
         self._popen = subprocess.Popen(
             [sys.executable, "-S", "-P", "-m", "zoox_stack.launching.supervisor"],
             stdin=subprocess.PIPE,
             env={**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])},
             start_new_session=True,
         )
-        data = pickle.dumps((description, dict(os.environ)))
+        data = to_json(description, os.environ)
         assert self._popen.stdin is not None
         with contextlib.suppress(BrokenPipeError):  # it died: wait() tells
             self._popen.stdin.write(len(data).to_bytes(8, "little") + data)
@@ -120,8 +120,8 @@ def run_launch(description: LaunchDescription) -> int:
         description: What to run.
 
     Returns:
-        0; 1 if a process failed: one with ``on_exit="shutdown"`` or without respawn ended with an error, one could not be
-        started, one had to be killed.
+        0; 1 if a process failed: one with ``on_exit="shutdown"`` or without respawn ended with an error, one could not
+        be started, one had to be killed.
     """
     launch = RunningLaunch(description)
     with _forwarding_signals(launch):

@@ -74,11 +74,11 @@ ACTIONS: dict[str, Rule] = {
 _LAUNCH = Rule(children=None)
 
 # Known to ROS 2 launch, not to this runner: named in the error so that nobody looks for a typing mistake.
-_ONLY_IN_ROS = frozenset(
-    "append_env load_composable_node log node_container reset reset_env ros_timer set_parameters_from_file set_remap"
-    " set_ros_log_dir set_use_sim_time shutdown timer".split()
-)
-_ONLY_IN_ROS_ATTRIBUTES = frozenset("emulate_tty shell forwarding deprecated node-name value-sep".split())
+_ONLY_IN_ROS = frozenset({
+    "append_env", "load_composable_node", "log", "node_container", "reset", "reset_env", "ros_timer",
+    "set_parameters_from_file", "set_remap", "set_ros_log_dir", "set_use_sim_time", "shutdown", "timer",
+})  # fmt: skip
+_ONLY_IN_ROS_ATTRIBUTES = frozenset({"emulate_tty", "shell", "forwarding", "deprecated", "node-name", "value-sep"})
 
 _TRUE, _FALSE = ("true", "1", "yes", "on"), ("false", "0", "no", "off")
 

@@ -95,8 +95,8 @@ class Scope:
     @staticmethod
     def _ambiguous(name: str, line: int) -> SubstitutionError:
         return SubstitutionError(
-            f"$({name}) after, or in the arguments of, the <include> in line {line} means the included file to ros2 launch"
-            f' (put <let name="here" value="$({name})"/> before the include and use $(var here))'
+            f"$({name}) after, or in the arguments of, the <include> in line {line} means the included file to"
+            f' ros2 launch (put <let name="here" value="$({name})"/> before the include and use $(var here))'
         )
 
     def package_prefix(self, package: str) -> str:

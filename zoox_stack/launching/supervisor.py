@@ -2,8 +2,8 @@
 
 It is a process of its own, started by `runner`, so that nothing survives whatever dies:
 
-- the launcher dies (even by SIGKILL): its end of the control pipe closes, the supervisor shuts the launch down;
-- the supervisor dies by SIGKILL: the kernel kills the processes (parent-death signal), the launcher kills what they left;
+- the launcher dies (even by SIGKILL): its end of the control pipe closes, the supervisor ends the launch;
+- the supervisor dies by SIGKILL: the kernel kills the processes (parent-death signal), the launcher their children;
 - a process dies and leaves children: they are in its process group, or the supervisor inherits them.
 
 One thread, no asyncio: the parent-death signal is tied to the thread that forks.
@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import pickle
 import selectors
 import signal
 import sys
@@ -21,12 +20,13 @@ import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import IO
+from typing import BinaryIO
 
 from zoox_stack.launching.child import Child
 from zoox_stack.launching.console import Console, log_directory
 from zoox_stack.launching.linux import adopt_orphans, signal_descendants
 from zoox_stack.launching.model import LaunchDescription
+from zoox_stack.launching.transfer import from_json
 
 _GRACE_WITHOUT_LAUNCHER = 2.0  # [s] per step of the shutdown when nobody waits for it any more
 _GRACE_OF_LEFTOVERS = 1.0  # [s] from SIGTERM to SIGKILL for what processes left behind
@@ -223,20 +223,19 @@ def _reap_all() -> None:
             pass
 
 
-def _receive(stream: IO[bytes]) -> tuple[LaunchDescription, dict[str, str]]:
-    """Description and environment, as `runner` sends them: 8 bytes of length, then a pickle."""
+def _receive(stream: BinaryIO) -> tuple[LaunchDescription, dict[str, str]]:
+    """Description and environment, as `runner` sends them: 8 bytes of length, then JSON."""
     length = int.from_bytes(stream.read(8), "little")
     data = stream.read(length)
     if not length or len(data) != length:
         raise SystemExit(1)  # the launcher died before it was done
-    description, environment = pickle.loads(data)  # noqa: S301  from our own parent process
-    return description, environment
+    return from_json(data)
 
 
 def main() -> int:
     """Run the launch that the launcher sends through stdin."""
     adopt_orphans()
-    stream = os.fdopen(0, "rb", buffering=0, closefd=False)
+    stream = os.fdopen(0, "rb", closefd=False)
     description, environment = _receive(stream)
     console = Console(log_folder=log_directory(environment))
     with tempfile.TemporaryDirectory(prefix="zoox_stack_launch_") as folder:

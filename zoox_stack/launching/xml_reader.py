@@ -74,7 +74,7 @@ def read_xml(file: Path) -> Element:
         raise LaunchFileError(Location(name), f"cannot be read: {error.strerror}") from error
     builder = _Builder(name)
     try:
-        builder.parser.Parse(data, True)
+        builder.parser.Parse(data, True)  # noqa: FBT003  takes no keywords
     except expat.ExpatError as error:
         raise LaunchFileError(
             Location(name, error.lineno), f"not well-formed XML: {expat.ErrorString(error.code)}"
