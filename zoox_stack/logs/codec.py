@@ -1,0 +1,136 @@
+"""Core dataclasses to CDR bytes and back, in pure Python: converters and offline readers need no ROS.
+
+The bytes are those of `rclpy.serialization` for the messages that `zoox_stack.ros.conversions` makes; a test compares
+the two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from rosbags.serde import SerdeError
+
+from zoox_stack.core.agents import DetectedAgents, EgoState, TrackedAgents, TrafficSignals
+from zoox_stack.core.errors import InvalidInputError
+from zoox_stack.core.plans import PlanDecision, Route, Trajectory
+from zoox_stack.core.predictions import PredictedAgents
+from zoox_stack.core.sensors import PointCloud
+from zoox_stack.core.timing import StageTick
+from zoox_stack.logs import codec_agents, codec_plans, codec_sensors
+from zoox_stack.logs.message_definitions import knows, typestore
+from zoox_stack.road_network.network import RoadNetwork
+
+
+@dataclass(frozen=True)
+class _Codec:
+    type_name: str
+    to_message: Callable[..., Any]
+    from_message: Callable[[Any], Any]
+
+
+_CODECS: dict[type, _Codec] = {
+    EgoState: _Codec("nav_msgs/msg/Odometry", codec_sensors.odometry, codec_sensors.read_odometry),
+    PointCloud: _Codec("sensor_msgs/msg/PointCloud2", codec_sensors.point_cloud, codec_sensors.read_point_cloud),
+    DetectedAgents: _Codec(
+        "zoox_stack/msg/DetectedAgents", codec_agents.detected_agents, codec_agents.read_detected_agents
+    ),
+    TrackedAgents: _Codec("zoox_stack/msg/TrackedAgents", codec_agents.tracked_agents, codec_agents.read_tracked_agents),
+    TrafficSignals: _Codec("zoox_stack/msg/TrafficSignals", codec_agents.signals, codec_agents.read_signals),
+    RoadNetwork: _Codec("zoox_stack/msg/RoadNetwork", codec_sensors.road_network, codec_sensors.read_road_network),
+    Route: _Codec("zoox_stack/msg/Route", codec_plans.route, codec_plans.read_route),
+    Trajectory: _Codec("zoox_stack/msg/Trajectory", codec_plans.trajectory, codec_plans.read_trajectory),
+    PlanDecision: _Codec("zoox_stack/msg/PlanDecision", codec_plans.plan_decision, codec_plans.read_plan_decision),
+    PredictedAgents: _Codec(
+        "zoox_stack/msg/PredictedAgents", codec_plans.predicted_agents, codec_plans.read_predicted_agents
+    ),
+    StageTick: _Codec("zoox_stack/msg/StageTiming", codec_plans.stage_timing, codec_plans.read_stage_timing),
+}
+_BY_NAME = {codec.type_name: codec for codec in _CODECS.values()}
+DECODABLE: frozenset[str] = frozenset(_BY_NAME)
+
+
+def type_name_of(value: object) -> str:
+    """ROS message type that carries a core dataclass.
+
+    Raises:
+        InvalidInputError: Not one of the dataclasses that travel.
+    """
+    codec = _CODECS.get(type(value))
+    if codec is None:
+        raise InvalidInputError("value", f"one of {', '.join(t.__name__ for t in _CODECS)}", type(value).__name__)
+    return codec.type_name
+
+
+def encode(value: object, stamp_ns: int | None = None) -> bytes:
+    """CDR bytes of a core dataclass.
+
+    Args:
+        value: What to encode.
+        stamp_ns: Header stamp of a `RoadNetwork`, which has none of its own [ns]; not allowed for others.
+
+    Raises:
+        InvalidInputError: Not one of the dataclasses that travel, or a stamp where it has one.
+    """
+    type_name = type_name_of(value)
+    if isinstance(value, RoadNetwork):
+        message = codec_sensors.road_network(value, stamp_ns or 0)
+    elif stamp_ns is not None:
+        raise InvalidInputError("stamp_ns", f"nothing: {type(value).__name__} has a stamp", str(stamp_ns))
+    else:
+        message = _CODECS[type(value)].to_message(value)
+    return bytes(typestore().serialize_cdr(message, type_name))
+
+
+def decode(type_name: str, data: bytes) -> Any:
+    """Core dataclass of CDR bytes.
+
+    An `EgoState` read from Odometry has acceleration 0 and the default size: Odometry carries neither.
+
+    Args:
+        type_name: ROS message type, one of `DECODABLE`.
+        data: CDR bytes with encapsulation header.
+
+    Raises:
+        InvalidInputError: Another type, bytes that are not this type, or contents that fail their checks.
+    """
+    codec = _BY_NAME.get(type_name)
+    if codec is None:
+        raise InvalidInputError("message type", f"one of {', '.join(sorted(DECODABLE))}", type_name)
+    return codec.from_message(decode_message(type_name, data))
+
+
+def decode_message(type_name: str, data: bytes) -> Any:
+    """Message object (attributes as in the .msg file) of CDR bytes, for any type the type store knows.
+
+    Raises:
+        InvalidInputError: Unknown type, or bytes that are not this type.
+    """
+    if not knows(type_name):
+        raise InvalidInputError("message type", "a ROS 2 Jazzy or zoox_stack message type", type_name)
+    try:
+        return typestore().deserialize_cdr(data, type_name)
+    except (SerdeError, ValueError, IndexError, AssertionError, MemoryError) as error:
+        found = f"{len(data)} bytes that are not ({error})"
+        raise InvalidInputError(type_name, "a serialized message of this type", found) from error
+
+
+def stamp_of(type_name: str, data: bytes) -> int | None:
+    """Header stamp [ns] of a serialized message without reading the rest; None if the type has no header first.
+
+    Raises:
+        InvalidInputError: Unknown type or too few bytes.
+    """
+    if not knows(type_name):
+        raise InvalidInputError("message type", "a ROS 2 Jazzy or zoox_stack message type", type_name)
+    fields = typestore().fielddefs[type_name][1]
+    if not fields or fields[0][1][1] != "std_msgs/msg/Header":
+        return None
+    if len(data) < 12:
+        raise InvalidInputError(type_name, "at least 12 bytes", str(len(data)))
+    order = "<" if data[1] & 1 else ">"
+    sec = int(np.frombuffer(data, order + "i4", 1, 4)[0])
+    nanosec = int(np.frombuffer(data, order + "u4", 1, 8)[0])
+    return sec * 1_000_000_000 + nanosec

@@ -1,0 +1,1 @@
+"""Recorded drives of public datasets as `RecordedDrive`."""

@@ -1,0 +1,1 @@
+"""Road networks of other formats as `RoadNetwork`."""
