@@ -112,7 +112,7 @@ def collision_probability(
     agent_sizes: NDArray[Any],
     existence: NDArray[Any] | None = None,
 ) -> NDArray[np.float64]:
-    """Probability ``[C]`` that each plan hits at least one agent within the horizon; arguments as `assess_collisions`."""
+    """Probability ``[C]`` that each plan hits at least one agent; arguments as `assess_collisions`."""
     return assess_collisions(plans, ego, predicted, agent_sizes, existence).probability
 
 
@@ -207,14 +207,14 @@ def _within(offset: NDArray[Any], half: NDArray[Any], sigma: NDArray[Any]) -> ND
 
 def _time_rows(steps: int, step: float) -> NDArray[np.int64]:
     """Rows of the time axis that are looked at: every second one early, every fourth one late, and the last."""
-    fine = int(round(_FINE_UNTIL / step))
+    fine = round(_FINE_UNTIL / step)
     rows = np.concatenate([np.arange(1, min(fine, steps), 2), np.arange(fine + 3, steps, 4), [steps - 1]])
     return np.unique(rows[rows < steps])
 
 
 @dataclass(frozen=True, eq=False)
 class _Pairs:
-    """Combinations of plan, agent, mode and time that come near each other; M of them, arrays ``[M]``, in that order."""
+    """Combinations of plan, agent, mode and time that come near each other: M of them, ordered; arrays ``[M]``."""
 
     plan: NDArray[np.int64]
     agent: NDArray[np.int64]

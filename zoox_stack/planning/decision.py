@@ -1,0 +1,180 @@
+"""Choosing among candidates, with conditional futures where there are any, and saying why."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zoox_stack.core.classes import PredictionSource, Rejection, TrajectorySource, WhatIfStatus
+from zoox_stack.core.collision import CollisionReport, PlanArrays, assess_collisions
+from zoox_stack.core.plans import PlanDecision, Trajectory
+from zoox_stack.core.predictions import STEP, WhatIfAnswer
+from zoox_stack.planning.answer_check import check_answer
+from zoox_stack.planning.candidates import STOPS, Lateral
+from zoox_stack.planning.config import PlannerConfig
+from zoox_stack.planning.costs import COST_NAMES, interaction_costs
+from zoox_stack.planning.futures import overlay, take, way_lost
+from zoox_stack.planning.path_agents import find_path_agents
+from zoox_stack.planning.proposal import Proposal, judge_collisions
+
+_WORTH_SAYING = 5.0  # [m] of way lost by another agent that an explanation mentions
+_NO_ANSWER = {
+    WhatIfStatus.NOT_ASKED: "nothing to ask",
+    WhatIfStatus.TIMEOUT: "no answer in time",
+    WhatIfStatus.NO_SERVICE: "what_if is not there",
+    WhatIfStatus.INVALID: "the answer was garbage",
+    WhatIfStatus.NO_SCENE: "what_if had no scene",
+    WhatIfStatus.STALE_SCENE: "what_if no longer had the scene",
+    WhatIfStatus.DEADLINE: "what_if could not finish in time",
+    WhatIfStatus.BAD_PLAN: "what_if refused a plan",
+    WhatIfStatus.MODEL_ERROR: "the model of what_if failed",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class _Conditional:
+    """What an answer changes for the N asked plans."""
+
+    totals: NDArray[np.float64]  # [N]
+    reports: tuple[CollisionReport, ...]
+    lost: NDArray[np.float64]  # [N, A] way lost by each agent [m]
+
+
+def choose(
+    proposal: Proposal, answer: WhatIfAnswer | None, status: WhatIfStatus, config: PlannerConfig
+) -> tuple[Trajectory, PlanDecision]:
+    """Choose a candidate; arguments and result as `Planner.decide`."""
+    candidates, asked = proposal.candidates, proposal.asked
+    status, problem = _outcome(proposal, answer, status)
+    totals, codes = proposal.totals, proposal.rejections.copy()
+    n = len(asked)
+    conditional_totals, answered = np.full(n, np.nan), np.full(n, np.nan)
+    rescored: _Conditional | None = None
+    if status == WhatIfStatus.OK and answer is not None:
+        rescored = _rescore(proposal, answer, config)
+        conditional_totals = rescored.totals
+        answered = np.asarray(answer.collision_probabilities, dtype=np.float64)
+        for i, row in enumerate(asked.tolist()):
+            codes[row : row + 1] = judge_collisions(codes[row : row + 1], rescored.reports[i], config)
+    final = totals.copy()
+    if rescored is not None:
+        final[asked] = conditional_totals
+    acceptable = np.flatnonzero(codes == Rejection.KEPT)
+    source = TrajectorySource.DECISION
+    if len(acceptable):
+        chosen = int(acceptable[final[acceptable].argmin()])
+    else:
+        source = TrajectorySource.SAFE_STOP
+        chosen = _safest_stop(proposal, final)
+    conditional = bool(rescored is not None and answer is not None and answer.conditional and chosen in asked)
+    decision = PlanDecision(
+        stamp_ns=proposal.stamp_ns,
+        predictions_from=proposal.predictions_from,
+        answer_status=status,
+        conditional=conditional,
+        chosen=chosen,
+        explanation=_explain(proposal, chosen, source, codes, status, problem, rescored),
+        names=candidates.names,
+        origin=np.array([proposal.ego.x, proposal.ego.y]),
+        step=STEP,
+        positions=np.stack([candidates.x - proposal.ego.x, candidates.y - proposal.ego.y], axis=-1).astype(np.float32),
+        speeds=candidates.speed.astype(np.float32),
+        rejections=codes,
+        cost_names=COST_NAMES,
+        costs=proposal.costs.astype(np.float32),
+        totals=totals.astype(np.float32),
+        asked=asked.astype(np.uint32),
+        collision_probabilities=answered.astype(np.float32),
+        conditional_totals=conditional_totals.astype(np.float32),
+    )
+    return Trajectory(proposal.stamp_ns, candidates.plan(chosen), source), decision
+
+
+def _outcome(proposal: Proposal, answer: WhatIfAnswer | None, status: WhatIfStatus) -> tuple[WhatIfStatus, str]:
+    if proposal.request is None:
+        return WhatIfStatus.NOT_ASKED, ""
+    if answer is not None:
+        return check_answer(answer, proposal.request, proposal.known_ids, proposal.ego.centre)
+    if status == WhatIfStatus.OK:
+        return WhatIfStatus.INVALID, "expected an answer with status OK, found none"
+    return status, ""
+
+
+def _rescore(proposal: Proposal, answer: WhatIfAnswer, config: PlannerConfig) -> _Conditional:
+    """Judge every asked plan with its own futures."""
+    scene, candidates, ego = proposal.scene, proposal.candidates, proposal.ego
+    from_model = proposal.predictions_from == PredictionSource.MODEL
+    lost = way_lost(answer.predictions, scene.futures if from_model else None, scene.ids)
+    lost = lost * scene.existence
+    imposed = lost.max(axis=1, initial=0.0)
+    totals, reports = np.zeros(len(proposal.asked)), []
+    for i, row in enumerate(proposal.asked.tolist()):
+        here = np.isin(answer.predictions[i].agent_ids, scene.ids)
+        futures = overlay(scene.futures, take(answer.predictions[i], np.flatnonzero(here)))
+        agents = find_path_agents(proposal.path, ego, futures, scene.position, scene.yaw, scene.sizes, scene.existence)
+        one = slice(row, row + 1)
+        arrays = PlanArrays(candidates.x[one], candidates.y[one], candidates.yaw[one], STEP)
+        report = assess_collisions(
+            arrays, ego, futures, scene.sizes, scene.existence,
+            discount_time=config.risk_discount_time, speeds=candidates.speed[one],
+        )  # fmt: skip
+        costs = interaction_costs(candidates, np.array([row]), ego, agents, report, config, imposed[i : i + 1])
+        totals[i] = float(proposal.motion[row].sum() + costs.sum())
+        reports.append(report)
+    return _Conditional(totals, tuple(reports), lost)
+
+
+def _safest_stop(proposal: Proposal, totals: NDArray[np.float64]) -> int:
+    """The stop in lane with the least risk; of equal ones the gentlest."""
+    candidates = proposal.candidates
+    rows = [
+        i
+        for i, (profile, lateral) in enumerate(zip(candidates.profiles, candidates.laterals, strict=True))
+        if profile in STOPS and lateral == Lateral.CENTRE
+    ]
+    return min(rows, key=lambda row: (round(float(proposal.report.risk[row]), 2), float(totals[row]), row))
+
+
+def _explain(
+    proposal: Proposal,
+    chosen: int,
+    source: TrajectorySource,
+    codes: NDArray[np.uint8],
+    status: WhatIfStatus,
+    problem: str,
+    rescored: _Conditional | None,
+) -> str:
+    """One sentence for people."""
+    names = proposal.candidates.names
+    counts = Counter(int(code) for code in codes if code != Rejection.KEPT)
+    fallen = ", ".join(f"{count} by {Rejection(code).name.lower()}" for code, count in sorted(counts.items()))
+    parts = [f"{names[chosen]}: "]
+    if source == TrajectorySource.SAFE_STOP:
+        parts.append(f"safe stop, none of {len(names)} candidates is acceptable ({fallen})")
+    else:
+        parts.append(f"best of {len(names)} candidates" + (f" ({fallen} ruled out)" if fallen else ""))
+    parts.append(f"; path from {proposal.path.source}")
+    if proposal.predictions_from == PredictionSource.CONSTANT_VELOCITY and len(proposal.scene.ids):
+        parts.append("; constant velocities assumed")
+    if len(proposal.scene.overlapping):
+        parts.append(f"; {len(proposal.scene.overlapping)} agents inside the ego's box ignored")
+    if rescored is None:
+        parts.append(f"; decided without an answer: {_NO_ANSWER.get(status, status.name.lower())}")
+        return "".join([*parts, f" ({problem})" if problem else ""])
+    parts.append(f"; asked {len(proposal.asked)} plans")
+    kept = np.flatnonzero(proposal.rejections == Rejection.KEPT)
+    if len(kept):
+        before = int(kept[proposal.totals[kept].argmin()])
+        if before != chosen:
+            parts.append(f", without the answer it would have been '{names[before]}'")
+    if rescored.lost.size:
+        i, agent = np.unravel_index(int(rescored.lost.argmax()), rescored.lost.shape)
+        lost = float(rescored.lost[i, agent])
+        if lost > _WORTH_SAYING:
+            row, verb = int(proposal.asked[i]), "makes" if int(proposal.asked[i]) == chosen else "would make"
+            agent_id = int(proposal.scene.ids[agent])
+            parts.append(f"; '{names[row]}' {verb} agent {agent_id} brake ({lost:.0f} m less way)")
+    return "".join(parts)

@@ -1,0 +1,105 @@
+"""Putting futures from different sources together and comparing them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zoox_stack.core.predictions import PredictedAgents
+
+
+def overlay(base: PredictedAgents, over: PredictedAgents) -> PredictedAgents:
+    """The agents of `base`; those also in `over` with the futures from there.
+
+    Numbers of modes may differ: the source with fewer is filled up with modes of probability 0. Source, model and
+    provider are those of `over`.
+    """
+    if np.array_equal(base.agent_ids, over.agent_ids):
+        return over
+    if not len(over):
+        return base
+    k = max(base.modes, over.modes)
+    order = np.argsort(base.agent_ids, kind="stable")
+    place = np.searchsorted(base.agent_ids, over.agent_ids, sorter=order)
+    rows = order[np.minimum(place, len(base) - 1)]
+    known = base.agent_ids[rows] == over.agent_ids
+    rows = rows[known]
+
+    def joined(name: str) -> NDArray[Any]:
+        array = _padded(getattr(base, name), k, name).copy()
+        new = _padded(getattr(over, name), k, name)[known]
+        array[rows] = new + (over.origin - base.origin).astype(np.float32) if name == "positions" else new
+        return array
+
+    return replace(
+        over,
+        agent_ids=base.agent_ids,
+        origin=base.origin,
+        probabilities=joined("probabilities"),
+        positions=joined("positions"),
+        headings=joined("headings"),
+        covariances=joined("covariances"),
+    )
+
+
+def take(predicted: PredictedAgents, rows: NDArray[np.int64]) -> PredictedAgents:
+    """Some of the agents."""
+    if len(rows) == len(predicted):
+        return predicted
+    return replace(
+        predicted,
+        agent_ids=predicted.agent_ids[rows],
+        probabilities=predicted.probabilities[rows],
+        positions=predicted.positions[rows],
+        headings=predicted.headings[rows],
+        covariances=predicted.covariances[rows],
+    )
+
+
+def expected_way(predicted: PredictedAgents, ids: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Expected distance between the first and the last step of each agent, ``[len(ids)]`` [m], NaN for absent ones."""
+    way = np.full(len(ids), np.nan)
+    if not len(predicted):
+        return way
+    moved = np.hypot(*(predicted.positions[:, :, -1] - predicted.positions[:, :, 0]).transpose(2, 0, 1))
+    expected = (moved * predicted.probabilities).sum(axis=1)
+    order = np.argsort(predicted.agent_ids, kind="stable")
+    rows = order[np.minimum(np.searchsorted(predicted.agent_ids, ids, sorter=order), len(predicted) - 1)]
+    found = predicted.agent_ids[rows] == ids
+    way[found] = expected[rows[found]]
+    return way
+
+
+def way_lost(
+    answers: Sequence[PredictedAgents], unconditional: PredictedAgents | None, ids: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """How much way each agent loses under each plan against the answer that suits it best.
+
+    Args:
+        answers: Conditional futures, one per plan; agents left out keep their unconditional future.
+        unconditional: Futures by the same source without a plan; None: not known, agents left out lose nothing.
+        ids: ``[A]`` agents looked at.
+
+    Returns:
+        ``[N, A]`` [m], >= 0.
+    """
+    ways = np.stack([expected_way(answer, ids) for answer in answers])
+    if unconditional is not None:
+        usual = expected_way(unconditional, ids)
+        ways = np.where(np.isnan(ways), usual, ways)
+    known = np.where(np.isnan(ways), -np.inf, ways)
+    best = known.max(axis=0)
+    return np.asarray(np.where(np.isfinite(known) & np.isfinite(best), best - known, 0.0))
+
+
+def _padded(array: NDArray[Any], modes: int, name: str) -> NDArray[Any]:
+    """Fill the mode axis: with probability 0, or with copies of the first mode."""
+    missing = modes - array.shape[1]
+    if missing == 0:
+        return array
+    fill = np.zeros_like(array[:, :1]) if name == "probabilities" else array[:, :1]
+    return np.concatenate([array, np.repeat(fill, missing, axis=1)], axis=1)

@@ -1,0 +1,220 @@
+"""The planner: proposes candidate plans, asks how others would react, decides."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zoox_stack.core.agents import EgoState, TrackedAgents, TrafficSignals
+from zoox_stack.core.classes import PredictionSource, SignalState, WhatIfStatus
+from zoox_stack.core.collision import assess_collisions, rows_of
+from zoox_stack.core.constant_velocity import constant_velocity_prediction
+from zoox_stack.core.errors import InvalidInputError
+from zoox_stack.core.plans import EgoPlan, PlanDecision, Route, Trajectory
+from zoox_stack.core.predictions import STEP, STEPS, PredictedAgents, WhatIfAnswer, WhatIfRequest
+from zoox_stack.planning.candidates import check_feasibility, make_candidates
+from zoox_stack.planning.config import PlannerConfig
+from zoox_stack.planning.costs import interaction_costs, motion_costs
+from zoox_stack.planning.decision import choose
+from zoox_stack.planning.futures import overlay, take
+from zoox_stack.planning.path_agents import find_path_agents
+from zoox_stack.planning.proposal import PlanningScene, Proposal, judge_collisions, shortlist
+from zoox_stack.planning.reference_path import ReferencePath, ReferencePathFinder
+from zoox_stack.road_network.drivable import DrivableGrid
+from zoox_stack.road_network.network import RoadNetwork
+from zoox_stack.road_network.queries import LaneIndex
+
+LONGEST_GAP = 2.0  # [s] between scenes; after a longer one, or when time runs back, the past is forgotten
+
+
+class Planner:
+    """Plans one scene after the other: `propose`, then (with or without an answer) `decide`.
+
+    Deterministic: the same calls give the same results. Keeps the last chosen plan and the way taken so far.
+
+    Args:
+        config: Parameters.
+    """
+
+    def __init__(self, config: PlannerConfig | None = None) -> None:
+        self.config = config or PlannerConfig()
+        self._finder = ReferencePathFinder(self.config.max_route_distance)
+        self._index: LaneIndex | None = None
+        self._grid: DrivableGrid | None = None
+        self._last_plan: tuple[int, EgoPlan] | None = None
+        self._last_stamp: int | None = None
+
+    def set_road_network(self, network: RoadNetwork | None) -> None:
+        """Use another map; None: plan without."""
+        self._index = LaneIndex(network) if network is not None and len(network.lane_ids) else None
+        self._grid = DrivableGrid(self._index) if self._index is not None else None
+        self._finder.set_index(self._index)
+
+    def set_route(self, route: Route | None) -> None:
+        """Follow another route; None: follow the lanes.
+
+        Raises:
+            InvalidInputError: The route names lanes the map does not have.
+        """
+        self._finder.set_route(route)
+
+    def reset(self) -> None:
+        """Forget the last plan and the way taken; keep map and route."""
+        self._finder.reset()
+        self._last_plan = None
+        self._last_stamp = None
+
+    def propose(
+        self, scene: TrackedAgents, predicted: PredictedAgents | None, signals: TrafficSignals | None
+    ) -> Proposal:
+        """Make candidates for a scene and judge them with unconditional futures.
+
+        Args:
+            scene: Agents and ego.
+            predicted: Futures of this scene; agents it leaves out, or all if it is None, are taken to keep their
+                velocity.
+            signals: States of the traffic signals, None if none are known.
+
+        Raises:
+            InvalidInputError: The scene has no ego, or the predictions are of another scene or have other steps.
+        """
+        ego = scene.ego
+        if ego is None:
+            raise InvalidInputError("scene.ego", "the state of the ego", "none", "is odometry published?")
+        self._notice_time(scene.stamp_ns)
+        config = self.config
+        planning_scene, source = _planning_scene(scene, ego, predicted)
+        path = self._finder.find(ego, min(8.0 * max(ego.speed, 0.0) + 80.0, 8.0 * config.max_speed) + 20.0)
+        futures = planning_scene.futures
+        agents = find_path_agents(
+            path, ego, futures, planning_scene.position, planning_scene.yaw, planning_scene.sizes,
+            planning_scene.existence,
+        )  # fmt: skip
+        candidates = make_candidates(path, ego, agents, config)
+        stops = closed_stops(path, ego, signals, scene.stamp_ns, config)
+        codes = check_feasibility(candidates, path, ego, stops, self._grid, config)
+        report = assess_collisions(
+            candidates.arrays, ego, futures, planning_scene.sizes, planning_scene.existence,
+            discount_time=config.risk_discount_time, speeds=candidates.speed,
+        )  # fmt: skip
+        codes = judge_collisions(codes, report, config)
+        motion = motion_costs(candidates, path, ego, self._grid, self._last_positions(scene.stamp_ns), config)
+        every = np.arange(len(candidates))
+        costs = motion + interaction_costs(candidates, every, ego, agents, report, config)
+        asked = shortlist(candidates, codes, costs.sum(axis=1), motion.sum(axis=1), config.shortlist)
+        if len(asked) < 2 or not len(planning_scene.ids):
+            asked = np.zeros(0, np.int64)
+        request = None
+        if len(asked):
+            plans = tuple(candidates.plan(int(row)) for row in asked)
+            request = WhatIfRequest(scene.stamp_ns, plans, config.what_if_deadline, affected_only=True)
+        return Proposal(
+            scene.stamp_ns, ego, path, scene.ids, planning_scene, source, candidates, codes, motion, costs, report,
+            asked, request,
+        )  # fmt: skip
+
+    def decide(
+        self, proposal: Proposal, answer: WhatIfAnswer | None, status: WhatIfStatus
+    ) -> tuple[Trajectory, PlanDecision]:
+        """Choose a plan.
+
+        Args:
+            proposal: From `propose`.
+            answer: The answer to `proposal.request`, None if there is none.
+            status: Outcome of the question as the caller knows it (`TIMEOUT`, `NO_SERVICE`, ...); of an answer its
+                own status counts, after it is checked.
+
+        Returns:
+            What the ego is to do, and why. There is always a trajectory: without an acceptable candidate a stop on
+            the current path.
+        """
+        trajectory, decision = choose(proposal, answer, status, self.config)
+        self._last_plan = (proposal.stamp_ns, trajectory.plan)
+        return trajectory, decision
+
+    def _notice_time(self, stamp_ns: int) -> None:
+        last = self._last_stamp
+        if last is not None and not 0 <= stamp_ns - last <= LONGEST_GAP * 1e9:
+            self.reset()
+        self._last_stamp = stamp_ns
+
+    def _last_positions(self, stamp_ns: int) -> NDArray[np.float64] | None:
+        """The last chosen plan at the times of the new candidates, ``[STEPS, 2]`` [m]; NaN beyond its end."""
+        if self._last_plan is None:
+            return None
+        made, plan = self._last_plan
+        have = plan.step * np.arange(1, len(plan) + 1)
+        wanted = (stamp_ns - made) / 1e9 + STEP * np.arange(1, STEPS + 1)
+        return np.stack([np.interp(wanted, have, axis, right=np.nan) for axis in (plan.x, plan.y)], axis=1)
+
+
+def closed_stops(
+    path: ReferencePath, ego: EgoState, signals: TrafficSignals | None, stamp_ns: int, config: PlannerConfig
+) -> NDArray[np.float64]:
+    """Stop lines that must not be crossed now, arc lengths [m].
+
+    Red closes a line unless the ego can no longer stop before it with full braking; yellow closes it if the usual
+    braking is enough. Unknown, off and flashing states close nothing: there the agents and the map decide.
+    """
+    none = np.zeros(0)
+    if signals is None or not len(path.stops.s) or abs(stamp_ns - signals.stamp_ns) > config.signal_max_age * 1e9:
+        return none
+    state = {
+        int(i): SignalState(int(s))
+        for i, s, c in zip(signals.ids, signals.states, signals.confidence, strict=True)
+        if c >= config.signal_confidence
+    }
+    front = path.ego_s + ego.rear_axle_to_centre + ego.length / 2
+    closed = []
+    for s, governing in zip(path.stops.s, path.stops.signals, strict=True):
+        gap = float(s) - front
+        if gap < 0:
+            continue
+        needed = max(ego.speed, 0.0) ** 2 / (2 * max(gap, 0.1))
+        states = {state.get(i) for i in governing}
+        red = SignalState.RED in states and needed <= config.max_deceleration
+        if red or (SignalState.YELLOW in states and needed <= config.comfort_deceleration):
+            closed.append(float(s))
+    return np.array(closed)
+
+
+def _planning_scene(
+    scene: TrackedAgents, ego: EgoState, predicted: PredictedAgents | None
+) -> tuple[PlanningScene, PredictionSource]:
+    """Agents that matter, with futures for each."""
+    source = PredictionSource.CONSTANT_VELOCITY
+    futures = constant_velocity_prediction(scene)
+    if predicted is not None:
+        if predicted.stamp_ns != scene.stamp_ns:
+            raise InvalidInputError(
+                "PredictedAgents.stamp_ns", f"the scene's {scene.stamp_ns}", f"{predicted.stamp_ns}"
+            )
+        if predicted.steps != STEPS or abs(predicted.step - STEP) > 1e-6:
+            raise InvalidInputError(
+                "PredictedAgents steps", f"{STEPS} of {STEP} s", f"{predicted.steps} of {predicted.step} s"
+            )
+        if (rows_of(predicted.agent_ids, scene) < 0).any():
+            raise InvalidInputError("PredictedAgents.agent_ids", "ids of the scene", "others")
+        futures = overlay(futures, predicted)
+        source = predicted.source
+    cos, sin = np.cos(ego.yaw), np.sin(ego.yaw)
+    offset = scene.position[:, :2] - ego.centre
+    ahead, left = offset @ [cos, sin], offset @ [-sin, cos]
+    turn = scene.yaw - ego.yaw
+    length, width = scene.size[:, 0].astype(np.float64), scene.size[:, 1].astype(np.float64)
+    along = (np.abs(np.cos(turn)) * length + np.abs(np.sin(turn)) * width) / 2
+    across = (np.abs(np.sin(turn)) * length + np.abs(np.cos(turn)) * width) / 2
+    overlapping = (np.abs(ahead) < along + ego.length / 2) & (np.abs(left) < across + ego.width / 2)
+    beside = np.abs(left) < across + ego.width / 2 + 0.3
+    following = ~overlapping & beside & (ahead < -(ego.length / 2)) & (np.cos(turn) > 0.7)
+    rows = np.flatnonzero(~overlapping & ~following)
+    return PlanningScene(
+        ids=scene.ids[rows],
+        position=scene.position[rows, :2],
+        yaw=scene.yaw[rows],
+        sizes=scene.size[rows, :2].astype(np.float64),
+        existence=scene.existence[rows].astype(np.float64),
+        futures=take(futures, rows),
+        overlapping=scene.ids[overlapping],
+        following=scene.ids[following],
+    ), source

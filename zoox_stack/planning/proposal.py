@@ -1,0 +1,133 @@
+"""The planner's work up to the question: what it could do, what that costs, what it wants to ask."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zoox_stack.core.agents import EgoState
+from zoox_stack.core.classes import PredictionSource, Rejection
+from zoox_stack.core.collision import CollisionReport
+from zoox_stack.core.predictions import PredictedAgents, WhatIfRequest
+from zoox_stack.planning.candidates import Candidates
+from zoox_stack.planning.config import PlannerConfig
+from zoox_stack.planning.reference_path import ReferencePath
+
+_COLLIDING_SHARE = 4  # at most one in so many questions goes to plans that collide with the unconditional futures ...
+_SAME_PLAN = 0.75  # [m] plans closer than this on average are not both asked about
+
+
+@dataclass(frozen=True, eq=False)
+class PlanningScene:
+    """The agents that matter for planning: rows of the tracked scene, aligned with `futures`.
+
+    Attributes:
+        ids: int64 ``[A]``.
+        position: float64 ``[A, 2]`` [m].
+        yaw: float64 ``[A]`` [rad].
+        sizes: float64 ``[A, 2]`` length, width [m].
+        existence: float64 ``[A]``.
+        futures: Unconditional futures of these agents.
+        overlapping: int64, ids left out because they overlap the ego now (most likely the ego itself or bad boxes).
+        following: int64, ids left out because they drive behind the ego in its lane and must keep their distance.
+    """
+
+    ids: NDArray[np.int64]
+    position: NDArray[np.float64]
+    yaw: NDArray[np.float64]
+    sizes: NDArray[np.float64]
+    existence: NDArray[np.float64]
+    futures: PredictedAgents
+    overlapping: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    following: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+
+
+@dataclass(frozen=True, eq=False)
+class Proposal:
+    """Everything the planner knows before it has an answer. C candidates, M cost terms.
+
+    Attributes:
+        stamp_ns: Stamp of the scene [ns].
+        ego: The ego.
+        path: Reference path.
+        known_ids: int64, ids of all agents of the tracked scene.
+        scene: Agents that matter.
+        predictions_from: Where the unconditional futures came from.
+        candidates: The candidates.
+        rejections: uint8 ``[C]`` `Rejection`, collisions by unconditional futures.
+        motion: float64 ``[C, M]`` weighted costs of the ego's own motion.
+        costs: float64 ``[C, M]`` weighted costs with unconditional futures.
+        report: Collisions with unconditional futures.
+        asked: int64 ``[N]`` candidate rows to ask about, the best first; empty if there is nothing to ask.
+        request: The question, None if there is nothing to ask.
+    """
+
+    stamp_ns: int
+    ego: EgoState
+    path: ReferencePath
+    known_ids: NDArray[np.int64]
+    scene: PlanningScene
+    predictions_from: PredictionSource
+    candidates: Candidates
+    rejections: NDArray[np.uint8]
+    motion: NDArray[np.float64]
+    costs: NDArray[np.float64]
+    report: CollisionReport
+    asked: NDArray[np.int64]
+    request: WhatIfRequest | None
+
+    @property
+    def totals(self) -> NDArray[np.float64]:
+        """``[C]``."""
+        return np.asarray(self.costs.sum(axis=1))
+
+
+def judge_collisions(codes: NDArray[np.uint8], report: CollisionReport, config: PlannerConfig) -> NDArray[np.uint8]:
+    """Rejections with those by collision set or lifted according to `report`; other reasons stay."""
+    hits = (report.certain >= config.collision_limit) & (report.time <= config.collision_limit_time)
+    judged = codes.copy()
+    open_codes = (codes == Rejection.KEPT) | (codes == Rejection.COLLISION)
+    judged[open_codes & hits] = Rejection.COLLISION
+    judged[open_codes & ~hits] = Rejection.KEPT
+    return judged
+
+
+def shortlist(
+    candidates: Candidates,
+    rejections: NDArray[np.uint8],
+    totals: NDArray[np.float64],
+    motion_totals: NDArray[np.float64],
+    most: int,
+) -> NDArray[np.int64]:
+    """The candidates worth a question, the best first, no two nearly alike.
+
+    Mostly the cheapest of the kept ones. A quarter of the places goes to the plans that would be cheapest if nobody
+    else were there but collide with the unconditional futures: whether the others would make room is the question.
+    """
+    for_colliding = max(1, most // _COLLIDING_SHARE) if most > 1 else 0
+    kept = np.flatnonzero(rejections == Rejection.KEPT)
+    colliding = np.flatnonzero(rejections == Rejection.COLLISION)
+    kept = kept[np.argsort(totals[kept], kind="stable")]
+    colliding = colliding[np.argsort(motion_totals[colliding], kind="stable")]
+    if not len(kept):
+        for_colliding = most
+    chosen: list[int] = []
+    for rows, places in ((colliding, for_colliding), (kept, most)):
+        taken = 0
+        for row in rows.tolist():
+            if taken >= places or len(chosen) >= most:
+                break
+            if all(_mean_distance(candidates, row, other) > _SAME_PLAN for other in chosen):
+                chosen.append(row)
+                taken += 1
+    order = {row: i for i, row in enumerate([*kept.tolist(), *colliding.tolist()])}
+    return np.array(sorted(chosen, key=order.__getitem__), np.int64)
+
+
+def _mean_distance(candidates: Candidates, a: int, b: int) -> float:
+    """Mean distance of two candidates over every fifth step [m]."""
+    return float(
+        np.hypot(candidates.x[a, ::5] - candidates.x[b, ::5], candidates.y[a, ::5] - candidates.y[b, ::5]).mean()
+    )

@@ -1,0 +1,69 @@
+"""Where a vehicle may drive, as a grid for fast look-ups."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from zoox_stack.core.classes import AreaType
+from zoox_stack.road_network.network import RoadNetwork
+from zoox_stack.road_network.queries import LaneIndex
+
+_LARGEST_GRID = 30_000_000  # cells; larger maps get larger cells
+_DRIVABLE = (AreaType.DRIVABLE, AreaType.INTERSECTION, AreaType.PARKING)
+_SHIFT = 4  # fractional bits of cv2's fixed-point coordinates
+
+
+class DrivableGrid:
+    """Drivable ground of a road network: its drivable areas, or the driving lanes where the map has no areas.
+
+    Args:
+        index: The network.
+        cell: [m] side of a cell; made larger for maps of more than 30 million cells.
+        margin: [m] by which the drawn ground is widened against inexact maps.
+    """
+
+    def __init__(self, index: LaneIndex, *, cell: float = 0.5, margin: float = 0.3) -> None:
+        network = index.network
+        rings = _rings(network)
+        lines = [] if rings else [(line.xy, index.width(row)) for row, line in index.lines.items()]
+        points = [*rings, *(xy for xy, _ in lines)]
+        self.known = bool(points)
+        if not points:
+            self._grid = np.zeros((0, 0), np.uint8)
+            return
+        everything = np.concatenate(points)
+        low, high = everything.min(axis=0) - 5.0, everything.max(axis=0) + 5.0
+        self._cell = max(cell, float(np.sqrt(np.prod(high - low) / _LARGEST_GRID)))
+        self._low = low
+        size = np.ceil((high - low) / self._cell).astype(int)
+        self._grid = np.zeros((size[1], size[0]), np.uint8)
+        wider = max(1, round(2 * margin / self._cell))
+        for ring in rings:
+            cv2.fillPoly(self._grid, [self._pixels(ring)], 1, shift=_SHIFT)
+            cv2.polylines(self._grid, [self._pixels(ring)], True, 1, thickness=wider, shift=_SHIFT)
+        for xy, width in lines:
+            thickness = max(1, round((width + 2 * margin) / self._cell))
+            cv2.polylines(self._grid, [self._pixels(xy)], False, 1, thickness=thickness, shift=_SHIFT)
+
+    def contains(self, points: NDArray[Any]) -> NDArray[np.bool_]:
+        """Whether each point ``[..., 2]`` [m] lies on drivable ground; True everywhere if the map says nothing."""
+        if not self.known:
+            return np.ones(points.shape[:-1], np.bool_)
+        cell = np.floor((points - self._low) / self._cell).astype(np.int64)
+        height, width = self._grid.shape
+        inside = (cell[..., 0] >= 0) & (cell[..., 0] < width) & (cell[..., 1] >= 0) & (cell[..., 1] < height)
+        column, row = np.clip(cell[..., 0], 0, width - 1), np.clip(cell[..., 1], 0, height - 1)
+        return np.asarray(inside & (self._grid[row, column] > 0))
+
+    def _pixels(self, xy: NDArray[Any]) -> NDArray[np.int32]:
+        return np.round(((xy - self._low) / self._cell - 0.5) * (1 << _SHIFT)).astype(np.int32)
+
+
+def _rings(network: RoadNetwork) -> list[NDArray[np.float64]]:
+    rows = np.flatnonzero(np.isin(network.area_types, [int(t) for t in _DRIVABLE]))
+    drivable = (network.area_types == AreaType.DRIVABLE).any()
+    return [network.areas[int(row)][:, :2] for row in rows] if drivable else []

@@ -1,0 +1,167 @@
+"""A smooth line with arc length, heading and curvature, and Frenet coordinates along it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.ndimage import gaussian_filter1d
+from scipy.spatial import cKDTree
+
+from zoox_stack.core.errors import InvalidInputError
+from zoox_stack.core.geometry import arc_lengths, resample, wrap_angle
+
+
+@dataclass(frozen=True, eq=False)
+class FrenetPoints:
+    """Points relative to a polyline; N points, arrays ``[N]``.
+
+    Attributes:
+        s: Along the line [m]; below 0 or beyond its length for points before its start or after its end.
+        d: To the left of the line [m].
+        heading: Of the line there [rad], -pi..pi.
+        curvature: Of the line there [1/m], positive to the left.
+    """
+
+    s: NDArray[np.float64]
+    d: NDArray[np.float64]
+    heading: NDArray[np.float64]
+    curvature: NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Polyline:
+    """Equally spaced points of a line in the ground plane; P >= 2 points, arrays ``[P]`` or ``[P, 2]``.
+
+    Attributes:
+        xy: float64 ``[P, 2]`` [m].
+        s: float64 ``[P]`` arc length [m], from 0, strictly rising.
+        heading: float64 ``[P]`` [rad], unwrapped: without jumps along the line.
+        curvature: float64 ``[P]`` [1/m], positive to the left.
+    """
+
+    xy: NDArray[np.float64]
+    s: NDArray[np.float64]
+    heading: NDArray[np.float64]
+    curvature: NDArray[np.float64]
+
+    @classmethod
+    def from_points(cls, points: NDArray[Any], spacing: float = 1.0, smoothing: float = 0.0) -> Polyline:
+        """Resample and, if asked, smooth a list of points.
+
+        Args:
+            points: ``[N, 2 or more]`` [m]; only x and y are used.
+            spacing: [m] between points of the result, about.
+            smoothing: [m] standard deviation of the Gaussian the points are smoothed with; the ends stay.
+
+        Raises:
+            InvalidInputError: Fewer than two different points.
+        """
+        xy = np.asarray(points, dtype=np.float64)[:, :2]
+        if len(xy) < 2 or float(arc_lengths(xy)[-1]) < 1e-3:
+            raise InvalidInputError("polyline", "at least two points 1 mm apart", f"{len(xy)} points")
+        xy = resample(xy, spacing)
+        if smoothing > 0:
+            xy = resample(_smoothed(xy, smoothing / spacing), spacing)
+        s = arc_lengths(xy)
+        edge_order = 2 if len(xy) > 2 else 1
+        tangent = np.gradient(xy, s, axis=0, edge_order=edge_order)
+        heading = np.unwrap(np.arctan2(tangent[:, 1], tangent[:, 0]))
+        curvature = np.gradient(heading, s)
+        return cls(xy, s, heading, curvature)
+
+    @property
+    def length(self) -> float:
+        """[m]."""
+        return float(self.s[-1])
+
+    @cached_property
+    def _tree(self) -> cKDTree:
+        return cKDTree(self.xy)
+
+    def at(self, s: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+        """Position ``[..., 2]``, heading and curvature ``[...]`` at arc lengths `s`; straight on beyond both ends."""
+        s = np.asarray(s, dtype=np.float64)
+        inside = np.clip(s, 0.0, self.s[-1])
+        position = np.stack([np.interp(inside, self.s, self.xy[:, d]) for d in range(2)], axis=-1)
+        heading = np.interp(inside, self.s, self.heading)
+        over = (s - inside)[..., None]
+        position = position + over * np.stack([np.cos(heading), np.sin(heading)], axis=-1)
+        curvature = np.where(s == inside, np.interp(inside, self.s, self.curvature), 0.0)
+        return position, heading, curvature
+
+    def project(self, points: NDArray[Any]) -> FrenetPoints:
+        """Frenet coordinates of points ``[N, 2]`` [m] at the nearest place of the line."""
+        points = np.asarray(points, dtype=np.float64).reshape(-1, 2)
+        nearest = np.asarray(self._tree.query(points)[1], dtype=np.int64)
+        return self._at_segments(points, nearest)
+
+    def project_pose(self, x: float, y: float, yaw: float, start: float, end: float) -> FrenetPoints | None:
+        """Frenet coordinates of one pose, looked for between arc lengths `start` and `end`.
+
+        Places where the line runs the other way than `yaw` do not count; None if there is no other.
+        """
+        rows = np.flatnonzero((self.s >= start - 1e-6) & (self.s <= end + 1e-6))
+        rows = rows[np.cos(self.heading[rows] - yaw) > 0]
+        if not len(rows):
+            return None
+        point = np.array([[x, y]])
+        distance = np.hypot(*(self.xy[rows] - point).T)
+        return self._at_segments(point, rows[[int(np.argmin(distance))]])
+
+    def cut(self, start: float, end: float) -> Polyline:
+        """The part from arc length `start` to `end` [m] (whole points within the line, at least two)."""
+        first = int(np.clip(np.searchsorted(self.s, start, side="right") - 1, 0, len(self.s) - 2))
+        last = int(np.clip(np.searchsorted(self.s, end, side="left"), first + 1, len(self.s) - 1))
+        part = slice(first, last + 1)
+        return Polyline(self.xy[part], self.s[part] - self.s[first], self.heading[part], self.curvature[part])
+
+    def _at_segments(self, points: NDArray[np.float64], nearest: NDArray[np.int64]) -> FrenetPoints:
+        """Of the two segments at the nearest point, take the one that is closer; project orthogonally on it."""
+        last = len(self.s) - 2
+        best_distance = np.full(len(points), np.inf)
+        s, d = np.zeros(len(points)), np.zeros(len(points))
+        for shift in (-1, 0):
+            row = np.clip(nearest + shift, 0, last)
+            step = self.xy[row + 1] - self.xy[row]
+            length = np.hypot(step[:, 0], step[:, 1])
+            unit = step / length[:, None]
+            offset = points - self.xy[row]
+            along = (offset * unit).sum(axis=1)
+            low = np.where(row == 0, -np.inf, 0.0)
+            high = np.where(row == last, np.inf, length)
+            clipped = np.clip(along, low, high)
+            across = unit[:, 0] * offset[:, 1] - unit[:, 1] * offset[:, 0]
+            distance = np.hypot(along - clipped, across)
+            better = distance < best_distance
+            best_distance = np.where(better, distance, best_distance)
+            s = np.where(better, self.s[row] + clipped, s)
+            d = np.where(better, np.where(across >= 0, 1.0, -1.0) * distance, d)
+        inside = np.clip(s, 0.0, self.s[-1])
+        heading = np.interp(inside, self.s, self.heading)
+        curvature = np.where(s == inside, np.interp(inside, self.s, self.curvature), 0.0)
+        return FrenetPoints(s, d, wrap_angle(heading), curvature)
+
+
+def thin(points: NDArray[Any], least: float) -> NDArray[np.float64]:
+    """Drop points closer than `least` [m] to the last kept one, so that standing leaves no knot; keep the last."""
+    points = np.asarray(points, dtype=np.float64)
+    kept = [0]
+    for i in range(1, len(points)):
+        if np.hypot(*(points[i, :2] - points[kept[-1], :2])) >= least:
+            kept.append(i)
+    if kept[-1] != len(points) - 1 and len(kept) > 1:
+        kept[-1] = len(points) - 1
+    return points[kept]
+
+
+def _smoothed(xy: NDArray[np.float64], sigma: float) -> NDArray[np.float64]:
+    """Gaussian smoothing that keeps both end points: the line goes on point-mirrored beyond its ends."""
+    pad = min(len(xy) - 1, max(1, int(4 * sigma)))
+    before = 2 * xy[0] - xy[1 : pad + 1][::-1]
+    after = 2 * xy[-1] - xy[-pad - 1 : -1][::-1]
+    smooth = gaussian_filter1d(np.concatenate([before, xy, after]), sigma, axis=0, mode="nearest")
+    return np.asarray(smooth[pad : pad + len(xy)])
