@@ -164,7 +164,7 @@ _M, _C, _A, _S, _T = Encoding.MASK, Encoding.COVERAGE, Encoding.AMOUNT, Encoding
 _LINES = "RoadNetwork.*_boundaries, lines"
 
 TABLE: tuple[ChannelInfo, ...] = (
-    _row(Channel.MAP_KNOWN, Group.MAP, "RoadNetwork", _M, "Inside the map's bounding box: absence elsewhere means unknown"),
+    _row(Channel.MAP_KNOWN, Group.MAP, "RoadNetwork", _M, "Inside the map's convex hull, 20 m wider: elsewhere absence means unknown"),
     _row(Channel.DRIVABLE, Group.MAP, "RoadNetwork.areas", _M, "Drivable area, intersections and lanes for vehicles included"),
     _row(Channel.INTERSECTION, Group.MAP, "RoadNetwork.areas, lane_in_intersection", _M, "Intersection area or lane inside one"),
     _row(Channel.CROSSWALK, Group.MAP, "RoadNetwork.areas", _M, "Crosswalk"),

@@ -13,12 +13,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoox_stack.core.agents import EgoState, TrackedAgents, TrafficSignals
-from zoox_stack.core.classes import AgentClass, Attribute, SignalState, TriState, TurnSignal
+from zoox_stack.core.classes import (
+    AgentClass,
+    AreaType,
+    Attribute,
+    LaneType,
+    LineType,
+    SignalState,
+    TriState,
+    TurnSignal,
+)
 from zoox_stack.core.plans import Route
+from zoox_stack.core.ragged import Ragged
 from zoox_stack.prediction.channels import TABLE, Encoding, channels_fingerprint, markdown_table
 from zoox_stack.prediction.history import HISTORY_STEPS, HistoryBuffer, SceneHistory
 from zoox_stack.prediction.raster import SceneRasterizer
 from zoox_stack.road_network.made_up import crossing
+from zoox_stack.road_network.network import RoadNetwork
 
 PICTURE = Path("images") / "scene-image.png"
 PAGE = Path("scene-image.md")
@@ -47,9 +58,35 @@ Fingerprint: `{fingerprint}`
 """
 
 
+def example_network() -> RoadNetwork:
+    """A crossing with every kind of line, lane and area somewhere."""
+    network = crossing()
+    left, right = network.left_boundary_types.copy(), network.right_boundary_types.copy()
+    left[:8] = [LineType.SOLID_YELLOW, LineType.DOUBLE_SOLID, LineType.UNKNOWN, LineType.SOLID_WHITE] * 2
+    right[[0, 4]] = LineType.DASHED_WHITE
+    types = network.lane_types.copy()
+    types[[1, 5]], types[[3, 7]] = LaneType.BUS, LaneType.BIKE
+    corner = np.array([[8.0, 8.0, 0.0], [40.0, 8.0, 0.0], [40.0, 12.0, 0.0], [8.0, 12.0, 0.0]])
+    mirrored = corner * [1.0, -1.0, 1.0]
+    areas = Ragged.from_rows([*network.areas, corner, mirrored], np.float64, 3)
+    yield_line = np.array([[-19.0, 0.0, 0.0], [-19.0, 3.5, 0.0]])
+    return replace(
+        network,
+        left_boundary_types=left,
+        right_boundary_types=right,
+        lane_types=types,
+        area_ids=np.append(network.area_ids, [100, 101]),
+        area_types=np.append(network.area_types, [AreaType.SIDEWALK, AreaType.PARKING]).astype(np.uint8),
+        areas=areas,
+        line_ids=np.append(network.line_ids, 100),
+        line_types=np.append(network.line_types, LineType.YIELD).astype(np.uint8),
+        lines=Ragged.from_rows([*network.lines, yield_line], np.float64, 3),
+    )
+
+
 def example() -> tuple[SceneRasterizer, SceneHistory, TrafficSignals, Route]:
     """A made-up scene at a crossing: the ego comes from the west, agents of every group, every attribute in use."""
-    network = crossing()
+    network = example_network()
     kinds = AgentClass
     classes = [kinds.CAR, kinds.CAR, kinds.BUS, kinds.BICYCLE, kinds.PEDESTRIAN, kinds.HAZARD]
     x = np.array([-22.0, 30.0, 1.75, -40.0, -10.5, 20.0])
@@ -78,9 +115,9 @@ def example() -> tuple[SceneRasterizer, SceneHistory, TrafficSignals, Route]:
             stamp, np.arange(6), np.array(classes, np.uint8), position, yaw, velocity, size.astype(np.float32),
             ego=ego, attributes=attributes, acceleration=acceleration, yaw_rate=np.array([0, 0.3, 0, 0, 0, 0]),
         )  # fmt: skip
-        facing = np.array([np.nan, np.nan, np.nan, 0.0, np.pi, np.nan], np.float32)
+        facing = np.array([np.nan, np.nan, np.nan, 0.5, np.pi, np.nan], np.float32)
         history = buffer.push(replace(scene, facing=facing))
-    states = np.array([SignalState.RED, SignalState.YELLOW, SignalState.GREEN], np.uint8)
+    states = np.array([SignalState.RED, SignalState.FLASHING_YELLOW, SignalState.GREEN], np.uint8)
     signals = TrafficSignals(history.scene.stamp_ns, np.array([1, 2, 3]), states, np.ones(3, np.float32))
     route = Route(history.scene.stamp_ns, np.array([[-134.0, -1.75, 0.0], [0.0, -1.75, 0.0], [134.0, -1.75, 0.0]]))
     return SceneRasterizer(network), history, signals, route

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,7 +20,7 @@ SHIFT = 4  # sub-pixel bits of cv2 drawing
 DIRECTIONS = 255  # codes 1..255 are directions around the circle, 0 is none
 DIRECTION_SPACING = 2.0  # [m] between changes of direction along a lane
 DEFAULT_LANE_WIDTH = 3.5  # [m] where neither boundaries nor width are known
-MARGIN = 2.0  # [m] of map around its outermost point
+MARGIN = 20.0  # [m] around the outermost points of the map within which absence means "not there"
 MAX_EXTENT = 200e3  # [m]
 
 _AREAS = {
@@ -105,8 +106,7 @@ class MapShapes:
         directions: list[int] = []
         speeds: list[int] = []
         if not self.is_empty:
-            corner = self.size
-            polygons[Channel.MAP_KNOWN].append(np.array([[0.0, 0.0], [corner[0], 0.0], corner, [0.0, corner[1]]]))
+            polygons[Channel.MAP_KNOWN].append(_known_area(points - self.origin))
         for kind, ring in zip(network.area_types, network.areas, strict=True):
             for channel in _AREAS[AreaType(kind)]:
                 polygons[channel].append(self._relative(ring))
@@ -204,6 +204,15 @@ def _drawing_order(network: RoadNetwork) -> list[int]:
     turning = ~np.isin(network.lane_turns[rows], (LaneTurn.STRAIGHT, LaneTurn.UNKNOWN))
     key = np.where(network.lane_in_intersection[rows], np.where(turning, 0, 1), 2)
     return [int(row) for row in rows[np.argsort(key, kind="stable")]]
+
+
+def _known_area(points: Points) -> Points:
+    """Convex hull of the map, `MARGIN` wider on all sides: does not depend on the map's axes."""
+    hull = cv2.convexHull(points.astype(np.float32)).reshape(-1, 2)
+    around = np.arange(32) * (2 * np.pi / 32)
+    circle = MARGIN * np.stack([np.cos(around), np.sin(around)], axis=1)
+    wider = (hull[:, None] + circle).reshape(-1, 2).astype(np.float32)
+    return np.asarray(cv2.convexHull(wider).reshape(-1, 2), np.float64)
 
 
 def _fixed(shapes: Sequence[Points]) -> list[Fixed]:
