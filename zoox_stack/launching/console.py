@@ -14,7 +14,7 @@ from zoox_stack.launching.model import Output
 
 
 def log_directory(environment: Mapping[str, str]) -> Path:
-    """Folder of one launch's log, by ROS 2's rules: below ``ROS_LOG_DIR``, else ``ROS_HOME``/log, else ``~/.ros/log``."""
+    """Folder of one launch's log, as in ROS 2: below ``ROS_LOG_DIR``, else ``ROS_HOME``/log, else ``~/.ros/log``."""
     base = environment.get("ROS_LOG_DIR") or str(Path(environment.get("ROS_HOME") or "~/.ros") / "log")
     stamp = datetime.now().astimezone().strftime("%Y-%m-%d-%H-%M-%S-%f")
     return Path(base).expanduser() / f"{stamp}-{socket.gethostname()}-{os.getpid()}"

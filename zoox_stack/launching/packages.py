@@ -50,7 +50,7 @@ class PackageIndex:
 
     sourced: tuple[Path, ...]
     source_root: Path | None = None
-    interpreter: Path = Path(sys.prefix)  # noqa: RUF009  a constant
+    interpreter: Path = Path(sys.prefix)
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> PackageIndex:

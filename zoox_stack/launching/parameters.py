@@ -27,7 +27,7 @@ _TYPES: dict[str, tuple[type | None, bool]] = {
 def typed_value(text: str, type_name: str | None, expand: Callable[[str], str]) -> Any:
     """Value of a parameter.
 
-    Without a type YAML decides, before substitutions are evaluated and again on what they yield; quoted text stays text.
+    Without a type YAML decides, before substitutions are evaluated and again on what they yield; quoted text stays.
 
     Args:
         text: Attribute as written.

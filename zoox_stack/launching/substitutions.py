@@ -141,7 +141,8 @@ _FUNCTIONS: dict[str, tuple[int, int, Callable[..., str]]] = {
 
 # Known to ROS 2 launch, not to this runner: named in the error so that nobody looks for a typing mistake.
 _ONLY_IN_ROS = frozenset({
-    "any", "all", "if", "anon", "command", "exec-in-pkg", "file-content", "find-exec", "launch_log_dir", "log_dir", "param",
+    "any", "all", "if", "anon", "command", "exec-in-pkg", "file-content", "find-exec", "launch_log_dir", "log_dir",
+    "param",
 })  # fmt: skip
 
 

@@ -74,12 +74,12 @@ def read_xml(file: Path) -> Element:
         raise LaunchFileError(Location(name), f"cannot be read: {error.strerror}") from error
     builder = _Builder(name)
     try:
-        builder.parser.Parse(data, True)  # noqa: FBT003  takes no keywords
+        builder.parser.Parse(data, True)
     except expat.ExpatError as error:
         raise LaunchFileError(
             Location(name, error.lineno), f"not well-formed XML: {expat.ErrorString(error.code)}"
         ) from error
-    except ValueError as error:  # unknown encoding
+    except (ValueError, LookupError) as error:  # unknown encoding
         raise LaunchFileError(Location(name), f"not readable as XML: {error}") from error
     if builder.root is None:
         raise LaunchFileError(Location(name), "no element found")
