@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class QosClass(StrEnum):
-    """How a topic is delivered. The ROS profiles are made from this in `zoox_stack.ros`, those of bags in `logs.qos`."""
+    """How a topic is delivered. `zoox_stack.ros` makes the ROS profiles from this, `logs.qos` those of bags."""
 
     SENSOR_DATA = "sensor_data"  # best effort, volatile, keep last 5: a late sweep is worth less than the next one
     RELIABLE = "reliable"  # reliable, volatile, keep last 10: results that the next stage needs each tick
@@ -37,7 +37,7 @@ LIDAR_POINTS = Topic(
     "/sensing/lidar/points", "sensor_msgs/msg/PointCloud2", QosClass.SENSOR_DATA, "LiDAR sweep in base_link"
 )
 KINEMATIC_STATE = Topic(
-    "/localization/kinematic_state", "nav_msgs/msg/Odometry", QosClass.SENSOR_DATA, "pose and motion of base_link in map"
+    "/localization/kinematic_state", "nav_msgs/msg/Odometry", QosClass.SENSOR_DATA, "pose and motion of base_link"
 )
 ROAD_NETWORK = Topic(
     "/map/road_network", "zoox_stack/msg/RoadNetwork", QosClass.LATCHED, "lanes, lines, areas and signals"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -85,13 +84,13 @@ def write_metadata(folder: Path, document: dict[str, Any]) -> None:
     text = yaml.dump(document, sort_keys=False, Dumper=_PlainDumper)
     temporary = folder / (FILE_NAME + ".part")
     temporary.write_text(text, encoding="utf-8")
-    os.replace(temporary, folder / FILE_NAME)
+    temporary.replace(folder / FILE_NAME)
 
 
 class _PlainDumper(yaml.SafeDumper):
     """Without anchors: not every reader of metadata.yaml knows them."""
 
-    def ignore_aliases(self, data: Any) -> bool:
+    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002
         return True
 
 

@@ -209,14 +209,14 @@ def _from_metadata(path: Path, metadata: BagMetadata, recover: bool) -> _Source:
         if not file.resolve().is_relative_to(folder):
             raise InvalidInputError(str(path / FILE_NAME), "files inside the bag's folder", str(file))
     missing = tuple(file for file in files if not file.is_file())
-    if not files or missing and (not recover or len(missing) == len(files)):
+    if not files or (missing and (not recover or len(missing) == len(files))):
         found = f"{missing[0].name} is missing" if missing else "no files"
         raise InvalidInputError(str(path), "the data files its metadata.yaml names", found)
     return _Source(metadata.storage_id, tuple(f for f in files if f not in missing), metadata, missing)
 
 
 def _file_compression(path: Path) -> InvalidInputError:
-    remedy = "Uncompress it first: zstd -d --rm FILE.zstd, and set compression_mode in metadata.yaml to \"\""
+    remedy = 'Uncompress it first: zstd -d --rm FILE.zstd, and set compression_mode in metadata.yaml to ""'
     return InvalidInputError(str(path), "a bag without file compression", "files compressed as a whole", remedy)
 
 

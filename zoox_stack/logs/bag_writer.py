@@ -17,7 +17,7 @@ from zoox_stack.logs.mcap_file import McapFile
 from zoox_stack.logs.message_definitions import message_definition, type_hash
 from zoox_stack.logs.qos import QosProfile, dump_profiles
 
-CHUNK_BYTES = 1 << 20
+CHUNK_BYTES = 1 << 18  # small enough that a file cut off loses little; a LiDAR sweep fills one alone
 
 
 class BagWriter:

@@ -37,7 +37,9 @@ _CODECS: dict[type, _Codec] = {
     DetectedAgents: _Codec(
         "zoox_stack/msg/DetectedAgents", codec_agents.detected_agents, codec_agents.read_detected_agents
     ),
-    TrackedAgents: _Codec("zoox_stack/msg/TrackedAgents", codec_agents.tracked_agents, codec_agents.read_tracked_agents),
+    TrackedAgents: _Codec(
+        "zoox_stack/msg/TrackedAgents", codec_agents.tracked_agents, codec_agents.read_tracked_agents
+    ),
     TrafficSignals: _Codec("zoox_stack/msg/TrafficSignals", codec_agents.signals, codec_agents.read_signals),
     RoadNetwork: _Codec("zoox_stack/msg/RoadNetwork", codec_sensors.road_network, codec_sensors.read_road_network),
     Route: _Codec("zoox_stack/msg/Route", codec_plans.route, codec_plans.read_route),

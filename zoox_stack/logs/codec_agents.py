@@ -68,8 +68,10 @@ def _column(agents: list[Any], name: str, dtype: type, *shape: int) -> NDArray[A
 def detected_agents(detections: DetectedAgents) -> Any:
     """zoox_stack/DetectedAgents."""
     d = detections
-    assert d.velocity is not None and d.attributes is not None and d.facing is not None  # filled on construction
-    measured = np.isfinite(d.velocity).all(axis=1)
+    assert d.velocity is not None  # these three are filled on construction
+    assert d.attributes is not None
+    assert d.facing is not None
+    measured: NDArray[np.bool_] = np.asarray(np.isfinite(d.velocity).all(axis=1))
     velocity = np.where(measured[:, None], d.velocity, 0.0)
     agents = [
         new(

@@ -19,9 +19,9 @@ from zoox_stack.core.errors import ConfigurationError, InvalidInputError
 
 PACKAGE = "zoox_stack"
 _SEPARATOR = "=" * 80
-_PRIMITIVES = frozenset(
-    "bool byte char int8 uint8 int16 uint16 int32 uint32 int64 uint64 float32 float64 string wstring".split()
-)
+_PRIMITIVES = {"bool", "byte", "char", "string", "wstring", "float32", "float64"} | {
+    f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)
+}
 _FIELD = re.compile(r"^\s*([A-Za-z][A-Za-z0-9_/]*)(?:<=\d+)?\s*(\[[^\]]*\])?\s+[A-Za-z]\w*")
 
 
@@ -41,7 +41,7 @@ def definition_folder() -> Path:
         if (folder / "TrackedAgents.msg").is_file():
             return folder
     looked = ", ".join(str(folder) for folder in (candidates[0], candidates[-2]))
-    raise ConfigurationError(f"message definitions of {PACKAGE} not found (looked in {looked}, ...); reinstall {PACKAGE}")
+    raise ConfigurationError(f"message definitions of {PACKAGE}: not found in {looked}, ...; reinstall {PACKAGE}")
 
 
 @cache

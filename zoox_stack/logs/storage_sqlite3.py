@@ -68,7 +68,7 @@ class Sqlite3Storage:
                     yield BagMessage(*ids[topic], stamp, bytes(data))
                 return
             query = (
-                f"SELECT topic_id, timestamp, data FROM messages WHERE topic_id IN ({marks}) "  # noqa: S608
+                f"SELECT topic_id, timestamp, data FROM messages WHERE topic_id IN ({marks}) "
                 "AND timestamp >= ? AND timestamp <= ? ORDER BY timestamp, id"
             )
             for topic, stamp, data in self._connection.execute(query, (*ids, first, last)):
@@ -139,7 +139,7 @@ class Sqlite3Storage:
             self.start_ns, self.end_ns = times
         qos = "offered_qos_profiles" if "offered_qos_profiles" in columns else "''"
         digest = "type_description_hash" if "type_description_hash" in columns else "''"
-        query = f"SELECT id, name, type, serialization_format, {qos}, {digest} FROM topics ORDER BY id"  # noqa: S608
+        query = f"SELECT id, name, type, serialization_format, {qos}, {digest} FROM topics ORDER BY id"
         self._ids: dict[int, tuple[str, str]] = {}
         self.topics: dict[str, BagTopic] = {}
         for topic_id, name, type_name, serialization, profiles, type_hash in self._connection.execute(query):
@@ -163,7 +163,7 @@ class Sqlite3Storage:
         """Time, row id and topic of every message that can be read, from both ends of the table inwards."""
         rows: dict[int, tuple[int, int, int]] = {}
         for direction in ("ASC", "DESC"):
-            query = f"SELECT id, topic_id, timestamp, data FROM messages NOT INDEXED ORDER BY id {direction}"  # noqa: S608
+            query = f"SELECT id, topic_id, timestamp, data FROM messages NOT INDEXED ORDER BY id {direction}"
             try:
                 for row, topic_id, stamp, data in self._connection.execute(query):
                     if row in rows:

@@ -158,12 +158,11 @@ def _base_from_camera(path: Path) -> NDArray[np.float64]:
     matrices = {}
     for names, shape in ((("R_rect", "R0_rect"), (3, 3)), (("Tr_velo_cam", "Tr_velo_to_cam"), (3, 4)),
                          (("Tr_imu_velo", "Tr_imu_to_velo"), (3, 4))):  # fmt: skip
-        values = next((found[name] for name in names if name in found), None)
-        if values is None or values.size != shape[0] * shape[1]:
-            have = "nothing" if values is None else f"{values.size} numbers"
-            raise InvalidInputError(f"{path}: {names[0]}", f"{shape[0] * shape[1]} numbers", have)
+        entries = next((found[name] for name in names if name in found), np.zeros(0))
+        if entries.size != shape[0] * shape[1]:
+            raise InvalidInputError(f"{path}: {names[0]}", f"{shape[0] * shape[1]} numbers", f"{entries.size}")
         matrix = np.eye(4)
-        matrix[: shape[0], : shape[1]] = values.reshape(shape)
+        matrix[: shape[0], : shape[1]] = entries.reshape(shape)
         matrices[names[0]] = matrix
     base_from_imu = np.eye(4)
     base_from_imu[:3, 3] = BASE_FROM_IMU
@@ -224,9 +223,7 @@ def _detections(
     for i, stamp in enumerate(stamps.tolist()):
         at = np.flatnonzero(frame == i)
         probabilities = np.eye(len(AgentClass), dtype=np.float32)[classes[at]]
-        result.append(
-            DetectedAgents(stamp, Frame.BASE_LINK, probabilities, score[at], centre[at], yaw[at], size[at])
-        )
+        result.append(DetectedAgents(stamp, Frame.BASE_LINK, probabilities, score[at], centre[at], yaw[at], size[at]))
     return tuple(result)
 
 

@@ -98,7 +98,9 @@ def ego_states(
     return tuple(
         EgoState(
             int(stamps_ns[i]),
-            *position[i],
+            x=position[i, 0],
+            y=position[i, 1],
+            z=position[i, 2],
             yaw=wrapped[i],
             speed=along[i],
             lateral_velocity=across[i],

@@ -56,5 +56,5 @@ def load_numbers(path: Path | str) -> Any:
         raise
     except OSError as error:
         raise InvalidInputError(str(path), "a readable file", str(error)) from error
-    except Exception as error:  # noqa: BLE001 - a broken pickle fails in many ways, none of them ours
+    except Exception as error:  # a broken pickle fails in many ways, none of them ours
         raise InvalidInputError(str(path), "a whole pickle", f"{type(error).__name__}: {error}") from error

@@ -122,9 +122,7 @@ def _convert(path: Path, scene: dict[str, Any]) -> RecordedDrive:
     )
 
 
-def _track(
-    number: int, track: Mapping[str, Any], table: ClassTable, skipped: Counter[str]
-) -> LabelledTrack | None:
+def _track(number: int, track: Mapping[str, Any], table: ClassTable, skipped: Counter[str]) -> LabelledTrack | None:
     state, category = track["state"], str(track["metadata"]["type"])
     valid = np.asarray(state["valid"]).reshape(-1).astype(bool)
     size = np.column_stack([np.asarray(state[name], np.float64).reshape(-1) for name in ("length", "width", "height")])

@@ -143,7 +143,8 @@ def _build(
         left.append(a)
         right.append(b)
         widths.append(width)
-    has_polygons = any(len(lane["ring"]) >= 3 for lane in lanes)
+    without_polygon = np.array([len(lane["ring"]) < 3 for lane in lanes], np.bool_)
+    connectors = without_polygon & (not without_polygon.all())
     painted, kinds = [line for line, _ in lines], [kind for _, kind in lines]
     points = LanePoints(centres)
     left_neighbours, right_neighbours = points.neighbours()
@@ -154,7 +155,7 @@ def _build(
         lane_ids=np.arange(len(lanes), dtype=np.int64),
         lane_types=np.array([lane["type"] for lane in lanes], np.uint8),
         lane_turns=np.array([turn_of(centre) for centre in centres], np.uint8),
-        lane_in_intersection=points.crossed() | (has_polygons & np.array([len(x["ring"]) < 3 for x in lanes], np.bool_)),
+        lane_in_intersection=points.crossed() | connectors,
         lane_speed_limits=np.array([_speed_limit(lane["feature"]) for lane in lanes], np.float32),
         lane_widths=np.array(widths, np.float32),
         centre_lines=Ragged.from_rows(centres, np.float64, 3),
