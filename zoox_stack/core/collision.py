@@ -271,7 +271,7 @@ class _Pairs:
             agent_yaw=predicted.headings[:, :, steps][close][column],
             covariance=covariance[close].T[:, column],
             ego_half=(ego.length / 2, ego.width / 2),
-            agent_half=(sizes[:, :2] / 2).T[:, agent[column]],
+            agent_half=(sizes[:, :2] / f32(2)).T[:, agent[column]],
         )
 
     def evaluate(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

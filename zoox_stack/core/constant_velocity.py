@@ -11,7 +11,7 @@ from zoox_stack.core.predictions import STEP, STEPS, PredictedAgents
 
 # Strength of the white-noise acceleration [m^2/s^3] along and across the heading: the position variance grows by
 # q t^3 / 3. Sizes chosen so that the spread after 3 s and 8 s is about the error of constant velocity on urban logs.
-_NOISE_MOVING = {"vehicle": (1.0, 0.15), "cyclist": (0.5, 0.15), "other": (0.05, 0.05)}
+_NOISE_MOVING = {"vehicle": (1.0, 0.05), "cyclist": (0.5, 0.05), "other": (0.05, 0.05)}
 _NOISE_STANDING = (0.01, 0.005)
 _FULL_NOISE_SPEED = 5.0  # [m/s] below it the noise falls linearly to that of a standing agent
 _WALKING_NOISE_SPEED = 1.0  # [m/s] the same for pedestrians and animals
@@ -36,7 +36,7 @@ def constant_velocity_prediction(
         Futures of all N agents in the order of the scene.
     """
     n = len(scene)
-    time = step * np.arange(1, steps + 1)
+    time = step * np.arange(1.0, steps + 1)
     origin = np.zeros(2)
     if scene.ego is not None:
         origin = np.array([scene.ego.x, scene.ego.y])

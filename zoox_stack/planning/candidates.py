@@ -48,7 +48,7 @@ _WORDS = {
     Lateral.LANE_LEFT: " to left lane",
     Lateral.LANE_RIGHT: " to right lane",
 }
-NUDGED = ("go", "keep", "ease", "slow", "follow")  # speed profiles that are also tried off the lane centre
+NUDGED = ("go", "brisk", "keep", "ease", "slow", "crawl", "slow then go", "follow")  # speed profiles that are also tried off the lane centre
 CHANGED = ("go", "brisk", "keep", "ease", "slow then go", "follow")  # ... and with a lane change
 STOPS = ("comfortable stop", "hard stop", "emergency stop")
 

@@ -69,5 +69,5 @@ class PlannerConfig:
     weight_time_to_collision: float = parameter(6.0, "Weight of closing in on a vehicle ahead", low=0.0, high=1e4)
     weight_off_road: float = parameter(20.0, "Weight of leaving the drivable ground", low=0.0, high=1e4)
     weight_lane_change: float = parameter(1.5, "Weight of changing lane", low=0.0, high=1e4)
-    weight_consistency: float = parameter(0.3, "Weight of departing from the last chosen plan", low=0.0, high=1e4)
+    weight_consistency: float = parameter(0.1, "Weight of departing from the last chosen plan", low=0.0, high=1e4)
     weight_imposed_braking: float = parameter(3.0, "Weight of making others slow down", low=0.0, high=1e4)

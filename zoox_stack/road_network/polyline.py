@@ -67,8 +67,7 @@ class Polyline:
         if smoothing > 0:
             xy = resample(_smoothed(xy, smoothing / spacing), spacing)
         s = arc_lengths(xy)
-        edge_order = 2 if len(xy) > 2 else 1
-        tangent = np.gradient(xy, s, axis=0, edge_order=edge_order)
+        tangent = np.gradient(xy, s, axis=0)
         heading = np.unwrap(np.arctan2(tangent[:, 1], tangent[:, 0]))
         curvature = np.gradient(heading, s)
         return cls(xy, s, heading, curvature)

@@ -219,7 +219,7 @@ class LaneIndex:
         close = self.near(x, y, yaw)
         if not close:
             return None
-        preferred = [row for row in close[:3] if row in prefer]
+        preferred = [row for row in close if row in prefer and self._inside(row, x, y)]
         start = preferred[0] if preferred else close[0]
         at = float(self.lines[start].project(np.array([[x, y]])).s[0])
         chain = [start]
@@ -349,6 +349,10 @@ class LaneIndex:
             return r not in prefer, dead_end, abs(float(heading[-1] - heading[0])), r
 
         return min(open_rows, key=order) if open_rows else None
+
+    def _inside(self, row: int, x: float, y: float) -> bool:
+        """Whether a point lies within a lane (a little more than half its width from the centre line)."""
+        return abs(float(self.lines[row].project(np.array([[x, y]])).d[0])) < 0.6 * self.width(row)
 
     def _join(self, chain: tuple[int, ...]) -> LanePath:
         points: list[NDArray[np.float64]] = []
