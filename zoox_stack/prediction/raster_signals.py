@@ -44,12 +44,19 @@ class SignalShapes:
     def __init__(self, network: RoadNetwork) -> None:
         self.rows: list[int] = sorted({int(row) for row in network.signal_lanes.values})
         kinds = network.line_types
-        stops = [line[:, :2] for line, kind in zip(network.lines, kinds, strict=True) if kind == LineType.STOP]
+        stops = [
+            resample(line[:, :2], 0.5) for line, kind in zip(network.lines, kinds, strict=True) if kind == LineType.STOP
+        ]
+        stop_boxes = np.array([[*s.min(axis=0), *s.max(axis=0)] for s in stops]).reshape(-1, 4)
         outlines, bars = [], []
         for row in self.rows:
             centre, left, right = lane_sides(network, row)
             outlines.append(np.concatenate([left, right[::-1]]))
-            bars.append(_stop_line(centre, stops, np.stack([left[0], right[0]])))
+            reach = STOP_LINE_BEFORE + STOP_LINE_REACH
+            low, high = centre.min(axis=0) - reach, centre.max(axis=0) + reach
+            near = ((stop_boxes[:, :2] <= high) & (stop_boxes[:, 2:] >= low)).all(axis=1)
+            close = [stops[i] for i in np.flatnonzero(near).tolist()]
+            bars.append(_stop_line(centre, close, np.stack([left[0], right[0]])))
         self.lengths = [len(outline) for outline in outlines]
         self.points = np.concatenate(outlines) if outlines else np.zeros((0, 2))
         self.bars = np.array(bars).reshape(-1, 2, 2)
@@ -105,14 +112,16 @@ def draw_route(image: NDArray[np.uint8], route: Route, origin: NDArray[np.float6
 def _stop_line(
     centre: NDArray[np.float64], stops: list[NDArray[np.float64]], entry: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Ends of the stop line nearest to a lane or to the 8 m before it, ``[2, 2]``; its entry if there is none."""
+    """Ends of the stop line nearest to a lane or to the 8 m before it, ``[2, 2]``; its entry if there is none.
+
+    Points of `stops` are 0.5 m apart.
+    """
     back = centre[0] - centre[1]
     back /= max(float(np.hypot(*back)), 1e-9)
     path = resample(np.concatenate([[centre[0] + STOP_LINE_BEFORE * back], centre]), 0.5)
     best, chosen = STOP_LINE_REACH, entry
     for stop in stops:
-        dense = resample(stop, 0.5)
-        gap = float(np.sqrt(((dense[:, None] - path) ** 2).sum(axis=2).min()))
+        gap = float(np.sqrt(((stop[:, None] - path) ** 2).sum(axis=2).min()))
         if gap < best:
             best, chosen = gap, np.stack([stop[0], stop[-1]])
     return chosen
