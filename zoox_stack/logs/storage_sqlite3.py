@@ -14,6 +14,7 @@ from zoox_stack.logs.qos import parse_profiles
 from zoox_stack.logs.storage_mcap import RECOVER_HINT
 
 _MAGIC = b"SQLite format 3\x00"
+_PAGES_AT = 28  # offset of the number of pages in the header
 _LEFTOVERS = ("-wal", "-journal")  # there if the recorder did not end cleanly
 
 
@@ -85,7 +86,7 @@ class Sqlite3Storage:
             raise InvalidInputError(str(self.path), "an sqlite3 file", what)
         self._page_size = int.from_bytes(head[16:18], "big") or 0
         self._page_size = 65536 if self._page_size == 1 else self._page_size
-        self._pages = int.from_bytes(head[28:32], "big")
+        self._pages = int.from_bytes(head[_PAGES_AT : _PAGES_AT + 4], "big")
 
     def _find_problem(self, scan: bool) -> str:
         """Why the file is not complete; empty if it is."""
@@ -113,11 +114,14 @@ class Sqlite3Storage:
             source = self.path.with_name(self.path.name + ending)
             if source.exists():
                 shutil.copy(source, target.with_name(target.name + ending))
-        # sqlite3 refuses a file shorter than its header says; zero pages in its place are simply not readable rows.
-        missing = self._page_size * self._pages - target.stat().st_size
-        if missing > 0:
-            with target.open("ab") as stream:
-                stream.truncate(self._page_size * self._pages)
+        # sqlite3 refuses a file shorter than its header says. With the true number of pages in the header it reads
+        # what is there, and fails on exactly those rows of which a page is missing.
+        pages = target.stat().st_size // self._page_size if self._page_size else 0
+        if pages < self._pages:
+            with target.open("r+b") as stream:
+                stream.truncate(pages * self._page_size)
+                stream.seek(_PAGES_AT)
+                stream.write(pages.to_bytes(4, "big"))
         return _connect(str(target), uri=False)
 
     def _read_topics(self) -> None:
@@ -163,18 +167,26 @@ class Sqlite3Storage:
         """Time, row id and topic of every message that can be read, from both ends of the table inwards."""
         rows: dict[int, tuple[int, int, int]] = {}
         for direction in ("ASC", "DESC"):
-            query = f"SELECT id, topic_id, timestamp, data FROM messages NOT INDEXED ORDER BY id {direction}"
+            query = f"SELECT id, topic_id, timestamp FROM messages NOT INDEXED ORDER BY id {direction}"
             try:
-                for row, topic_id, stamp, data in self._connection.execute(query):
+                for row, topic_id, stamp in self._connection.execute(query):
                     if row in rows:
                         break
-                    if isinstance(data, bytes) and len(data) >= 4 and any(data[:2]):
+                    if self._is_whole(row):
                         rows[row] = (stamp, row, topic_id)
                 else:
                     break
             except sqlite3.DatabaseError as error:
                 self.problems.append(f"corrupt: {error}")
         return list(rows.values())
+
+    def _is_whole(self, row: int) -> bool:
+        """True if the data of a message can be read to its end."""
+        try:
+            found = self._connection.execute("SELECT data FROM messages WHERE id = ?", (row,)).fetchone()
+        except sqlite3.DatabaseError:
+            return False
+        return found is not None and isinstance(found[0], bytes) and len(found[0]) >= 4
 
 
 def _connect(target: str, uri: bool = True) -> sqlite3.Connection:
