@@ -1,4 +1,4 @@
-"""Our runner and the real ``ros2 launch`` do the same with the same files. Skipped where launch_ros is not installed."""
+"""Our runner and the real ``ros2 launch`` do the same with the same files. Skipped where there is no launch_ros."""
 
 from __future__ import annotations
 

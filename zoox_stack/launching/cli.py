@@ -118,7 +118,7 @@ def format_description(description: LaunchDescription) -> str:
         for part in process.command:
             if isinstance(part, ParameterFile):
                 files.append(part.text)
-                words.append(f"<parameters {len(files)}>")
+                words.append(f"'<parameters {len(files)}>'")
             else:
                 words.append(shlex.quote(part))
         lines.append(" ".join(words))

@@ -97,5 +97,5 @@ def test_launch_file_of_a_package_must_be_unique(tmp_path: Path) -> None:
     index = PackageIndex((tmp_path,), None, tmp_path)
     with pytest.raises(PackageError, match="more than once"):
         index.launch_file("cars", "x.launch.xml")
-    with pytest.raises(PackageError, match="did you mean x.launch.xml"):
+    with pytest.raises(PackageError, match=r"did you mean x\.launch\.xml"):
         index.launch_file("cars", "y.launch.xml")

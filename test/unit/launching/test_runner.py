@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import quoteattr
@@ -113,7 +114,7 @@ def test_respawn_waits_its_delay(launch_file: WriteLaunch, launch: Launch, tmp_p
     assert launch(launch_file(script)).wait() == 1
     stamps = [float(line) for line in times.read_text().split()]
     assert len(stamps) == 3
-    assert min(b - a for a, b in zip(stamps, stamps[1:], strict=False)) >= 0.3
+    assert min(b - a for a, b in pairwise(stamps)) >= 0.3
 
 
 def test_respawn_after_sigkill_and_orderly_end(

@@ -1,0 +1,1 @@
+"""``zoox-stack doctor``: what this machine has and lacks, and how to put it right."""
