@@ -1,0 +1,80 @@
+"""``zoox-stack replay``: the stack over a recorded drive, measured."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from zoox_stack.evaluation.run import read_run
+from zoox_stack.evaluation.stack_run import StackRun, check_bag, result_of, run_stack
+
+
+def register(subparsers: Any) -> None:
+    """Add the command."""
+    parser = subparsers.add_parser(
+        "replay",
+        help="run the stack over a bag and report latencies, drops and prediction errors",
+        description="Run perception, prediction and planner over a recorded drive. Exit code 1 if ticks were not answered.",
+    )
+    parser.add_argument("bag", type=Path, help="rosbag2 folder, .mcap or .db3")
+    parser.add_argument("--rate", type=float, default=1.0, help="speed; 1 is real time (default)")
+    parser.add_argument("--lockstep", action="store_true", help="wait for each trajectory before the next sweep")
+    parser.add_argument("--record", type=Path, help="keep the recording of inputs and outputs here")
+    parser.add_argument("--source", choices=("auto", "lidar", "detections"), default="auto", help="what perception tracks")
+    parser.add_argument("--provider", choices=("auto", "cuda", "tensorrt", "cpu"), default="auto", help="ONNX provider")
+    parser.add_argument("--model-dir", default="", help="folder with the two ONNX files (default: the shipped ones)")
+    parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
+    parser.set_defaults(func=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the command."""
+    if not args.rate > 0:
+        print(f"zoox-stack replay: --rate: expected > 0, found {args.rate}", file=sys.stderr)
+        return 2
+    for problem in check_bag(args.bag):
+        print(f"warning: {args.bag}: {problem}", file=sys.stderr)
+    with tempfile.TemporaryDirectory(prefix="zoox-replay-") as folder:
+        stack = StackRun(
+            bag=args.bag,
+            record=args.record or Path(folder) / "bag",
+            report=Path(folder) / "ticks.jsonl",
+            rate=args.rate,
+            lockstep=args.lockstep,
+            arguments={"source": args.source, "provider": args.provider, "model_dir": args.model_dir},
+        )
+        seconds = run_stack(stack)
+        result = result_of(stack, read_run(stack.record), seconds)
+    if args.json:
+        print(json.dumps(result))
+    else:
+        print_result(result)
+    return 0 if result["ticks"] and not result["dropped"] else 1
+
+
+def print_result(result: dict[str, Any]) -> None:
+    """The result for people."""
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    console.print(
+        f"{result['answered']} of {result['ticks']} ticks answered, {result['dropped']} dropped; "
+        f"{result['conditional_decisions']} decisions with what-if answers ({result['answer_status']})"
+    )
+    table = Table("milliseconds", "p50", "p95", "p99", "max")
+    for name, row in [*result["stages_ms"].items(), ("sweep to trajectory", result["end_to_end_ms"])]:
+        table.add_row(name, *(("-" if row[k] is None else f"{row[k]:.1f}") for k in ("p50", "p95", "p99", "max")))
+    console.print(table)
+    errors = result["prediction_errors_m"]
+    table = Table(f"errors [m], truth: {errors['truth']}", "n", "ADE 1", "FDE 1", "minADE", "minFDE", "miss", "CV ADE", "CV FDE")
+    for group, horizons in errors.items():
+        for horizon, e in horizons.items() if isinstance(horizons, dict) else ():
+            numbers = (e[k] for k in ("ade_1", "fde_1", "min_ade", "min_fde", "miss_rate", "cv_ade", "cv_fde"))
+            table.add_row(f"{group} {horizon}", str(e["n"]), *(f"{v:.2f}" for v in numbers))
+    console.print(table)
+    console.print(f"{', '.join(result['prediction_model'])}; {result['machine']}; hash {result['hash'][:16]}")

@@ -1,0 +1,92 @@
+"""A recorded run of the stack, read back from its bag."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from zoox_stack.core import topics
+from zoox_stack.core.agents import EgoState, TrackedAgents, TrafficSignals
+from zoox_stack.core.plans import PlanDecision, Route, Trajectory
+from zoox_stack.core.predictions import PredictedAgents
+from zoox_stack.core.timing import StageTick
+from zoox_stack.logs.bag_reader import BagReader
+from zoox_stack.logs.codec import decode
+from zoox_stack.road_network.network import RoadNetwork
+
+WANTED = (
+    topics.TRACKED_AGENTS, topics.PREDICTED_AGENTS, topics.TRAJECTORY, topics.DECISION, topics.TIMING,
+    topics.GROUND_TRUTH, topics.ROAD_NETWORK, topics.ROUTE, topics.TRAFFIC_SIGNALS,
+)  # fmt: skip
+
+
+@dataclass(eq=False)
+class RecordedRun:
+    """Outputs of the stack by stamp.
+
+    Attributes:
+        network: The map, None without one.
+        route: The way, None without one.
+        tracks: By stamp [ns].
+        predictions: By stamp [ns].
+        trajectories: By stamp [ns].
+        decisions: By stamp [ns].
+        signals: In order.
+        labels: Ground truth, in order; empty if the log has none.
+        timing: In order.
+        problems: What was wrong with the bag.
+    """
+
+    network: RoadNetwork | None = None
+    route: Route | None = None
+    tracks: dict[int, TrackedAgents] = field(default_factory=dict)
+    predictions: dict[int, PredictedAgents] = field(default_factory=dict)
+    trajectories: dict[int, Trajectory] = field(default_factory=dict)
+    decisions: dict[int, PlanDecision] = field(default_factory=dict)
+    signals: list[TrafficSignals] = field(default_factory=list)
+    labels: list[TrackedAgents] = field(default_factory=list)
+    timing: list[StageTick] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+    def ego(self, stamp_ns: int) -> EgoState | None:
+        """The ego at a tick."""
+        scene = self.tracks.get(stamp_ns)
+        return None if scene is None else scene.ego
+
+
+def read_run(bag: Path) -> RecordedRun:
+    """Read a recording of the stack; an incomplete one as far as it is whole.
+
+    Raises:
+        InvalidInputError: There is no readable bag.
+    """
+    run = RecordedRun()
+    with BagReader(bag, recover=True) as reader:
+        run.problems = list(reader.problems)
+        present = [t.name for t in WANTED if t.name in reader.topics]
+        for message in reader.messages(present):
+            _add(run, message.topic, decode(message.type_name, message.data))
+    return run
+
+
+def _add(run: RecordedRun, topic: str, value: Any) -> None:
+    by_stamp = {
+        topics.TRACKED_AGENTS.name: run.tracks,
+        topics.PREDICTED_AGENTS.name: run.predictions,
+        topics.TRAJECTORY.name: run.trajectories,
+        topics.DECISION.name: run.decisions,
+    }
+    in_order = {
+        topics.TRAFFIC_SIGNALS.name: run.signals,
+        topics.GROUND_TRUTH.name: run.labels,
+        topics.TIMING.name: run.timing,
+    }
+    if topic in by_stamp:
+        by_stamp[topic][value.stamp_ns] = value
+    elif topic in in_order:
+        in_order[topic].append(value)
+    elif topic == topics.ROAD_NETWORK.name:
+        run.network = value
+    elif topic == topics.ROUTE.name:
+        run.route = value

@@ -1,0 +1,161 @@
+"""Run the stack over a bag through its launch file and collect what it measured."""
+
+from __future__ import annotations
+
+import os
+import platform
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from zoox_stack.core import topics
+from zoox_stack.core.errors import InvalidInputError, ZooxStackError
+from zoox_stack.evaluation.prediction_errors import prediction_errors
+from zoox_stack.evaluation.replay_records import read_records, summarise
+from zoox_stack.evaluation.run import RecordedRun
+from zoox_stack.logs.bag_reader import BagReader
+
+INPUTS = (topics.LIDAR_POINTS, topics.DETECTIONS)
+
+
+@dataclass(frozen=True)
+class StackRun:
+    """How to run the stack over a bag.
+
+    Attributes:
+        bag: What to replay.
+        record: Where the recording goes.
+        report: Where the replay node writes its tick records.
+        rate: Speed, 1 is real time.
+        lockstep: Send the next tick when the last is answered.
+        launch_file: Launch file with the arguments below.
+        arguments: More launch arguments.
+    """
+
+    bag: Path
+    record: Path
+    report: Path
+    rate: float = 1.0
+    lockstep: bool = False
+    launch_file: str = "replay.launch.xml"
+    arguments: Mapping[str, str] | None = None
+
+    def command(self) -> list[str]:
+        """Command line of the launcher."""
+        values = {
+            "bag": str(self.bag.absolute()),
+            "record": str(self.record.absolute()),
+            "report": str(self.report.absolute()),
+            "rate": str(self.rate),
+            "lockstep": str(self.lockstep).lower(),
+            **(self.arguments or {}),
+        }
+        words = [f"{name}:={value}" for name, value in values.items()]
+        return [sys.executable, "-m", "zoox_stack.cli", "launch", "zoox_stack", self.launch_file, *words]
+
+    def run(self, log: Path | None = None, while_running: Callable[[], None] | None = None) -> int:
+        """Run to the end; output goes to `log` or to standard error. Returns the launcher's exit code."""
+        environment = own_domain(os.environ)
+        with (open(log, "wb") if log else os.fdopen(os.dup(2), "wb")) as sink:
+            process = subprocess.Popen(self.command(), stdout=sink, stderr=sink, env=environment)
+            try:
+                while process.poll() is None:
+                    if while_running is None:
+                        process.wait()
+                    else:
+                        while_running()
+            except KeyboardInterrupt:
+                process.send_signal(signal.SIGINT)
+                process.wait()
+                raise
+            finally:
+                if process.poll() is None:
+                    process.send_signal(signal.SIGINT)
+                    process.wait()
+        return process.returncode
+
+
+def own_domain(environment: Mapping[str, str]) -> dict[str, str]:
+    """Environment in which a run talks to this machine only, in a domain of its own unless one is set."""
+    result = dict(environment)
+    result.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+    result.setdefault("ROS_DOMAIN_ID", str(1 + os.getpid() % 100))
+    return result
+
+
+def check_bag(bag: Path) -> list[str]:
+    """Check that a bag can drive the stack; returns what is wrong but bearable (an incomplete bag).
+
+    Raises:
+        InvalidInputError: No readable bag, no sensor data or no odometry in it, or wrong message types.
+    """
+    with BagReader(bag, recover=True) as reader:
+        sensors = [t for t in INPUTS if t.name in reader.topics]
+        if not sensors:
+            wanted = " or ".join(t.name for t in INPUTS)
+            raise InvalidInputError(f"bag {bag}", f"a topic {wanted}", ", ".join(reader.topics) or "no topics")
+        reader.require_topics({t.name: t.type_name for t in (*sensors, topics.KINEMATIC_STATE)})
+        return list(reader.problems)
+
+
+def result_of(run: StackRun, recorded: RecordedRun, seconds: float) -> dict[str, Any]:
+    """Everything a replay reports, as JSON-ready values."""
+    summary = summarise(read_records(run.report))
+    errors = prediction_errors(
+        [recorded.predictions[s] for s in sorted(recorded.predictions)], recorded.tracks, recorded.labels
+    )
+    models = sorted({f"{p.model} on {p.provider}" if p.model else p.source.name.lower() for p in recorded.predictions.values()})
+    conditional = sum(d.conditional for d in recorded.decisions.values())
+    return {
+        "bag": str(run.bag),
+        "rate": run.rate,
+        "lockstep": run.lockstep,
+        **summary,
+        "conditional_decisions": conditional,
+        "answer_status": count_names(d.answer_status.name for d in recorded.decisions.values()),
+        "prediction_model": models,
+        "prediction_errors_m": errors,
+        "problems": recorded.problems,
+        "wall_s": round(seconds, 1),
+        **machine(),
+    }
+
+
+def count_names(names: Any) -> dict[str, int]:
+    """How often each name occurs, sorted by name."""
+    counts: dict[str, int] = {}
+    for name in names:
+        counts[name] = counts.get(name, 0) + 1
+    return dict(sorted(counts.items()))
+
+
+def machine() -> dict[str, str]:
+    """Machine and date, for every number that is quoted."""
+    model = platform.processor() or platform.machine()
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        for line in cpuinfo.read_text().splitlines():
+            if line.startswith("model name"):
+                model = line.split(":", 1)[1].strip()
+                break
+    return {"machine": f"{os.cpu_count()} x {model}, Python {platform.python_version()}", "date": date.today().isoformat()}
+
+
+def run_stack(run: StackRun, log: Path | None = None, while_running: Callable[[], None] | None = None) -> float:
+    """Run and check that it ended well; returns the seconds it took.
+
+    Raises:
+        ZooxStackError: The launcher or a process it had to keep failed.
+    """
+    started = time.monotonic()
+    code = run.run(log, while_running)
+    if code != 0:
+        hint = f"; its output is in {log}" if log else ""
+        raise ZooxStackError(f"the stack ended with exit code {code}{hint}")
+    return time.monotonic() - started
