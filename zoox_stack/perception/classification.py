@@ -1,8 +1,8 @@
 """Class probabilities of boxes from their size: a plain rule that says "unknown" when size does not tell.
 
-Every class has a range of length, width and top height, with soft shoulders on either side. Being smaller than the class
-is forgiven more than being larger, as most boxes are seen only in part. The product of shoulders and a prior is the
-likelihood; UNKNOWN has a flat one. Nothing here is learned.
+Every class has a range of length, width and top height, with soft shoulders on either side. Vehicles are often seen
+from one side or one end only: they are judged by the best of three views (whole, side, end). The product of shoulders
+and a prior is the likelihood; UNKNOWN has a flat one. Nothing here is learned.
 """
 
 from __future__ import annotations
@@ -38,16 +38,32 @@ class SizeRange:
 
 
 SIZE_RANGES: dict[AgentClass, SizeRange] = {
-    AgentClass.CAR: SizeRange((3.2, 5.2, 1.2, 0.3), (1.4, 2.1, 0.7, 0.2), (1.3, 2.0, 0.2, 0.15), (4.4, 1.8, 1.6), 1.0),
-    AgentClass.TRUCK: SizeRange((5.5, 12.0, 1.5, 1.0), (2.0, 2.7, 0.8, 0.2), (2.1, 3.8, 0.2, 0.3), (6.5, 2.3, 2.8), 0.3),
-    AgentClass.BUS: SizeRange((9.5, 18.5, 1.5, 0.5), (2.4, 2.9, 0.8, 0.2), (2.8, 3.5, 0.2, 0.2), (11.0, 2.6, 3.1), 0.15),
-    AgentClass.TRAILER: SizeRange((4.0, 14.0, 1.0, 1.0), (1.9, 2.7, 0.7, 0.2), (1.0, 3.9, 0.3, 0.3), (4.0, 2.0, 1.5), 0.03),
-    AgentClass.MOTORCYCLE: SizeRange((1.6, 2.3, 0.4, 0.2), (0.5, 0.9, 0.3, 0.15), (1.0, 1.7, 0.15, 0.1), (2.0, 0.8, 1.4), 0.15),
-    AgentClass.BICYCLE: SizeRange((1.4, 1.9, 0.3, 0.15), (0.3, 0.7, 0.2, 0.15), (0.9, 1.9, 0.15, 0.1), (1.7, 0.6, 1.5), 0.2),
-    AgentClass.PEDESTRIAN: SizeRange((0.3, 1.0, 0.1, 0.15), (0.2, 0.8, 0.1, 0.15), (1.3, 2.0, 0.2, 0.08), (0.6, 0.6, 1.7), 1.0),
-    AgentClass.ANIMAL: SizeRange((0.4, 1.1, 0.1, 0.1), (0.15, 0.4, 0.1, 0.1), (0.35, 0.8, 0.1, 0.1), (0.8, 0.3, 0.6), 0.02),
-    AgentClass.HAZARD: SizeRange((0.2, 0.5, 0.1, 0.1), (0.15, 0.5, 0.1, 0.1), (0.4, 1.1, 0.1, 0.1), (0.4, 0.4, 0.8), 0.1),
-}  # fmt: skip
+    AgentClass.CAR: SizeRange((3.4, 5.2, 0.6, 0.3), (1.4, 2.1, 0.3, 0.2), (1.3, 2.0, 0.15, 0.15), (4.4, 1.8, 1.6), 1.0),
+    AgentClass.TRUCK: SizeRange(
+        (5.5, 9.5, 0.8, 1.5), (2.0, 2.7, 0.3, 0.2), (2.1, 3.8, 0.2, 0.3), (6.5, 2.3, 2.8), 0.5
+    ),
+    AgentClass.BUS: SizeRange(
+        (9.5, 18.5, 1.5, 0.5), (2.4, 2.9, 0.3, 0.2), (2.8, 3.5, 0.2, 0.2), (11.0, 2.6, 3.1), 0.5
+    ),
+    AgentClass.TRAILER: SizeRange(
+        (4.0, 14.0, 0.6, 1.0), (1.9, 2.7, 0.3, 0.2), (1.0, 3.9, 0.2, 0.3), (4.0, 2.0, 1.5), 0.02
+    ),
+    AgentClass.MOTORCYCLE: SizeRange(
+        (1.6, 2.3, 0.3, 0.2), (0.5, 0.9, 0.3, 0.15), (1.0, 1.7, 0.15, 0.1), (2.0, 0.8, 1.4), 0.15
+    ),
+    AgentClass.BICYCLE: SizeRange(
+        (1.4, 1.9, 0.3, 0.15), (0.3, 0.7, 0.3, 0.15), (0.9, 1.9, 0.15, 0.1), (1.7, 0.6, 1.5), 0.2
+    ),
+    AgentClass.PEDESTRIAN: SizeRange(
+        (0.3, 1.0, 0.1, 0.15), (0.2, 0.8, 0.1, 0.15), (1.3, 2.0, 0.2, 0.08), (0.6, 0.6, 1.7), 1.0
+    ),
+    AgentClass.ANIMAL: SizeRange(
+        (0.4, 1.1, 0.1, 0.1), (0.15, 0.4, 0.1, 0.1), (0.35, 0.8, 0.1, 0.1), (0.8, 0.3, 0.6), 0.02
+    ),
+    AgentClass.HAZARD: SizeRange(
+        (0.2, 0.5, 0.1, 0.1), (0.15, 0.5, 0.1, 0.1), (0.4, 1.1, 0.1, 0.1), (0.4, 0.4, 0.8), 0.1
+    ),
+}
 
 
 def _table(name: str) -> NDArray[np.float64]:
@@ -57,7 +73,9 @@ def _table(name: str) -> NDArray[np.float64]:
 _RANGES = {name: _table(name) for name in ("length", "width", "top")}
 _LOG_PRIOR = np.log(_table("prior"))
 _COMPLETE = np.concatenate([np.zeros((1, 3)), _table("complete")])
-_LONGEST_FACE = 2.7  # [m] a longer side cannot be the front or rear of a vehicle
+_VIEW_PENALTY = 0.9  # log-likelihood lost when only one side or end of a vehicle is seen
+_SHORTEST_VIEW = 0.15  # [m] shoulder below which a visible end is too narrow for a vehicle
+_LONGEST_END = 2.7  # [m] a longer side cannot be the front or rear end of a vehicle
 
 
 def classify(boxes: Boxes, unknown_prior: float | NDArray[np.float64]) -> NDArray[np.float64]:
@@ -72,20 +90,13 @@ def classify(boxes: Boxes, unknown_prior: float | NDArray[np.float64]) -> NDArra
     """
     if len(boxes) == 0:
         return np.zeros((0, _CLASSES))
-    log = np.broadcast_to(_LOG_PRIOR, (len(boxes), _CLASSES - 1)).copy()
-    for name, value in (("length", boxes.length), ("width", boxes.width), ("top", boxes.top)):
-        low, high, below, above = _RANGES[name].T
-        x = value[:, None]
-        log -= 0.5 * (np.maximum(low - x, 0) / below) ** 2 + 0.5 * (np.maximum(x - high, 0) / above) ** 2
-    # Seen end-on, a vehicle shows a face of its width and little length: judge the face as width, length is unseen.
-    low, high, below, above = _RANGES["width"].T
-    x = boxes.length[:, None]
-    face = _LOG_PRIOR - 0.5 * (np.maximum(low - x, 0) / 0.15) ** 2 - 0.5 * (np.maximum(x - high, 0) / above) ** 2
-    low, high, below, above = _RANGES["top"].T
-    x = boxes.top[:, None]
-    face -= 0.5 * (np.maximum(low - x, 0) / below) ** 2 + 0.5 * (np.maximum(x - high, 0) / above) ** 2 + 0.7
+    length = _misfit("length", boxes.length)
+    whole = length + _misfit("width", boxes.width)
     vehicles = np.array(VEHICLE_CLASSES) - 1
-    log[:, vehicles] = np.maximum(log[:, vehicles], face[:, vehicles])
+    side = (length + _misfit("width", boxes.width, below=np.inf))[:, vehicles] + _VIEW_PENALTY
+    end = _misfit("width", boxes.length, below=_SHORTEST_VIEW)[:, vehicles] + _VIEW_PENALTY
+    whole[:, vehicles] = np.minimum(whole[:, vehicles], np.minimum(side, end))
+    log = _LOG_PRIOR - whole - _misfit("top", boxes.top)
     # Something that starts well above ground (a branch, a sign) is not a road user.
     log -= 0.5 * (np.maximum(boxes.bottom - 0.6, 0) / 0.3)[:, None] ** 2
     # Few points fix no size: the fewer, the more it may be anything.
@@ -95,12 +106,20 @@ def classify(boxes: Boxes, unknown_prior: float | NDArray[np.float64]) -> NDArra
     return np.asarray(weights / weights.sum(axis=1, keepdims=True))
 
 
+def _misfit(name: str, value: NDArray[np.float64], below: float | None = None) -> NDArray[np.float64]:
+    """Negative log-likelihood ``[C, 9]`` of sizes ``[C]`` for known classes; `below` replaces the lower shoulders."""
+    low, high, under, over = _RANGES[name].T
+    x = value[:, None]
+    under = under if below is None else np.full_like(under, below)
+    return np.asarray(0.5 * (np.maximum(low - x, 0) / under) ** 2 + 0.5 * (np.maximum(x - high, 0) / over) ** 2)
+
+
 def complete_boxes(
     boxes: Boxes, probabilities: NDArray[np.float64], sensor: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """Complete boxes seen in part to the size of their class, away from the sensor.
 
-    A vehicle whose longer visible side is no longer than a front or rear is taken to be seen end-on and turned by 90 degrees.
+    A vehicle whose longer visible side is as short as a front or rear counts as seen end-on: it is turned by 90 degrees.
 
     Args:
         boxes: C boxes as seen.
@@ -112,7 +131,7 @@ def complete_boxes(
     """
     chosen = probabilities.argmax(axis=1)
     vehicle = np.isin(chosen, VEHICLE_CLASSES)
-    turned = vehicle & (boxes.length < _LONGEST_FACE)
+    turned = vehicle & (boxes.length < _LONGEST_END)
     seen = np.stack([boxes.length, boxes.width], axis=1)
     seen = np.where(turned[:, None], seen[:, ::-1], seen)
     yaw = np.where(turned, boxes.yaw + np.pi / 2, boxes.yaw)

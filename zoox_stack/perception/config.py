@@ -15,7 +15,9 @@ class PerceptionConfig:
     sensor_x: float = parameter(1.0, "Position of the LiDAR ahead of base_link", unit="m", low=-20.0, high=20.0)
     sensor_y: float = parameter(0.0, "Position of the LiDAR left of base_link", unit="m", low=-5.0, high=5.0)
     reach: float = parameter(75.0, "Points farther from the LiDAR are not used", unit="m", low=5.0, high=200.0)
-    ego_margin: float = parameter(0.3, "Points this close around the ego's box are its own", unit="m", low=0.0, high=2.0)
+    ego_margin: float = parameter(
+        0.3, "Points this close around the ego's box are its own", unit="m", low=0.0, high=2.0
+    )
     # ground
     ground_sectors: int = parameter(240, "Sectors of the polar ground grid", low=36, high=360)
     ground_max_slope: float = parameter(0.3, "Largest slope of the ground, rise over run", low=0.02, high=1.0)
@@ -28,36 +30,55 @@ class PerceptionConfig:
     max_height: float = parameter(4.2, "Points higher above ground are not used", unit="m", low=1.0, high=20.0)
     # clustering
     clustering: str = parameter("grid", "Clustering method", choices=("grid", "dbscan"))
-    overhead: float = parameter(2.2, "Points higher than this only join what stands under them", unit="m", low=0.5, high=10.0)
+    overhead: float = parameter(
+        2.2, "Points higher than this only join what stands under them", unit="m", low=0.5, high=10.0
+    )
+    vertical_gap: float = parameter(
+        0.6, "Points above an empty height of this size do not belong to what is below", unit="m", low=0.2, high=3.0
+    )
     cell: float = parameter(0.2, "Cell of the clustering grid, voxel of DBSCAN", unit="m", low=0.05, high=1.0)
     widen_ranges: tuple[float, ...] = parameter(
         (25.0, 50.0), "Ranges beyond which grid cells are widened by one more cell", unit="m", low=1.0, high=200.0
     )
     dbscan_eps: float = parameter(0.7, "Neighbour distance of DBSCAN", unit="m", low=0.1, high=3.0)
     min_points: int = parameter(6, "Smaller clusters are dropped", low=1, high=1000)
-    split_extent: float = parameter(14.0, "Clusters with a longer diagonal are split more finely", unit="m", low=3.0, high=100.0)
+    split_extent: float = parameter(
+        6.0, "Clusters with a longer diagonal are split more finely", unit="m", low=3.0, high=100.0
+    )
     # detections
     max_length: float = parameter(25.0, "Longer boxes are structures, not road users", unit="m", low=5.0, high=100.0)
     max_width: float = parameter(4.5, "Wider boxes are structures, not road users", unit="m", low=2.0, high=50.0)
-    unknown_prior: float = parameter(0.15, "Weight of 'no known class' against the class priors", low=1e-4, high=10.0)
+    unknown_prior: float = parameter(0.3, "Weight of 'no known class' against the class priors", low=1e-4, high=10.0)
     road_margin: float = parameter(
         2.0, "With a map: unknown objects farther off the drivable area are dropped", unit="m", low=0.0, high=50.0
     )
     road_margin_movable: float = parameter(
-        20.0, "With a map: objects that could move are dropped only farther off the drivable area", unit="m", low=0.0, high=200.0
+        20.0,
+        "With a map: objects that could move are dropped only farther off the drivable area",
+        unit="m",
+        low=0.0,
+        high=200.0,
     )
     max_detections: int = parameter(300, "The best-scored are kept if there are more", low=1, high=2000)
-    # tracking: association
+    # Association of detections with tracks.
     gate: float = parameter(13.8, "Largest squared Mahalanobis distance of a match (13.8: 99.9 %)", low=1.0, high=100.0)
     max_speed: float = parameter(60.0, "Matches that need a higher speed are refused", unit="m/s", low=1.0, high=150.0)
     class_weight: float = parameter(2.0, "Cost of a match between classes that exclude each other", low=0.0, high=20.0)
-    # tracking: life
+    # Life of tracks.
     birth_score: float = parameter(0.1, "Detections with a lower score do not start a track", low=0.0, high=1.0)
-    confirm_probability: float = parameter(0.7, "Existence probability at which a track is put out", low=0.05, high=0.999)
+    confirm_probability: float = parameter(
+        0.7, "Existence probability at which a track is put out", low=0.05, high=0.999
+    )
     min_hits: int = parameter(3, "Detections a track needs before it is put out", low=1, high=20)
     death_probability: float = parameter(0.1, "Existence probability below which a track ends", low=0.001, high=0.9)
-    max_coast: float = parameter(1.5, "Longest time a confirmed track lives without detection", unit="s", low=0.0, high=10.0)
+    max_coast: float = parameter(
+        1.5, "Longest time a confirmed track lives without detection", unit="s", low=0.0, high=10.0
+    )
     # time
-    reset_jump: float = parameter(0.5, "A stamp this much older than the last one starts anew", unit="s", low=0.0, high=60.0)
-    max_gap: float = parameter(2.0, "After a longer gap between stamps all tracks are dropped", unit="s", low=0.1, high=60.0)
+    reset_jump: float = parameter(
+        0.5, "A stamp this much older than the last one starts anew", unit="s", low=0.0, high=60.0
+    )
+    max_gap: float = parameter(
+        2.0, "After a longer gap between stamps all tracks are dropped", unit="s", low=0.1, high=60.0
+    )
     max_ego_age: float = parameter(0.2, "Largest difference of stamps of ego and sweep", unit="s", low=0.0, high=5.0)

@@ -16,7 +16,7 @@ from zoox_stack.core.geometry import to_outer
 from zoox_stack.core.sensors import PointCloud
 from zoox_stack.perception.box_fit import Boxes, fit_boxes
 from zoox_stack.perception.classification import classify, complete_boxes
-from zoox_stack.perception.clustering import Clusters, cluster_dbscan, cluster_grid
+from zoox_stack.perception.clustering import Clusters, cluster_dbscan, cluster_grid, without_overhang
 from zoox_stack.perception.config import PerceptionConfig
 from zoox_stack.perception.drivable import DrivableTile
 from zoox_stack.perception.ground import GroundGrid, height_above_ground
@@ -74,7 +74,9 @@ class Detector:
             InvalidInputError: The sweep is not in base_link.
         """
         if sweep.frame is not Frame.BASE_LINK:
-            raise InvalidInputError("PointCloud.frame", str(Frame.BASE_LINK), str(sweep.frame), "Transform the sweep first.")
+            raise InvalidInputError(
+                "PointCloud.frame", str(Frame.BASE_LINK), str(sweep.frame), "Transform the sweep first."
+            )
         if len(sweep) == 0:
             self.timing = DetectorTiming()
             return DetectedAgents.empty(sweep.stamp_ns, Frame.BASE_LINK)
@@ -83,13 +85,16 @@ class Detector:
         height = height_above_ground(sweep.xyz, origin, self._grid)
         xyz, height = self._obstacles(sweep.xyz, height, ego)
         ground_done = time.perf_counter()
-        clusters = self._cluster(xyz, height)
+        clusters = without_overhang(self._cluster(xyz, height), height, c.vertical_gap)
         clusters_done = time.perf_counter()
         boxes = fit_boxes(xyz, height, clusters, origin)
         boxes_done = time.perf_counter()
         detections = self._describe(sweep.stamp_ns, boxes, ego, road_network)
         self.timing = DetectorTiming(
-            ground_done - start, clusters_done - ground_done, boxes_done - clusters_done, time.perf_counter() - boxes_done
+            ground_done - start,
+            clusters_done - ground_done,
+            boxes_done - clusters_done,
+            time.perf_counter() - boxes_done,
         )
         return detections
 
@@ -99,14 +104,14 @@ class Detector:
         """Points above ground, within reach and not on the ego itself."""
         c = self.config
         body = ego or EgoState(0, 0.0, 0.0)
-        kept = np.flatnonzero((height > c.obstacle_height) & (height < c.max_height))
-        points = xyz[kept]
-        squared = (points[:, 0] - c.sensor_x) ** 2 + (points[:, 1] - c.sensor_y) ** 2
-        own = (np.abs(points[:, 0] - body.rear_axle_to_centre) < body.length / 2 + c.ego_margin) & (
-            np.abs(points[:, 1]) < body.width / 2 + c.ego_margin
+        x, y = xyz[:, 0], xyz[:, 1]
+        kept = (height > c.obstacle_height) & (height < c.max_height)
+        kept &= (x - np.float32(c.sensor_x)) ** 2 + (y - np.float32(c.sensor_y)) ** 2 < c.reach**2
+        kept &= (np.abs(x - np.float32(body.rear_axle_to_centre)) > body.length / 2 + c.ego_margin) | (
+            np.abs(y) > body.width / 2 + c.ego_margin
         )
-        good = (squared < c.reach**2) & ~own
-        return points[good], height[kept[good]]
+        rows = np.flatnonzero(kept)
+        return np.take(xyz, rows, axis=0), height[rows]
 
     def _cluster(self, xyz: NDArray[np.float32], height: NDArray[np.float32]) -> Clusters:
         c = self.config

@@ -29,7 +29,9 @@ class DrivableTile:
         self._distance = np.zeros((0, 0), np.float32)
         self._free = 0.0  # [m] how far the ego may be from the centre before the tile is drawn anew
 
-    def distance(self, network: RoadNetwork, ego_xy: NDArray[np.float64], xy: NDArray[np.float64]) -> NDArray[np.float64]:
+    def distance(
+        self, network: RoadNetwork, ego_xy: NDArray[np.float64], xy: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
         """Distance of points from the drivable area.
 
         Args:
@@ -45,7 +47,7 @@ class DrivableTile:
             self._draw(network, ego_xy)
         index = np.floor((xy - self._corner) / self._cell).astype(int)
         size = len(self._distance)
-        inside = ((index >= 0) & (index < size)).all(axis=1)
+        inside = np.asarray(((index >= 0) & (index < size)).all(axis=1))
         index = np.where(inside[:, None], index, 0)
         return np.where(inside, self._distance[index[:, 1], index[:, 0]], np.inf)
 
@@ -55,7 +57,9 @@ class DrivableTile:
         size = int(np.ceil(2 * self._half_side / self._cell))
         blocked = np.full((size, size), 255, np.uint8)
         for polygon in self._polygons(network):
-            if (polygon.max(axis=0) < self._corner).any() or (polygon.min(axis=0) > self._corner + 2 * self._half_side).any():
+            if (polygon.max(axis=0) < self._corner).any() or (
+                polygon.min(axis=0) > self._corner + 2 * self._half_side
+            ).any():
                 continue
             corners = np.round(((polygon - self._corner) / self._cell - 0.5) * (1 << _SUBPIXEL)).astype(np.int32)
             cv2.fillPoly(blocked, [corners], 0, shift=_SUBPIXEL)

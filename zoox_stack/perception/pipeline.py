@@ -45,9 +45,10 @@ class PerceptionCounters:
 class Perception:
     """Detects and tracks agents.
 
-    Time comes from the stamps alone. A stamp not newer than the last one raises `OldStampError` and changes nothing, unless
-    it lies back by more than `PerceptionConfig.reset_jump`: then the clock was set back (a log restarted) and everything
-    starts anew. After a gap longer than `PerceptionConfig.max_gap` tracks are dropped. Ids rise for the life of the object.
+    Time comes from the stamps alone. A stamp not newer than the last one raises `OldStampError` and changes nothing,
+    unless it lies back by more than `PerceptionConfig.reset_jump`: then the clock was set back (a log restarted) and
+    everything starts anew. After a gap longer than `PerceptionConfig.max_gap` tracks are dropped. Ids rise for the
+    life of the object.
 
     Args:
         config: Parameters.
@@ -84,7 +85,9 @@ class Perception:
         """
         here = self._ego_at(ego, sweep.stamp_ns)
         if sweep.frame is not Frame.BASE_LINK:
-            raise InvalidInputError("PointCloud.frame", str(Frame.BASE_LINK), str(sweep.frame), "Transform the sweep first.")
+            raise InvalidInputError(
+                "PointCloud.frame", str(Frame.BASE_LINK), str(sweep.frame), "Transform the sweep first."
+            )
         self._advance(sweep.stamp_ns)
         detections = to_map(self.detector.detect(sweep, here, road_network), here)
         sensor = to_outer(np.array([self.config.sensor_x, self.config.sensor_y]), [here.x, here.y], here.yaw)
@@ -158,7 +161,6 @@ class Perception:
 def to_map(detections: DetectedAgents, ego: EgoState) -> DetectedAgents:
     """Detections in base_link moved to the map frame with the ego pose (velocities are over ground: only turned)."""
     origin = [ego.x, ego.y]
-    assert detections.velocity is not None and detections.facing is not None
     position = np.column_stack(
         [to_outer(detections.position[:, :2], origin, ego.yaw), detections.position[:, 2] + ego.z]
     )
@@ -167,6 +169,6 @@ def to_map(detections: DetectedAgents, ego: EgoState) -> DetectedAgents:
         frame=Frame.MAP,
         position=position,
         yaw=wrap_angle(detections.yaw + ego.yaw),
-        velocity=to_outer(detections.velocity, [0.0, 0.0], ego.yaw),
-        facing=wrap_angle(detections.facing.astype(np.float64) + ego.yaw),
+        velocity=to_outer(np.asarray(detections.velocity), [0.0, 0.0], ego.yaw),
+        facing=wrap_angle(np.asarray(detections.facing, dtype=np.float64) + ego.yaw).astype(np.float32),
     )

@@ -20,9 +20,7 @@ def predict(mean: Array, covariance: Array, transition: Array, noise: Array) -> 
     return mean @ transition.T, transition @ covariance @ transition.T + noise
 
 
-def update(
-    mean: Array, covariance: Array, innovation: Array, observation: Array, noise: Array
-) -> tuple[Array, Array]:
+def update(mean: Array, covariance: Array, innovation: Array, observation: Array, noise: Array) -> tuple[Array, Array]:
     """Measurement update in Joseph form, which keeps covariances symmetric and positive semidefinite.
 
     Args:

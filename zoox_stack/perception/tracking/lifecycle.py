@@ -1,7 +1,8 @@
 """Birth, confirmation, coasting and death of tracks, by log-odds of existence.
 
-A detection raises the log-odds by an amount that grows with its score, a miss lowers them by an amount proportional to the
-time that passed, so that the rate of sweeps does not matter. Tracks not yet confirmed fade quickly, confirmed ones slowly.
+A detection raises the log-odds by an amount that grows with its score, a miss lowers them by an amount proportional
+to the time that passed, so that the rate of sweeps does not matter. Tracks not yet confirmed fade quickly, confirmed
+ones slowly.
 """
 
 from __future__ import annotations
@@ -52,7 +53,8 @@ def alive(
 ) -> NDArray[np.bool_]:
     """Which tracks live on: existence probable enough (confirmed ones) and not unseen for too long.
 
-    Tentative tracks are kept as long as their probability stays above half of the death probability or they were seen just now.
+    Tentative tracks are kept as long as their probability stays above half of the death probability or they were seen
+    just now.
     """
     threshold = np.where(confirmed, death_probability, death_probability / 2)
     return ((probability(log_odds) >= threshold) | (unseen <= 0)) & (unseen <= max_coast)

@@ -1,4 +1,4 @@
-"""Assignment of detections to tracks: gated Mahalanobis distance plus class disagreement, solved as a whole (Hungarian)."""
+"""Assignment of detections to tracks: gated Mahalanobis distance plus class disagreement, Hungarian method."""
 
 from __future__ import annotations
 
@@ -11,10 +11,15 @@ from zoox_stack.core.classes import VEHICLE_CLASSES, AgentClass
 
 
 def _agreement() -> NDArray[np.float64]:
-    """How well two classes go together, ``[10, 10]``: 1 same, 0.7 easily confused, 0.5 unknown, 0 exclude each other."""
+    """How well two classes go together, ``[10, 10]``: 1 same, 0.7 easily confused, 0.5 unknown, 0 exclusive."""
     table = np.eye(N_CLASSES)
     small = (AgentClass.MOTORCYCLE, AgentClass.BICYCLE, AgentClass.PEDESTRIAN, AgentClass.ANIMAL)
-    for group in (VEHICLE_CLASSES, small, (AgentClass.HAZARD, AgentClass.PEDESTRIAN), (AgentClass.HAZARD, AgentClass.ANIMAL)):
+    for group in (
+        VEHICLE_CLASSES,
+        small,
+        (AgentClass.HAZARD, AgentClass.PEDESTRIAN),
+        (AgentClass.HAZARD, AgentClass.ANIMAL),
+    ):
         for a in group:
             for b in group:
                 table[a, b] = max(table[a, b], 0.7)

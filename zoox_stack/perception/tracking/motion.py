@@ -1,7 +1,8 @@
 """Motion and measurement models per class. State order (x, y, yaw, vx, vy, yaw_rate) as in `core.agents.STATE_DIM`.
 
 Constant velocity with independent yaw. Process noise is white acceleration in continuous time, so that the same numbers
-hold for any time step (Bar-Shalom, Li, Kirubarajan, "Estimation with applications to tracking and navigation", 2001, 6.2.2).
+hold for any time step (Bar-Shalom, Li, Kirubarajan, "Estimation with applications to tracking and navigation", 2001,
+6.2.2).
 """
 
 from __future__ import annotations
@@ -51,14 +52,14 @@ class ClassMotion:
 
 
 CLASS_MOTION: dict[AgentClass, ClassMotion] = {
-    AgentClass.UNKNOWN: ClassMotion(0.5, 0.3, 0.25, 0.25, 0.5, 4.0, 0.3),
+    AgentClass.UNKNOWN: ClassMotion(0.5, 0.3, 0.3, 0.3, 0.5, 4.0, 0.3),
     AgentClass.CAR: ClassMotion(1.2, 0.3, 0.3, 0.15, 0.12, 10.0, 0.3),
     AgentClass.TRUCK: ClassMotion(0.8, 0.15, 0.45, 0.2, 0.08, 10.0, 0.2),
     AgentClass.BUS: ClassMotion(0.8, 0.15, 0.45, 0.2, 0.08, 8.0, 0.2),
     AgentClass.TRAILER: ClassMotion(0.8, 0.2, 0.45, 0.2, 0.1, 8.0, 0.2),
     AgentClass.MOTORCYCLE: ClassMotion(1.2, 0.5, 0.25, 0.15, 0.25, 8.0, 0.5),
-    AgentClass.BICYCLE: ClassMotion(0.9, 0.6, 0.2, 0.15, 0.25, 5.0, 0.5),
-    AgentClass.PEDESTRIAN: ClassMotion(0.6, 1.0, 0.12, 0.12, 0.5, 2.0, 0.6),
+    AgentClass.BICYCLE: ClassMotion(0.9, 0.6, 0.25, 0.2, 0.25, 5.0, 0.5),
+    AgentClass.PEDESTRIAN: ClassMotion(0.6, 1.0, 0.2, 0.2, 0.5, 2.0, 0.6),
     AgentClass.ANIMAL: ClassMotion(1.2, 1.0, 0.15, 0.15, 0.5, 3.0, 0.6),
     AgentClass.HAZARD: ClassMotion(0.1, 0.1, 0.15, 0.15, 0.5, 0.5, 0.1),
 }
@@ -91,7 +92,7 @@ def process_noise(classes: NDArray[np.intp], dt: float) -> NDArray[np.float64]:
 
 
 def measurement_noise(classes: NDArray[np.intp], yaw: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Covariance of measured (x, y, yaw) for detections taken as the given classes ``[T]`` at `yaw` ``[T]``; ``[T, 3, 3]``."""
+    """Covariance ``[T, 3, 3]`` of measured (x, y, yaw) for detections of the given classes ``[T]`` at `yaw` ``[T]``."""
     c, s = np.cos(yaw), np.sin(yaw)
     along, across = _ALONG[classes] ** 2, _ACROSS[classes] ** 2
     noise = np.zeros((len(classes), 3, 3))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from zoox_stack.core.agents import DetectedAgents, EgoState, TrackedAgents
+from zoox_stack.core.agents import N_CLASSES, DetectedAgents, EgoState, TrackedAgents
 from zoox_stack.core.classes import VEHICLE_CLASSES
 from zoox_stack.core.errors import InvalidInputError
 from zoox_stack.core.frames import Frame
@@ -16,6 +16,7 @@ from zoox_stack.perception.box_fit import extend_away
 from zoox_stack.perception.config import PerceptionConfig
 from zoox_stack.perception.tracking import filter as kalman
 from zoox_stack.perception.tracking import lifecycle, matching, motion
+from zoox_stack.perception.tracking.measurements import Measurements
 from zoox_stack.perception.tracking.motion import State
 from zoox_stack.perception.tracking.tracks import Tracks
 
@@ -83,16 +84,16 @@ class Tracker:
             raise InvalidInputError("DetectedAgents.stamp_ns", f"> {self._stamp_ns}", str(detections.stamp_ns))
         dt = 0.0 if self._stamp_ns is None else (detections.stamp_ns - self._stamp_ns) * _NS
         self._stamp_ns = detections.stamp_ns
-        ordered = _canonical(detections)
+        measured = Measurements.from_detections(detections)
         before = self.tracks.mean[:, State.VX : State.VY + 1].copy()
         self._predict(dt)
-        rows, columns = self._match(ordered, dt)
+        rows, columns = self._match(measured, dt)
         if sensor_xy is not None:
-            ordered = self._completed(ordered, rows, columns, sensor_xy)
-        self._update(ordered, rows, columns, dt, directed, partial=sensor_xy is not None)
+            measured = self._completed(measured, rows, columns, sensor_xy)
+        self._update(measured, rows, columns, dt, directed, partial=sensor_xy is not None)
         self._smooth_acceleration(before, dt)
         self._end(rows, dt)
-        self._begin(ordered, columns)
+        self._begin(measured, columns)
         return self._output(ego)
 
     def _predict(self, dt: float) -> None:
@@ -102,16 +103,15 @@ class Tracker:
             t.mean, t.covariance, motion.transition(dt), motion.process_noise(classes, dt)
         )
 
-    def _match(self, detections: DetectedAgents, dt: float) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    def _match(self, measured: Measurements, dt: float) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
         """Rows of tracks and of detections that belong together: confirmed tracks choose first."""
         t, c = self.tracks, self.config
-        classes = detections.class_probabilities.astype(np.float64)
-        noise = motion.measurement_noise(classes.argmax(axis=1), detections.yaw)[:, :2, :2]
+        noise = motion.measurement_noise(measured.classes.argmax(axis=1), measured.yaw)[:, :2, :2]
         cost = matching.match_cost(
-            t.mean[:, :2], t.covariance[:, :2, :2], t.classes, detections.position[:, :2], noise, classes,
+            t.mean[:, :2], t.covariance[:, :2, :2], t.classes, measured.position[:, :2], noise, measured.classes,
             gate=c.gate, max_distance=c.max_speed * dt + 2.0, class_weight=c.class_weight,
         )  # fmt: skip
-        free = np.ones(len(detections), bool)
+        free = np.ones(len(measured), bool)
         pairs = []
         for chosen in (np.flatnonzero(t.confirmed), np.flatnonzero(~t.confirmed)):
             left = np.flatnonzero(free)
@@ -124,28 +124,25 @@ class Tracker:
 
     def _completed(
         self,
-        detections: DetectedAgents,
+        measured: Measurements,
         rows: NDArray[np.intp],
         columns: NDArray[np.intp],
         sensor_xy: NDArray[np.float64],
-    ) -> DetectedAgents:
+    ) -> Measurements:
         """Detections whose boxes are completed, away from the sensor, to the size their vehicle is known to have."""
         t = self.tracks
-        turn = wrap_angle(2 * (detections.yaw[columns] - t.mean[rows, State.YAW])) / 2
+        turn = wrap_angle(2 * (measured.yaw[columns] - t.mean[rows, State.YAW])) / 2
         known = np.isin(t.classes[rows].argmax(axis=1), VEHICLE_CLASSES) & (np.abs(turn) < np.pi / 4)
         rows, columns = rows[known], columns[known]
-        seen = detections.size[columns, :2].astype(np.float64)
+        seen = measured.size[columns, :2]
         target = np.maximum(seen, t.size[rows, :2])
-        position, size = detections.position.copy(), detections.size.copy()
-        position[columns, :2] = extend_away(position[columns, :2], detections.yaw[columns], seen, target, sensor_xy)
-        return DetectedAgents(
-            detections.stamp_ns, detections.frame, detections.class_probabilities, detections.score, position,
-            detections.yaw, size, detections.velocity, detections.attributes, detections.facing,
-        )  # fmt: skip
+        position = measured.position.copy()
+        position[columns, :2] = extend_away(position[columns, :2], measured.yaw[columns], seen, target, sensor_xy)
+        return replace(measured, position=position)
 
     def _update(
         self,
-        detections: DetectedAgents,
+        measured: Measurements,
         rows: NDArray[np.intp],
         columns: NDArray[np.intp],
         dt: float,
@@ -156,16 +153,15 @@ class Tracker:
         if len(rows) == 0:
             return
         # Yaw of a box is taken as that of an axis; which end is the front is decided by evidence below.
-        turn = wrap_angle(detections.yaw[columns] - t.mean[rows, State.YAW])
+        turn = wrap_angle(measured.yaw[columns] - t.mean[rows, State.YAW])
         folded = wrap_angle(2 * turn) / 2
         sideways = np.abs(folded) > np.pi / 4
-        noise = motion.measurement_noise(t.classes[rows].argmax(axis=1), detections.yaw[columns])
+        noise = motion.measurement_noise(t.classes[rows].argmax(axis=1), measured.yaw[columns])
         noise[sideways, 2, 2] *= 25.0
-        innovation = np.column_stack([detections.position[columns, :2] - t.mean[rows, :2], folded])
+        innovation = np.column_stack([measured.position[columns, :2] - t.mean[rows, :2], folded])
         mean, covariance = kalman.update(t.mean[rows], t.covariance[rows], innovation, _MEASURED, noise)
-        assert detections.velocity is not None and detections.attributes is not None and detections.facing is not None
-        velocity = detections.velocity[columns]
-        has = np.isfinite(velocity).all(axis=1)
+        velocity = measured.velocity[columns]
+        has = measured.has_velocity[columns]
         mean[has], covariance[has] = kalman.update(
             mean[has], covariance[has], velocity[has] - mean[has, 3:5], _VELOCITY,
             np.broadcast_to(_VELOCITY_NOISE, (int(has.sum()), 2, 2)),
@@ -174,7 +170,7 @@ class Tracker:
         if not directed:
             self._align_with_motion(rows)
         self._decide_front(rows, np.abs(turn) <= np.pi / 2, dt, directed)
-        self._learn(detections, rows, columns, sideways, partial)
+        self._learn(measured, rows, columns, sideways, partial)
 
     def _align_with_motion(self, rows: NDArray[np.intp]) -> None:
         """Where boxes show an axis at best, the direction of motion is a second measurement of yaw."""
@@ -206,7 +202,7 @@ class Tracker:
 
     def _learn(
         self,
-        detections: DetectedAgents,
+        measured: Measurements,
         rows: NDArray[np.intp],
         columns: NDArray[np.intp],
         sideways: NDArray[np.bool_],
@@ -214,22 +210,25 @@ class Tracker:
     ) -> None:
         """Existence, class, size, height and attributes."""
         t = self.tracks
-        t.log_odds[rows] = lifecycle.hit_log_odds(t.log_odds[rows], detections.score[columns].astype(np.float64))
+        t.log_odds[rows] = lifecycle.hit_log_odds(t.log_odds[rows], measured.score[columns])
         t.hits[rows] += 1
-        t.updated_ns[rows] = detections.stamp_ns
-        t.classes[rows] = _fused(t.classes[rows], detections.class_probabilities[columns])
-        difference = detections.size[columns] - t.size[rows]
-        gain = np.where(difference > 0, _SIZE_GROWTH, _SIZE_SHRINKAGE) if partial else np.full(difference.shape, _SIZE_GAIN)
+        t.updated_ns[rows] = measured.stamp_ns
+        t.classes[rows] = _fused(t.classes[rows], measured.classes[columns])
+        difference = measured.size[columns] - t.size[rows]
+        gain = (
+            np.where(difference > 0, _SIZE_GROWTH, _SIZE_SHRINKAGE)
+            if partial
+            else np.full(difference.shape, _SIZE_GAIN)
+        )
         gain[sideways, :2] = 0.0
         t.size[rows] += gain * difference
-        t.z[rows] += _HEIGHT_GAIN * (detections.position[columns, 2] - t.z[rows])
-        assert detections.attributes is not None and detections.facing is not None
-        observed = detections.attributes[columns] > 0
-        t.attributes[rows] = np.where(observed, detections.attributes[columns], t.attributes[rows])
-        t.attributes_ns[rows] = np.where(observed, detections.stamp_ns, t.attributes_ns[rows])
-        seen = np.isfinite(detections.facing[columns])
-        t.facing[rows] = np.where(seen, detections.facing[columns], t.facing[rows])
-        t.facing_ns[rows] = np.where(seen, detections.stamp_ns, t.facing_ns[rows])
+        t.z[rows] += _HEIGHT_GAIN * (measured.position[columns, 2] - t.z[rows])
+        observed = measured.attributes[columns] > 0
+        t.attributes[rows] = np.where(observed, measured.attributes[columns], t.attributes[rows])
+        t.attributes_ns[rows] = np.where(observed, measured.stamp_ns, t.attributes_ns[rows])
+        seen = np.isfinite(measured.facing[columns])
+        t.facing[rows] = np.where(seen, measured.facing[columns], t.facing[rows])
+        t.facing_ns[rows] = np.where(seen, measured.stamp_ns, t.facing_ns[rows])
 
     def _smooth_acceleration(self, before: NDArray[np.float64], dt: float) -> None:
         t = self.tracks
@@ -250,51 +249,48 @@ class Tracker:
         missed[matched] = False
         t.log_odds[missed] = lifecycle.miss_log_odds(t.log_odds[missed], t.confirmed[missed], dt)
         t.confirmed = t.confirmed | lifecycle.newly_confirmed(t.log_odds, t.hits, c.confirm_probability, c.min_hits)
-        unseen = (self._stamp_ns - t.updated_ns) * _NS
+        unseen = np.asarray((self._stamp_ns - t.updated_ns) * _NS, dtype=np.float64)
         stale = (self._stamp_ns - t.attributes_ns) * _NS > _MEMORY_OF_ATTRIBUTES
         t.attributes = np.where(stale, np.uint8(0), t.attributes)
         t.facing = np.where((self._stamp_ns - t.facing_ns) * _NS > _MEMORY_OF_ATTRIBUTES, np.nan, t.facing)
         self.tracks = t.select(lifecycle.alive(t.log_odds, unseen, t.confirmed, c.death_probability, c.max_coast))
 
-    def _begin(self, detections: DetectedAgents, matched: NDArray[np.intp]) -> None:
+    def _begin(self, measured: Measurements, matched: NDArray[np.intp]) -> None:
         """Tracks from detections that belong to none, unless they lie inside a vehicle seen this very moment."""
-        unmatched = np.ones(len(detections), bool)
+        unmatched = np.ones(len(measured), bool)
         unmatched[matched] = False
-        unmatched &= detections.score >= self.config.birth_score
+        unmatched &= measured.score >= self.config.birth_score
         new = np.flatnonzero(unmatched)
-        new = new[~self._inside_vehicle(detections.position[new, :2])]
+        new = new[~self._inside_vehicle(measured.position[new, :2])]
         if len(new) == 0:
             return
-        assert detections.velocity is not None and detections.attributes is not None and detections.facing is not None
-        n, stamp = len(new), np.full(len(new), detections.stamp_ns, np.int64)
-        classes = _fused(np.full((n, detections.class_probabilities.shape[1]), 0.1), detections.class_probabilities[new])
-        yaw = wrap_angle(detections.yaw[new])
-        velocity = detections.velocity[new]
-        has = np.isfinite(velocity).all(axis=1)
-        mean = np.column_stack([detections.position[new, :2], yaw, np.where(has[:, None], velocity, 0.0), np.zeros(n)])
+        n, stamp = len(new), np.full(len(new), measured.stamp_ns, np.int64)
+        classes = _fused(np.full((n, N_CLASSES), 1 / N_CLASSES), measured.classes[new])
+        yaw = wrap_angle(measured.yaw[new])
+        has = measured.has_velocity[new]
+        velocity = np.where(has[:, None], measured.velocity[new], 0.0)
+        mean = np.column_stack([measured.position[new, :2], yaw, velocity, np.zeros(n)])
         covariance = motion.birth_covariance(classes.argmax(axis=1), yaw)
         covariance[has, 3:5, 3:5] = _VELOCITY_NOISE
-        log_odds = lifecycle.birth_log_odds(detections.score[new].astype(np.float64))
+        log_odds = lifecycle.birth_log_odds(measured.score[new])
         hits = np.ones(n, np.int64)
         born = Tracks(
             ids=self._next_id + np.arange(n, dtype=np.int64),
             mean=mean,
             covariance=covariance,
-            z=detections.position[new, 2].copy(),
-            size=detections.size[new].astype(np.float64),
+            z=measured.position[new, 2].copy(),
+            size=measured.size[new],
             classes=classes,
             log_odds=log_odds,
-            confirmed=lifecycle.newly_confirmed(
-                log_odds, hits, self.config.confirm_probability, self.config.min_hits
-            ),
+            confirmed=lifecycle.newly_confirmed(log_odds, hits, self.config.confirm_probability, self.config.min_hits),
             hits=hits,
             born_ns=stamp,
             updated_ns=stamp.copy(),
             heading_evidence=np.full(n, _DIRECTION_VOTE),
             acceleration=np.zeros((n, 2)),
-            attributes=detections.attributes[new].copy(),
-            attributes_ns=np.broadcast_to(stamp[:, None], (n, detections.attributes.shape[1])).copy(),
-            facing=detections.facing[new].astype(np.float64),
+            attributes=measured.attributes[new].copy(),
+            attributes_ns=np.broadcast_to(stamp[:, None], (n, measured.attributes.shape[1])).copy(),
+            facing=measured.facing[new],
             facing_ns=stamp.copy(),
         )
         self._next_id += n
@@ -333,19 +329,8 @@ class Tracker:
         )
 
 
-def _canonical(detections: DetectedAgents) -> DetectedAgents:
-    """The same detections in an order that depends on them alone."""
-    d = detections
-    assert d.velocity is not None and d.attributes is not None and d.facing is not None
-    order = np.lexsort((d.yaw, d.score, d.position[:, 2], d.position[:, 1], d.position[:, 0]))
-    return DetectedAgents(
-        d.stamp_ns, d.frame, d.class_probabilities[order], d.score[order], d.position[order], d.yaw[order], d.size[order],
-        d.velocity[order], d.attributes[order], d.facing[order],
-    )  # fmt: skip
-
-
-def _fused(belief: NDArray[np.float64], evidence: NDArray[np.float32]) -> NDArray[np.float64]:
+def _fused(belief: NDArray[np.float64], evidence: NDArray[np.float64]) -> NDArray[np.float64]:
     """Bayes fusion of class probabilities ``[T, 10]``; old evidence fades, no class is ever ruled out for good."""
-    likelihood = (1 - _CLASS_DOUBT) * evidence.astype(np.float64) + _CLASS_DOUBT / evidence.shape[1]
+    likelihood = (1 - _CLASS_DOUBT) * evidence + _CLASS_DOUBT / N_CLASSES
     fused = np.maximum(belief, 1e-6) ** _CLASS_MEMORY * likelihood
     return np.asarray(fused / fused.sum(axis=1, keepdims=True))

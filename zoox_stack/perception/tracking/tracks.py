@@ -62,7 +62,9 @@ class Tracks:
 
     def joined(self, others: Tracks) -> Tracks:
         """These tracks followed by `others`."""
-        return Tracks(**{f.name: np.concatenate([getattr(self, f.name), getattr(others, f.name)]) for f in fields(self)})
+        return Tracks(
+            **{f.name: np.concatenate([getattr(self, f.name), getattr(others, f.name)]) for f in fields(self)}
+        )
 
     @classmethod
     def empty(cls) -> Tracks:
