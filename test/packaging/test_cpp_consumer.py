@@ -39,19 +39,18 @@ def test_ten_lines_of_cpp(door: str, tmp_path: Path, request: pytest.FixtureRequ
     opened: Any = request.getfixturevalue(door)
     (tmp_path / "CMakeLists.txt").write_text(CMAKE)
     (tmp_path / "consumer.cpp").write_text(PROGRAM)
-    # The interpreter whose wheels hold ROS 2, where it is not sourced.
+    # Where ROS 2 comes from wheels, the interpreter's prefix is the ROS 2 installation. Nobody sources a setup file for
+    # it, so a C++ build names it; and the libraries that the wheels brought along lie in folders of their own.
     prefix = Path(sys.prefix) if door == "colcon_door" else opened.prefix
+    libraries = [opened.prefix / "lib", prefix / "lib", *prefix.glob("lib/python*/site-packages/ros_*.libs")]
     environment = dict(opened.environment)
-    environment["PATH"] = os.pathsep.join([str(prefix / "bin"), environment["PATH"]])
-    environment["CMAKE_PREFIX_PATH"] = os.pathsep.join(
-        filter(None, [str(opened.prefix), environment.get("CMAKE_PREFIX_PATH"), str(prefix)])
-    )
-    environment["LD_LIBRARY_PATH"] = os.pathsep.join(
-        filter(None, [str(opened.prefix / "lib"), environment.get("LD_LIBRARY_PATH"), str(prefix / "lib")])
-    )
-    # The wheels keep the shared libraries that they were built with in folders of their own.
-    bundled = prefix.glob("lib/python*/site-packages/ros_*.libs")
-    environment["LD_LIBRARY_PATH"] = os.pathsep.join([environment["LD_LIBRARY_PATH"], *map(str, bundled)])
+    for name, folders in (
+        ("PATH", [prefix / "bin"]),
+        ("AMENT_PREFIX_PATH", [opened.prefix, prefix]),
+        ("CMAKE_PREFIX_PATH", [opened.prefix, prefix]),
+        ("LD_LIBRARY_PATH", libraries),
+    ):
+        environment[name] = os.pathsep.join([*map(str, folders), environment.get(name, "")])
     for command in (["cmake", "-S", ".", "-B", "build"], ["cmake", "--build", "build"], ["build/consumer"]):
         done = subprocess.run(
             command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300, check=False

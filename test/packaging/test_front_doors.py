@@ -91,8 +91,8 @@ def test_a_node_starts_and_stops(door: Any, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("folder", ["launch", "config"])
-def test_shared_files_are_installed(door: Any, folder: str) -> None:
-    expected = {f.relative_to(ROOT) for f in (ROOT / folder).rglob("*") if f.is_file() and "__pycache__" not in f.parts}
+def test_shared_files_are_installed(door: Any, tree: Path, folder: str) -> None:
+    expected = {f.relative_to(tree) for f in (tree / folder).rglob("*") if f.is_file()}
     share = door.prefix / "share" / "zoox_stack"
     assert {f.relative_to(share) for f in (share / folder).rglob("*") if f.is_file()} == expected
 
@@ -103,7 +103,7 @@ def test_the_ament_index_knows_the_package(door: Any) -> None:
 
 def test_every_source_file_is_installed(door: Any, tree: Path) -> None:
     """Python files and package data (models, templates, maps) are the same behind both doors."""
-    (package,) = (f.parent.parent for f in door.prefix.glob("lib*/python*/site-packages/zoox_stack/msg/__init__.py"))
+    (package,) = (f.parent.parent for f in door.prefix.glob("lib/python*/site-packages/zoox_stack/msg/__init__.py"))
     expected = {f.relative_to(tree / "zoox_stack") for f in (tree / "zoox_stack").rglob("*") if f.is_file()}
     missing = {str(f) for f in expected if not (package / f).is_file()}
     assert not missing
