@@ -59,7 +59,7 @@ class PlannerConfig:
     )
     # Weights of the cost terms; meanings and units stand in zoox_stack.planning.costs
     weight_progress: float = parameter(6.0, "Weight of lost progress", low=0.0, high=1e4)
-    weight_acceleration: float = parameter(0.3, "Weight of longitudinal acceleration", low=0.0, high=1e4)
+    weight_acceleration: float = parameter(0.2, "Weight of longitudinal acceleration", low=0.0, high=1e4)
     weight_jerk: float = parameter(0.02, "Weight of longitudinal jerk", low=0.0, high=1e4)
     weight_lateral: float = parameter(0.2, "Weight of lateral acceleration", low=0.0, high=1e4)
     weight_lane_deviation: float = parameter(1.0, "Weight of distance from the lane centre", low=0.0, high=1e4)

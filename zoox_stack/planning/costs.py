@@ -86,10 +86,7 @@ def motion_costs(
     raw = np.zeros((len(candidates), len(COST_NAMES)))
     wanted = np.interp(candidates.s, path.line.s, desired_speed(path, config))
     here = float(np.interp(path.ego_s, path.line.s, desired_speed(path, config)))
-    best = max(here * STEPS * STEP, 20.0)
-    farthest = max(float(candidates.distance[:, -1].max(initial=0.0)), 1.0)
-    best = min(best, farthest) if farthest > 5.0 else best
-    raw[:, _COLUMN["progress"]] = np.clip(1 - candidates.distance[:, -1] / best, 0, None)
+    raw[:, _COLUMN["progress"]] = _lost_progress(candidates, here)
     raw[:, _COLUMN["acceleration"]] = (candidates.acceleration**2).mean(axis=1)
     before = np.full((len(candidates), 1), ego.acceleration)
     jerk = np.diff(np.concatenate([before, candidates.acceleration], axis=1), axis=1) / STEP
@@ -141,6 +138,23 @@ def interaction_costs(
     if imposed is not None:
         raw[:, _COLUMN["imposed_braking"]] = imposed / _IMPOSED_UNIT
     return raw * weights(config)
+
+
+def _lost_progress(candidates: Candidates, wanted: float) -> NDArray[np.float64]:
+    """Share of the way lost, ``[C]``, 0..1: half for the way at the end, half for the mean way until then.
+
+    The mean makes an ego that has to stop anyway get there soon, instead of crawling. Measured against the wanted
+    speed, or against the fastest candidate where even that cannot reach it.
+    """
+    lost = np.zeros(len(candidates))
+    for way, usual in (
+        (candidates.distance[:, -1], wanted * STEPS * STEP),
+        (candidates.distance.mean(axis=1), wanted * (STEPS + 1) / 2 * STEP),
+    ):
+        farthest = float(way.max(initial=0.0))
+        best = min(max(usual, 2.0), farthest) if farthest > 2.0 else max(usual, 2.0)
+        lost += 0.5 * np.clip(1 - way / best, 0, None)
+    return lost
 
 
 def _off_road(candidates: Candidates, path: ReferencePath, ego: EgoState, grid: DrivableGrid) -> NDArray[np.float64]:

@@ -128,14 +128,23 @@ def _rescore(proposal: Proposal, answer: WhatIfAnswer, config: PlannerConfig) ->
 
 
 def _safest_stop(proposal: Proposal, totals: NDArray[np.float64]) -> int:
-    """The stop in lane with the least risk; of equal ones the gentlest."""
+    """The stop in lane with the least risk, of equal ones the cheapest; if all hit something, the slowest then."""
     candidates = proposal.candidates
     rows = [
         i
         for i, (profile, lateral) in enumerate(zip(candidates.profiles, candidates.laterals, strict=True))
         if profile in STOPS and lateral == Lateral.CENTRE
     ]
-    return min(rows, key=lambda row: (round(float(proposal.report.risk[row]), 2), float(totals[row]), row))
+    clear = [row for row in rows if proposal.rejections[row] not in (Rejection.COLLISION, Rejection.SIGNAL)]
+    if clear:
+        return min(clear, key=lambda row: (round(float(proposal.report.risk[row]), 2), float(totals[row]), row))
+
+    def impact(row: int) -> tuple[float, float, int]:
+        time = float(proposal.report.time[row])
+        step = min(round(time / STEP) - 1, candidates.speed.shape[1] - 1) if np.isfinite(time) else -1
+        return float(candidates.speed[row, step]), float(candidates.distance[row, -1]), row
+
+    return min(rows, key=impact)
 
 
 def _explain(

@@ -127,7 +127,7 @@ def run_profiles(
     for i in range(STEPS):
         if i % 2 == 0:  # a new command every 0.2 s is enough and halves the time
             wanted = np.where(i * STEP < switch, target, later)
-            wanted = np.minimum(wanted, np.interp(travelled, cap_distance, cap_speed))
+            wanted = np.minimum(wanted, np.interp(travelled + _REACTION * v, cap_distance, cap_speed))
             command = np.minimum(np.maximum((wanted - v) / _REACTION, -b_soft), a_max)
             left = np.maximum(stop_at - travelled, 0.0)
             needed = v * v / (2 * np.maximum(left, 0.05))

@@ -77,7 +77,9 @@ def test_touching_centre_line_of_the_error_is_one_half() -> None:
     x=st.floats(-9, 9), y=st.floats(-9, 9), turn=st.sampled_from([0.0, np.pi / 2]), xx=st.floats(0.1, 9),
     yy=st.floats(0.1, 9), seed=st.integers(0, 99),
 )  # fmt: skip
-def test_aligned_boxes_agree_with_random_draws(x: float, y: float, turn: float, xx: float, yy: float, seed: int) -> None:
+def test_aligned_boxes_agree_with_random_draws(
+    x: float, y: float, turn: float, xx: float, yy: float, seed: int
+) -> None:
     predicted = futures([[x, y]], yaw=turn)
     covariance = np.tile(np.array([xx, 0.0, yy], np.float32), (1, 1, STEPS, 1))
     predicted = PredictedAgents(
@@ -144,9 +146,7 @@ def test_an_ego_that_stands_does_not_certainly_collide() -> None:
 
 def test_each_plan_is_judged_alone() -> None:
     near, far = standing(), standing(-100.0)
-    plans = PlanArrays(
-        np.concatenate([near.x, far.x, near.x]), np.zeros((3, STEPS)), np.zeros((3, STEPS)), 0.1
-    )
+    plans = PlanArrays(np.concatenate([near.x, far.x, near.x]), np.zeros((3, STEPS)), np.zeros((3, STEPS)), 0.1)
     got = collision_probability(plans, EGO, futures([[0.0, 0.0]]), SIZES)
     np.testing.assert_allclose(got, [1.0, 0.0, 1.0], atol=1e-3)
 
