@@ -33,6 +33,7 @@ _VALUES = 5  # x, y, yaw, valid, speed (of the ego only) of one agent at one ste
 _SAFE = 31  # SUMO speed mode: all checks on
 _CLAIM = 23  # does not give way to approaching vehicles, but stops at red and behind others
 _RUN = 7  # also drives at red
+LEAST_WAY = 90.0  # [m] an ego must have left to drive
 _LIMIT = 13.9  # [m/s] speed that GO_FIRST and CONSTANT do not exceed by much
 
 
@@ -108,7 +109,7 @@ def choose_ego(
         near = np.hypot(*(xy - xy[row]).T) < config.radius
         if user.kind is AgentClass.BICYCLE or near.sum() - 1 < config.min_agents or vehicle.getStopState(name) & 1:
             continue
-        if _way_left(world, name) < 100.0:
+        if _way_left(world, name) < LEAST_WAY:
             continue
         # a foe is (id, ego distance, foe distance, ...) to the place where the ways cross
         foes = sum(1 for foe in vehicle.getJunctionFoes(name, 45.0) if 0 < foe[2] < 45.0)

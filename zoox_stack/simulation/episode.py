@@ -66,10 +66,28 @@ class Episode:
             raise InvalidInputError("Episode.ego_id", "one of ids, or -1", str(self.ego_id))
 
 
+def episode_arrays(episode: Episode) -> dict[str, NDArray[Any]]:
+    """An episode as plain arrays, the map's names beginning with ``network.``."""
+    arrays = {f.name: np.asarray(getattr(episode, f.name)) for f in fields(episode) if f.name != "network"}
+    return arrays | network_arrays(episode.network)
+
+
+def episode_from_arrays(arrays: dict[str, NDArray[Any]]) -> Episode:
+    """Inverse of `episode_arrays`; other arrays are left alone.
+
+    Raises:
+        InvalidInputError: An array is missing or does not fit.
+    """
+    try:
+        values = {f.name: arrays[f.name] for f in fields(Episode) if f.name != "network"}
+    except KeyError as error:
+        raise InvalidInputError("episode arrays", f"array {error}", ", ".join(sorted(arrays))) from error
+    return Episode(network=network_from_arrays(arrays), **values | {"ego_id": int(values["ego_id"])})
+
+
 def save_episode(path: Path, episode: Episode) -> None:
     """Write an episode as a compressed ``.npz``."""
-    arrays = {f.name: getattr(episode, f.name) for f in fields(episode) if f.name != "network"}
-    np.savez_compressed(path, **arrays, **network_arrays(episode.network))
+    np.savez_compressed(path, **episode_arrays(episode))
 
 
 def load_episode(path: Path) -> Episode:
@@ -78,13 +96,7 @@ def load_episode(path: Path) -> Episode:
     Raises:
         InvalidInputError: Not a file of an episode.
     """
-    arrays = read_arrays(path)
-    try:
-        values = {f.name: arrays[f.name] for f in fields(Episode) if f.name != "network"}
-    except KeyError as error:
-        raise InvalidInputError(f"episode {path}", f"array {error}", ", ".join(sorted(arrays))) from error
-    values["ego_id"] = int(values["ego_id"])
-    return Episode(network=network_from_arrays(arrays), **values)
+    return episode_from_arrays(read_arrays(path))
 
 
 def read_arrays(path: Path) -> dict[str, NDArray[Any]]:

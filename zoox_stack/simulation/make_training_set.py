@@ -69,7 +69,7 @@ def _samples(plan: TrainingSetPlan, number: int, folder: Path) -> Iterator[Count
     for episode in range(_MOST_EPISODES):
         layout = plan.layouts[(number + episode) % len(plan.layouts)]
         town = build_town(layout, int(random.choice(plan.town_seeds)), folder)
-        demand = DemandConfig(float(random.uniform(5, 12.5)), float(random.uniform(4, 20)), duration)
+        demand = DemandConfig(float(random.uniform(5, 12.5)), float(random.uniform(3, 15)), duration)
         yield from counterfactual_samples(town, int(random.integers(2**31)), folder, demand=demand, config=config)
 
 

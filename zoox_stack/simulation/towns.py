@@ -120,10 +120,15 @@ def _grid(
     return nodes, pairs
 
 
+def _grid_size(random: Generator) -> tuple[int, int]:
+    """Columns and rows: small, because the cost of simulating grows with the town and not with what one ego sees."""
+    return ((2, 2), (2, 3), (3, 2), (2, 2))[int(random.integers(4))]
+
+
 def signal_grid(random: Generator, name: str) -> TownPlan:
     """Signalised grid, one or two lanes per direction, left turns through oncoming traffic."""
-    columns, rows = (int(n) for n in random.integers(2, 4, 2))
-    nodes, pairs = _grid(random, columns, rows, (85, 130), lambda: "traffic_light", 95)
+    columns, rows = _grid_size(random)
+    nodes, pairs = _grid(random, columns, rows, (85, 130), lambda: "traffic_light", 85)
     wide = {("x", int(random.integers(rows))), ("y", int(random.integers(columns)))}
     streets = []
     for a, b in pairs:
@@ -139,14 +144,14 @@ def arterial(random: Generator, name: str) -> TownPlan:
     """A wide road with lane drops, a slip road that merges, side streets that give way and a signal."""
     nodes: dict[str, Node] = {}
     streets: list[Street] = []
-    count = int(random.integers(4, 6))
+    count = int(random.integers(3, 5))
     xs = np.cumsum(random.uniform(85, 130, count))
     ys = np.cumsum(random.normal(0, 8, count))
     signals = {int(random.integers(1, count))}
     for i in range(count):
         nodes[f"m{i}"] = Node(float(xs[i]), float(ys[i]), "traffic_light" if i in signals else "priority")
-    nodes["west"] = Node(float(xs[0] - 140), float(ys[0]), "dead_end")
-    nodes["east"] = Node(float(xs[-1] + 140), float(ys[-1]), "dead_end")
+    nodes["west"] = Node(float(xs[0] - 110), float(ys[0]), "dead_end")
+    nodes["east"] = Node(float(xs[-1] + 110), float(ys[-1]), "dead_end")
     chain = ["west", *(f"m{i}" for i in range(count)), "east"]
     for i, (a, b) in enumerate(zip(chain[:-1], chain[1:], strict=True)):
         lanes = (2, 3, 2, 3, 2, 2, 3)[i % 7]
@@ -156,11 +161,11 @@ def arterial(random: Generator, name: str) -> TownPlan:
             if i not in signals and random.random() < 0.25:
                 continue
             end = f"s{i}{'n' if side > 0 else 's'}"
-            reach = random.uniform(80, 120)
+            reach = random.uniform(70, 100)
             nodes[end] = Node(nodes[f"m{i}"].x + random.uniform(-20, 20), nodes[f"m{i}"].y + side * reach, "dead_end")
             streets.append(Street(end, f"m{i}", 1, 40 * KMH, 2, float(random.normal(0, 3))))
     # a slip road that joins the main road beside the way from the west
-    nodes["ramp"] = Node(float(xs[0] - 150), float(ys[0] - 45), "dead_end")
+    nodes["ramp"] = Node(float(xs[0] - 120), float(ys[0] - 45), "dead_end")
     streets.append(Street("ramp", "m0", 1, 50 * KMH, 2, 4.0, one_way=True, sidewalk=False))
     return TownPlan(name, nodes, tuple(streets))
 
@@ -168,8 +173,8 @@ def arterial(random: Generator, name: str) -> TownPlan:
 def priority_grid(random: Generator, name: str) -> TownPlan:
     """Narrow streets: give-way, stop, all-way-stop and right-before-left junctions with zebra crossings."""
     kinds = ("priority", "priority", "priority_stop", "allway_stop", "right_before_left", "traffic_light")
-    columns, rows = (int(n) for n in random.integers(2, 4, 2))
-    nodes, pairs = _grid(random, columns, rows, (80, 115), lambda: str(random.choice(kinds)), 85)
+    columns, rows = _grid_size(random)
+    nodes, pairs = _grid(random, columns, rows, (80, 115), lambda: str(random.choice(kinds)), 80)
     main = int(random.integers(rows))
     streets = []
     for a, b in pairs:
@@ -183,21 +188,21 @@ def priority_grid(random: Generator, name: str) -> TownPlan:
 
 
 def roundabout(random: Generator, name: str) -> TownPlan:
-    """A roundabout with four or five arms, each leading over a junction with side streets."""
+    """A roundabout with three to five arms, each leading over a junction with side streets."""
     nodes: dict[str, Node] = {}
     streets: list[Street] = []
-    arms = int(random.integers(4, 6))
+    arms = int(random.integers(3, 6))
     radius = random.uniform(16, 24)
     angles = np.arange(arms) * 2 * np.pi / arms + random.uniform(-0.15, 0.15, arms)
     kinds = ("priority", "priority_stop", "traffic_light", "allway_stop")
     for i, angle in enumerate(angles):
         out = np.array([np.cos(angle), np.sin(angle)])
         across = np.array([-out[1], out[0]])
-        reach = random.uniform(90, 125)
+        reach = random.uniform(75, 105)
         for label, point, kind in (
             (f"r{i}", out * radius, "priority"),
             (f"a{i}", out * reach, str(random.choice(kinds))),
-            (f"o{i}", out * (reach + random.uniform(80, 110)), "dead_end"),
+            (f"o{i}", out * (reach + random.uniform(70, 95)), "dead_end"),
             (f"l{i}", out * (reach + 10) + across * random.uniform(60, 85), "dead_end"),
         ):
             nodes[label] = Node(float(point[0]), float(point[1]), kind)

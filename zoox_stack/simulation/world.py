@@ -20,6 +20,7 @@ from zoox_stack.simulation.demand import FIRST_PEDESTRIAN, DemandConfig, RoadUse
 from zoox_stack.simulation.towns import Town
 
 STEP = 0.1  # [s]
+LOOK_EVERY = 3  # [steps] between two looks of anticipating drivers
 _SIGNAL_STATES = {
     "r": SignalState.RED, "u": SignalState.RED, "y": SignalState.YELLOW, "Y": SignalState.YELLOW,
     "g": SignalState.GREEN, "G": SignalState.GREEN, "s": SignalState.FLASHING_RED, "o": SignalState.FLASHING_YELLOW,
@@ -91,6 +92,7 @@ class TrafficWorld:
                                  np.zeros(len(town.net.signal_links), np.uint8))  # fmt: skip
         self.controlled: set[int] = set()  # vehicles driven from outside: anticipation leaves them alone
         self._held: set[int] = set()
+        self._steps = 0
 
     def __enter__(self) -> TrafficWorld:
         try:
@@ -119,6 +121,7 @@ class TrafficWorld:
         """Advance by 0.1 s; without `lights`, attributes and signals of the snapshot are zero (faster)."""
         self._anticipate()
         self._sumo.simulationStep()
+        self._steps += 1
         self.snapshot = self._observe(lights)
         return self.snapshot
 
@@ -129,22 +132,24 @@ class TrafficWorld:
         return self.snapshot
 
     def _anticipate(self) -> None:
-        now = self.snapshot
-        vehicles = np.flatnonzero(now.ids < FIRST_PEDESTRIAN)
-        ids = now.ids[vehicles]
-        caution = np.array([np.inf if i in self.controlled else self.users[i].caution for i in ids.tolist()])
-        xy = now.states[vehicles, : HistoryColumn.YAW]
-        velocity = now.states[vehicles][:, [HistoryColumn.VX, HistoryColumn.VY]]
-        brake = must_brake(xy, velocity, caution)
-        alive = set(self.vehicle.getIDList())
-        braking = {i for i in ids[brake].tolist() if str(i) in alive}
-        speed = dict(zip(ids.tolist(), np.hypot(*velocity.T).tolist(), strict=True))
-        for i in sorted(braking):
-            self.vehicle.setSpeed(str(i), max(0.0, speed[i] - BRAKING * STEP))
-        for i in sorted(self._held - braking - self.controlled):
-            if str(i) in alive:
-                self.vehicle.setSpeed(str(i), -1)
-        self._held = braking
+        """Make cautious drivers brake; they look up every `LOOK_EVERY` steps."""
+        now, vehicle = self.snapshot, self.vehicle
+        if self._steps % LOOK_EVERY == 0:
+            rows = np.flatnonzero(now.ids < FIRST_PEDESTRIAN)
+            ids = now.ids[rows].tolist()
+            caution = np.array([np.inf if i in self.controlled else self.users[i].caution for i in ids])
+            brake = must_brake(now.states[rows, :2], now.states[rows, HistoryColumn.VX :], caution)
+            braking = {i for i, brakes in zip(ids, brake.tolist(), strict=True) if brakes}
+        else:
+            braking = self._held - self.controlled
+        if not braking and not self._held:
+            return
+        alive = {int(name) for name in vehicle.getIDList()}
+        for i in sorted(braking & alive):
+            vehicle.setSpeed(str(i), max(0.0, vehicle.getSpeed(str(i)) - BRAKING * STEP))
+        for i in sorted((self._held - braking - self.controlled) & alive):
+            vehicle.setSpeed(str(i), -1)
+        self._held = braking & alive
 
     def _observe(self, lights: bool) -> Snapshot:
         vehicle, person = self._sumo.vehicle, self._sumo.person
