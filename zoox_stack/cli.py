@@ -24,8 +24,8 @@ def build_parser() -> argparse.ArgumentParser:
     """Parser of all commands; each sets ``func``, which takes the arguments and returns the exit code."""
     parser = argparse.ArgumentParser(
         prog="zoox-stack",
-        description="Perception, prediction and planning on ROS 2. Every command explains itself with --help.",
-        epilog="Exit codes: 0 all well, 1 the work was done but something failed, 2 a wrong command, file or parameter.",
+        description="Perception, prediction and planning on ROS 2. Each command has --help.",
+        epilog="Exit codes: 0 all well, 1 something failed on the way, 2 a wrong command, file or parameter.",
     )
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for name in COMMANDS:

@@ -10,7 +10,7 @@ rectangular bounds). Over time the greatest value counts, over modes the weighte
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,8 @@ from zoox_stack.core.predictions import PredictedAgents
 
 _SIGMAS = 2.5  # agents further than this many standard deviations beyond touching count as out of reach
 _FINE_UNTIL = 4.0  # [s] every second step until here, every fourth after it
-_NEAR = 12.0  # [m] beyond this minimum distances are not computed, only bounded
+_NEAR = 1.0  # [m] boxes that stay further apart than this and out of reach of the errors are not looked at
+_NEGLIGIBLE = 1e-3  # probabilities below it are not worked out further
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +73,8 @@ class CollisionReport:
         risk: ``[C]`` the same with later times counting less (see `assess_collisions`), 0..1.
         certain: ``[C]`` probability that the predicted means themselves overlap, position errors left aside, 0..1.
         time: ``[C]`` earliest such overlap [s], inf for none.
-        distance: ``[C]`` smallest distance between the boxes of any predicted mean [m], at most 12.
+        distance: ``[C]`` smallest distance between the boxes of any predicted mean [m] (a lower bound where they are
+            turned against each other); inf where no agent comes within a metre or within reach of its error.
         worst: int64 ``[C]`` row of the agent that adds most to `risk`, -1 for none.
     """
 
@@ -141,14 +143,12 @@ def assess_collisions(
         InvalidInputError: Steps differ or the sizes do not fit the agents.
     """
     c, a = len(plans.x), len(predicted)
-    none = np.zeros(c)
     if len(agent_sizes) != a:
         raise InvalidInputError("agent_sizes", f"{a} rows", f"{len(agent_sizes)} rows")
     if abs(plans.step - predicted.step) > 1e-6:
         raise InvalidInputError("step of plans and predictions", f"{predicted.step} s", f"{plans.step} s")
-    empty = CollisionReport(
-        none, none.copy(), none.copy(), np.full(c, np.inf), np.full(c, _NEAR), np.full(c, -1, np.int64)
-    )
+    zero, never = np.zeros(c), np.full(c, np.inf)
+    empty = CollisionReport(zero, zero, zero, never, never, np.full(c, -1, np.int64))
     if a == 0 or c == 0:
         return empty
     steps = _time_rows(min(plans.x.shape[1], predicted.steps), plans.step)
@@ -157,10 +157,17 @@ def assess_collisions(
         return empty
     overlap, distance = pairs.evaluate()
     time = (steps + 1) * plans.step
-    k = predicted.modes
-    slot = (pairs.plan * a + pairs.agent) * k + pairs.mode  # not falling: pairs are ordered
-    starts = np.flatnonzero(np.diff(slot, prepend=-1))
     by_plan = np.flatnonzero(np.diff(pairs.plan, prepend=-1))
+    nearest = np.full(c, np.inf)
+    nearest[pairs.plan[by_plan]] = np.minimum.reduceat(distance, by_plan)
+    counts = np.flatnonzero((overlap > _NEGLIGIBLE) | (distance <= 0))
+    if not len(counts):
+        return replace(empty, distance=nearest)
+    plan, agent, mode, when = pairs.plan[counts], pairs.agent[counts], pairs.mode[counts], pairs.time[counts]
+    overlap, touching = overlap[counts], distance[counts] <= 0
+    k = predicted.modes
+    slot = (plan * a + agent) * k + mode  # not falling: pairs are ordered
+    starts = np.flatnonzero(np.diff(slot, prepend=-1))
     weight = predicted.probabilities.astype(np.float64)
     if existence is not None:
         weight = weight * np.asarray(existence, dtype=np.float64)[:, None]
@@ -169,20 +176,18 @@ def assess_collisions(
         """Greatest over time, weighted sum over modes: ``[C, A]``."""
         greatest = np.zeros(c * a * k)
         greatest[slot[starts]] = np.maximum.reduceat(values, starts)
-        return np.minimum(1.0, (greatest.reshape(c, a, k) * weight).sum(axis=2))
+        return np.minimum(1.0, np.einsum("cak,ak->ca", greatest.reshape(c, a, k), weight))
 
     def any_agent(values: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.asarray(1.0 - np.prod(1.0 - values, axis=1))
 
     per_agent = over_modes(overlap)
-    risky = over_modes(overlap * np.exp(-time / discount_time)[pairs.time])
-    touching = distance <= 0
+    risky = over_modes(overlap * np.exp(-time / discount_time)[when])
     if speeds is not None:
-        touching &= speeds[pairs.plan, steps[pairs.time]] > 0.2
-    counted = touching & (weight[pairs.agent, pairs.mode] > 0.01)
-    first, nearest = np.full(c, np.inf), np.full(c, _NEAR)
-    first[pairs.plan[by_plan]] = np.minimum.reduceat(np.where(counted, time[pairs.time], np.inf), by_plan)
-    nearest[pairs.plan[by_plan]] = np.minimum(_NEAR, np.minimum.reduceat(distance, by_plan))
+        touching &= speeds[plan, steps[when]] > 0.2
+    first = np.full(c, np.inf)
+    hit = np.flatnonzero(touching & (weight[agent, mode] > 0.01))
+    np.minimum.at(first, plan[hit], time[when[hit]])
     return CollisionReport(
         probability=any_agent(per_agent),
         risk=any_agent(risky),
@@ -246,7 +251,7 @@ class _Pairs:
         covariance = predicted.covariances[:, :, steps]
         spread = np.sqrt(np.maximum(covariance[..., 0] + covariance[..., 2], 0))
         radius = f32(np.hypot(ego.length, ego.width) / 2) + np.hypot(sizes[:, 0], sizes[:, 1]) / 2
-        reach = radius[:, None, None] + np.maximum(f32(_SIGMAS) * spread, f32(3.0))
+        reach = radius[:, None, None] + np.maximum(f32(_SIGMAS) * spread, f32(_NEAR))
         px, py = position[..., 0], position[..., 1]
         close = (
             (px > ex.min(axis=0) - reach)
@@ -288,17 +293,22 @@ class _Pairs:
             agent_length + length * cos_turn + width * sin_turn,
             agent_width + length * sin_turn + width * cos_turn,
         )
-        first = self._in_frame(self.ego_yaw, *in_ego)
-        second = self._in_frame(self.agent_yaw, *in_agent)
-        return np.minimum(first[0], second[0]), np.maximum(first[1], second[1])
+        every: slice = slice(None)
+        inside, distance = self._in_frame(every, self.ego_yaw, *in_ego)
+        rest = np.flatnonzero(inside > _NEGLIGIBLE)
+        second = self._in_frame(rest, self.agent_yaw[rest], in_agent[0][rest], in_agent[1][rest])
+        inside[rest] = np.minimum(inside[rest], second[0])
+        distance[rest] = np.maximum(distance[rest], second[1])
+        return inside, distance
 
     def _in_frame(
-        self, yaw: NDArray[Any], half_length: NDArray[Any], half_width: NDArray[Any]
+        self, rows: slice | NDArray[np.int64], yaw: NDArray[Any], half_length: NDArray[Any], half_width: NDArray[Any]
     ) -> tuple[NDArray[Any], NDArray[Any]]:
         cos, sin = np.cos(yaw), np.sin(yaw)
-        u = np.abs(cos * self.dx + sin * self.dy)
-        v = np.abs(cos * self.dy - sin * self.dx)
-        xx, xy, yy = self.covariance
+        dx, dy = self.dx[rows], self.dy[rows]
+        u = np.abs(cos * dx + sin * dy)
+        v = np.abs(cos * dy - sin * dx)
+        xx, xy, yy = self.covariance[:, rows]
         cross = 2 * cos * sin * xy
         su = np.sqrt(np.maximum(cos * cos * xx + cross + sin * sin * yy, 1e-4))
         sv = np.sqrt(np.maximum(sin * sin * xx - cross + cos * cos * yy, 1e-4))

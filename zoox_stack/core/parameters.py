@@ -76,9 +76,9 @@ def check_value(owner: str, info: ParameterInfo, value: Any) -> Any:
         if isinstance(number, float) and not math.isfinite(number):
             raise ConfigurationError(f"{label}: expected a finite number, found {number}")
         if isinstance(number, (int, float)) and not isinstance(number, bool):
-            if info.low is not None and number < info.low or info.high is not None and number > info.high:
-                low = "-inf" if info.low is None else info.low
-                high = "inf" if info.high is None else info.high
+            low = -math.inf if info.low is None else info.low
+            high = math.inf if info.high is None else info.high
+            if not low <= number <= high:
                 raise ConfigurationError(f"{label}: expected {low} .. {high} {info.unit}, found {number}".rstrip())
     if info.choices and value not in info.choices:
         raise ConfigurationError(f"{label}: expected one of {', '.join(map(str, info.choices))}, found {value!r}")

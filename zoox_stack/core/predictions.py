@@ -60,7 +60,10 @@ class PredictedAgents:
         f32 = np.float32
         for attribute, array in (
             ("agent_ids", checked_array(name + "agent_ids", self.agent_ids, np.int64, (a,))),
-            ("probabilities", checked_array(name + "probabilities", self.probabilities, f32, (a, k), low=0, high=1.001)),
+            (
+                "probabilities",
+                checked_array(name + "probabilities", self.probabilities, f32, (a, k), low=0, high=1.001),
+            ),
             ("origin", checked_array(name + "origin", self.origin, np.float64, (2,))),
             ("positions", checked_array(name + "positions", self.positions, f32, (a, k, t, 2))),
             ("headings", checked_array(name + "headings", self.headings, f32, (a, k, t))),
@@ -93,7 +96,7 @@ class PredictedAgents:
 
 @dataclass(frozen=True, eq=False)
 class WhatIfRequest:
-    """ "If the ego does X, Y or Z, how will the others adjust?"
+    """A question: if the ego does X, Y or Z, how will the others adjust?
 
     Attributes:
         scene_stamp_ns: Scene the plans start from [ns]; 0 asks for the newest.

@@ -32,7 +32,7 @@ def register(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "demo",
         help="drive through the bundled scene for 30 s and write a report",
-        description="Start the whole graph on the bundled scene, show a live status, write the recording and report.html.",
+        description="Run the whole graph on the bundled scene, show a live status, write the recording and a report.",
     )
     parser.add_argument("--out", type=Path, default=Path("out/demo"), help="folder for the recording and the report")
     parser.add_argument("--provider", choices=("auto", "cuda", "tensorrt", "cpu"), default="auto", help="ONNX provider")
@@ -71,7 +71,9 @@ def run(args: argparse.Namespace) -> int:
     print_result(result)
     console.print(f"Recording: {recording}\nReport:    {out / 'report.html'}")
     if not result["ticks"] or result["answered"] < 0.5 * result["ticks"]:
-        raise ZooxStackError(f"the stack answered {result['answered']} of {result['ticks']} sweeps; see {out / 'nodes.log'}")
+        raise ZooxStackError(
+            f"the stack answered {result['answered']} of {result['ticks']} sweeps; see {out / 'nodes.log'}"
+        )
     return 0
 
 
@@ -127,9 +129,8 @@ def status_table(status: LiveStatus) -> Table:
             f"{last.dropped_bad} bad, {last.dropped_old} old",
         )  # fmt: skip
     decision = status.decision
-    table.caption = (
-        f"{status.agents if status.agents is not None else '-'} agents; "
-        + ("no decision yet" if decision is None else f"{decision.explanation}")
+    table.caption = f"{status.agents if status.agents is not None else '-'} agents; " + (
+        "no decision yet" if decision is None else f"{decision.explanation}"
     )
     return table
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import matplotlib
+import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection, PolyCollection
@@ -19,7 +19,7 @@ from zoox_stack.core.plans import PlanDecision
 from zoox_stack.core.predictions import PredictedAgents
 from zoox_stack.road_network.network import RoadNetwork
 
-matplotlib.use("Agg")
+mpl.use("Agg")
 
 AREA_COLOURS = {
     AreaType.DRIVABLE: "#e6e8eb",
@@ -104,7 +104,9 @@ def _draw_map(axes: Axes, network: RoadNetwork, ego: EgoState, signals: TrafficS
         left, right = network.left_boundaries[row][:, :2], network.right_boundaries[row][:, :2]
         if len(left) and len(right):
             lanes.append(_screen(np.concatenate([left, right[::-1]]), ego))
-    axes.add_collection(PolyCollection([s for s in lanes if _near(s)], facecolors="#e6e8eb", edgecolors="none", zorder=1.1))
+    axes.add_collection(
+        PolyCollection([s for s in lanes if _near(s)], facecolors="#e6e8eb", edgecolors="none", zorder=1.1)
+    )
     for bounds, types in (
         (network.left_boundaries, network.left_boundary_types),
         (network.right_boundaries, network.right_boundary_types),
@@ -121,7 +123,9 @@ def _draw_map(axes: Axes, network: RoadNetwork, ego: EgoState, signals: TrafficS
                 )
     centres = [_screen(line[:, :2], ego) for line in network.centre_lines]
     axes.add_collection(
-        LineCollection([c for c in centres if _near(c)], colors="#cdd2d8", linewidths=0.5, linestyles="dotted", zorder=2)
+        LineCollection(
+            [c for c in centres if _near(c)], colors="#cdd2d8", linewidths=0.5, linestyles="dotted", zorder=2
+        )
     )
     for row in np.flatnonzero(np.isin(network.line_types, (LineType.STOP, LineType.YIELD))):
         line = _screen(network.lines[row][:, :2], ego)
@@ -142,7 +146,7 @@ def _draw_futures(axes: Axes, scene: TrackedAgents, predicted: PredictedAgents, 
     lines, colours, widths = [], [], []
     paths = _screen(predicted.map_positions, ego)
     for row, agent in enumerate(predicted.agent_ids.tolist()):
-        red, green, blue = matplotlib.colors.to_rgb(agent_colour(classes.get(agent, 0)))
+        red, green, blue = mpl.colors.to_rgb(agent_colour(classes.get(agent, 0)))
         for mode, probability in enumerate(predicted.probabilities[row].tolist()):
             if probability < 0.03:
                 continue

@@ -91,7 +91,17 @@ def prediction_errors(
                     continue
                 ade, fde = gap[:, :n].mean(axis=1), gap[:, n - 1]
                 rows.setdefault((group, horizon), []).append(
-                    np.array([ade[likeliest], fde[likeliest], ade.min(), fde.min(), fde.min() > MISS, cv[:n].mean(), cv[n - 1]])
+                    np.array(
+                        [
+                            ade[likeliest],
+                            fde[likeliest],
+                            ade.min(),
+                            fde.min(),
+                            fde.min() > MISS,
+                            cv[:n].mean(),
+                            cv[n - 1],
+                        ]
+                    )
                 )
     names = ("ade_1", "fde_1", "min_ade", "min_fde", "miss_rate", "cv_ade", "cv_fde")
     result: dict[str, Any] = {"truth": "labels" if labels else "tracks"}

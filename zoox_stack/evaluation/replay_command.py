@@ -18,13 +18,15 @@ def register(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "replay",
         help="run the stack over a bag and report latencies, drops and prediction errors",
-        description="Run perception, prediction and planner over a recorded drive. Exit code 1 if ticks were not answered.",
+        description="Run the stack over a recorded drive. Exit code 1 if ticks were not answered.",
     )
     parser.add_argument("bag", type=Path, help="rosbag2 folder, .mcap or .db3")
     parser.add_argument("--rate", type=float, default=1.0, help="speed; 1 is real time (default)")
     parser.add_argument("--lockstep", action="store_true", help="wait for each trajectory before the next sweep")
     parser.add_argument("--record", type=Path, help="keep the recording of inputs and outputs here")
-    parser.add_argument("--source", choices=("auto", "lidar", "detections"), default="auto", help="what perception tracks")
+    parser.add_argument(
+        "--source", choices=("auto", "lidar", "detections"), default="auto", help="what perception tracks"
+    )
     parser.add_argument("--provider", choices=("auto", "cuda", "tensorrt", "cpu"), default="auto", help="ONNX provider")
     parser.add_argument("--model-dir", default="", help="folder with the two ONNX files (default: the shipped ones)")
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
@@ -71,7 +73,9 @@ def print_result(result: dict[str, Any]) -> None:
         table.add_row(name, *(("-" if row[k] is None else f"{row[k]:.1f}") for k in ("p50", "p95", "p99", "max")))
     console.print(table)
     errors = result["prediction_errors_m"]
-    table = Table(f"errors [m], truth: {errors['truth']}", "n", "ADE 1", "FDE 1", "minADE", "minFDE", "miss", "CV ADE", "CV FDE")
+    table = Table(
+        f"errors [m], truth: {errors['truth']}", "n", "ADE 1", "FDE 1", "minADE", "minFDE", "miss", "CV ADE", "CV FDE"
+    )
     for group, horizons in errors.items():
         for horizon, e in horizons.items() if isinstance(horizons, dict) else ():
             numbers = (e[k] for k in ("ade_1", "fde_1", "min_ade", "min_fde", "miss_rate", "cv_ade", "cv_fde"))

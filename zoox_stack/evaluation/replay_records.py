@@ -63,7 +63,11 @@ def read_records(path: Path) -> list[TickRecord]:
             stages = {name: StageRecord(**stage) for name, stage in entry.get("stages", {}).items()}
             records.append(
                 TickRecord(
-                    entry["stamp_ns"], entry["sent_wall_ns"], entry["trajectory_wall_ns"], stages, entry.get("hashes", {})
+                    entry["stamp_ns"],
+                    entry["sent_wall_ns"],
+                    entry["trajectory_wall_ns"],
+                    stages,
+                    entry.get("hashes", {}),
                 )
             )
         except (ValueError, KeyError, TypeError) as error:
@@ -81,7 +85,7 @@ def percentiles(values: ArrayLike) -> dict[str, float | None]:
 
 
 def summarise(records: Sequence[TickRecord]) -> dict[str, Any]:
-    """Ticks, answered, dropped, latencies in milliseconds per stage and from end to end, and one hash over all outputs."""
+    """Ticks, answered, dropped, latencies per stage and from end to end [ms], one hash over all outputs."""
     answered = [r for r in records if r.latency is not None]
     stages = sorted({name for r in records for name in r.stages}, key=_stage_order)
     return {

@@ -89,7 +89,9 @@ def _candidates(decision: PlanDecision) -> list[dict[str, Any]]:
                 "total": f"{decision.totals[row]:.2f}",
                 "conditional": "" if told is None else f"{decision.conditional_totals[told]:.2f}",
                 "collision": "" if told is None else f"{decision.collision_probabilities[told]:.1%}",
-                "rejection": "" if decision.rejections[row] == Rejection.KEPT else Rejection(decision.rejections[row]).name,
+                "rejection": ""
+                if decision.rejections[row] == Rejection.KEPT
+                else Rejection(decision.rejections[row]).name,
             }
         )
     return table[:WORST_ROWS]

@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +62,7 @@ class StackRun:
     def run(self, log: Path | None = None, while_running: Callable[[], None] | None = None) -> int:
         """Run to the end; output goes to `log` or to standard error. Returns the launcher's exit code."""
         environment = own_domain(os.environ)
-        with (open(log, "wb") if log else os.fdopen(os.dup(2), "wb")) as sink:
+        with log.open("wb") if log else os.fdopen(os.dup(2), "wb") as sink:
             process = subprocess.Popen(self.command(), stdout=sink, stderr=sink, env=environment)
             try:
                 while process.poll() is None:
@@ -110,7 +110,9 @@ def result_of(run: StackRun, recorded: RecordedRun, seconds: float) -> dict[str,
     errors = prediction_errors(
         [recorded.predictions[s] for s in sorted(recorded.predictions)], recorded.tracks, recorded.labels
     )
-    models = sorted({f"{p.model} on {p.provider}" if p.model else p.source.name.lower() for p in recorded.predictions.values()})
+    models = sorted(
+        {f"{p.model} on {p.provider}" if p.model else p.source.name.lower() for p in recorded.predictions.values()}
+    )
     conditional = sum(d.conditional for d in recorded.decisions.values())
     return {
         "bag": str(run.bag),
@@ -144,7 +146,10 @@ def machine() -> dict[str, str]:
             if line.startswith("model name"):
                 model = line.split(":", 1)[1].strip()
                 break
-    return {"machine": f"{os.cpu_count()} x {model}, Python {platform.python_version()}", "date": date.today().isoformat()}
+    return {
+        "machine": f"{os.cpu_count()} x {model}, Python {platform.python_version()}",
+        "date": datetime.now(tz=UTC).date().isoformat(),
+    }
 
 
 def run_stack(run: StackRun, log: Path | None = None, while_running: Callable[[], None] | None = None) -> float:

@@ -17,7 +17,7 @@ from zoox_stack.core.errors import InvalidInputError
 from zoox_stack.core.geometry import to_local, wrap_angle
 from zoox_stack.core.plans import EgoPlan
 from zoox_stack.core.predictions import STEP, STEPS
-from zoox_stack.prediction.history import HISTORY_STEPS, HistoryColumn, SceneHistory, ego_row
+from zoox_stack.prediction.history import HISTORY_STEPS, HistoryColumn, SceneHistory
 from zoox_stack.prediction.lane_pieces import PIECE_FEATURES, LanePieces
 
 POSITION_SCALE = 20.0  # [m]
@@ -174,6 +174,3 @@ def _rotate(vectors: NDArray[np.float64], angle: NDArray[np.float64]) -> NDArray
     c, s = np.cos(angle), np.sin(angle)
     x, y = vectors[..., 0], vectors[..., 1]
     return np.stack([c * x - s * y, s * x + c * y], axis=-1)
-
-
-__all__ = ["DecoderInputs", "decoder_inputs", "plan_knots", "centre_knots", "ego_from_row", "ego_row"]

@@ -14,7 +14,7 @@ STANDING_SPEED = 0.5  # [m/s] slower than this the direction of motion says noth
 def to_map_axes(
     positions: NDArray[np.float32], starts: NDArray[np.float64], yaw: NDArray[np.float64]
 ) -> NDArray[np.float32]:
-    """Positions ``[..., N, K, T, 2]`` of each agent's own frame, turned by `yaw` ``[N]`` and moved to `starts` ``[N, 2]``."""
+    """Positions ``[..., N, K, T, 2]`` of each agent's frame, turned by `yaw` ``[N]``, moved to `starts` ``[N, 2]``."""
     c, s = np.cos(yaw).astype(np.float32)[:, None, None], np.sin(yaw).astype(np.float32)[:, None, None]
     x, y = positions[..., 0], positions[..., 1]
     start = starts.astype(np.float32)[:, None, None]

@@ -85,9 +85,7 @@ class LanePieces:
             signal_ids=np.asarray(network.signal_ids),
         )
 
-    def features_with_signals(
-        self, chosen: NDArray[np.int64], signals: TrafficSignals | None
-    ) -> NDArray[np.float32]:
+    def features_with_signals(self, chosen: NDArray[np.int64], signals: TrafficSignals | None) -> NDArray[np.float32]:
         """Features of the pieces `chosen` with the current signal states filled in; all zero: no signal there."""
         features = self.features[chosen].copy()
         rows = self.signal_rows[chosen]

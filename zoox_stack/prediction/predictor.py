@@ -109,8 +109,8 @@ class Predictor:
         from zoox_stack.core.agents import EgoState
 
         scene = TrackedAgents.from_states(
-            1, np.arange(40), np.ones(40, np.uint8), np.zeros((40, 3)), np.zeros(40), np.zeros((40, 2)), np.ones((40, 3)),
-            ego=EgoState(stamp_ns=1, x=0.0, y=0.0),
+            1, np.arange(40), np.ones(40, np.uint8), np.zeros((40, 3)), np.zeros(40), np.zeros((40, 2)),
+            np.ones((40, 3)), ego=EgoState(stamp_ns=1, x=0.0, y=0.0),
         )  # fmt: skip
         still = np.zeros(STEPS)
         plan = EgoPlan(0, "warm-up", STEP, still, still, still, still, still, still)
@@ -129,7 +129,9 @@ class Predictor:
         """
         history = self._history.push(scene)
         if scene.ego is None:
-            pinned = PinnedScene(scene, constant_velocity_prediction(scene, modes=1, steps=STEPS, step=STEP), None, None)
+            pinned = PinnedScene(
+                scene, constant_velocity_prediction(scene, modes=1, steps=STEPS, step=STEP), None, None
+            )
         elif not len(scene):
             empty = PredictedAgents(
                 scene.stamp_ns, np.zeros(0, np.int64), np.zeros((0, MODES)), self._origin(scene),
@@ -197,7 +199,9 @@ class Predictor:
 
     def _conditional(self, pinned: PinnedScene, plans: tuple[EgoPlan, ...]) -> tuple[PredictedAgents, ...]:
         scene, base, inputs = pinned.scene, pinned.predicted, pinned.inputs
-        assert scene.ego is not None and inputs is not None and pinned.embeddings is not None
+        assert scene.ego is not None
+        assert inputs is not None
+        assert pinned.embeddings is not None
         rows = reacting_rows(base, plans, self.config.max_reacting)
         if not len(rows):
             return (base,) * len(plans)
@@ -289,5 +293,3 @@ def _trouble_with(request: WhatIfRequest, scene: TrackedAgents) -> str:
             if gap > reach:
                 return f"plan {plan.id}: expected to start within {reach:.1f} m of the ego, found {gap:.1f} m"
     return ""
-
-

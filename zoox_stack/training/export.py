@@ -4,15 +4,15 @@ Writes ``scene_encoder.onnx``, ``interaction_decoder.onnx`` and ``MODEL_CARD.md`
 and PyTorch disagree by more than `PARITY`.
 """
 
+# ruff: noqa: E501  (rows of the model card are one line)
 from __future__ import annotations
 
 import argparse
 import hashlib
 import json
-import os
 import tempfile
 import warnings
-from datetime import date
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -115,7 +115,9 @@ def largest_difference(module: nn.Module, path: Path, spec: Any, cases: list[dic
         for inputs in cases:
             expected = module(*(torch.from_numpy(a) for a in inputs.values()))
             found = session.run(inputs)
-            for name, tensor in zip(spec.outputs, expected if isinstance(expected, tuple) else (expected,), strict=True):
+            for name, tensor in zip(
+                spec.outputs, expected if isinstance(expected, tuple) else (expected,), strict=True
+            ):
                 worst = max(worst, float(np.abs(found[name] - tensor.numpy()).max()))
     return worst
 
@@ -149,9 +151,18 @@ def export(run: Path, out: Path, name: str) -> dict[str, Any]:
             raise ModelError(f"export of {run}: expected PyTorch and ONNX Runtime within {PARITY}, found {parity}")
         sizes = {p.name: p.stat().st_size for p in (encoder_path, decoder_path)}
         for path in (encoder_path, decoder_path):
-            os.replace(path, out / path.name)
-    counts = {"encoder": sum(p.numel() for p in encoder.parameters()), "decoder": sum(p.numel() for p in decoder.parameters())}
-    summary = {"run": digest[:12], "parity": parity, "bytes": sizes, "parameters": counts, "log": json.loads(state["log"])[-1]}
+            path.replace(out / path.name)
+    counts = {
+        "encoder": sum(p.numel() for p in encoder.parameters()),
+        "decoder": sum(p.numel() for p in decoder.parameters()),
+    }
+    summary = {
+        "run": digest[:12],
+        "parity": parity,
+        "bytes": sizes,
+        "parameters": counts,
+        "log": json.loads(state["log"])[-1],
+    }
     (out / "MODEL_CARD.md").write_text(model_card(name, summary))
     return summary
 
@@ -178,7 +189,7 @@ Predicts every road user of a scene 8 s ahead (6 modes, 80 steps of 0.1 s) and h
 | files | `{ENCODER_FILE}` ({summary["bytes"][ENCODER_FILE] / 1e6:.1f} MB), `{DECODER_FILE}` ({summary["bytes"][DECODER_FILE] / 1e6:.1f} MB) |
 | parameters | {summary["parameters"]["encoder"]:,} + {summary["parameters"]["decoder"]:,} |
 | training data | {log["train_scenes"]} scenes of SUMO traffic made by `python -m zoox_stack.simulation.make_training_set`, each with several ego behaviours and what everybody did under each; no recorded data |
-| training | `python -m zoox_stack.training.train`, {log["epochs"] if "epochs" in log else log["epoch"]} epochs, exported {date.today().isoformat()} |
+| training | `python -m zoox_stack.training.train`, {log["epochs"] if "epochs" in log else log["epoch"]} epochs, exported {datetime.now(tz=UTC).date().isoformat()} |
 | PyTorch and ONNX Runtime differ by | {max(summary["parity"].values()):.1e} at most |
 | licence | Apache-2.0 |
 

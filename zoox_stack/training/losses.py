@@ -94,7 +94,13 @@ def evaluate_batch(encoder: SceneEncoder, decoder: InteractionDecoder, batch: Te
     modes = decoder.mode[mode][:, :, None]
     own = pick_mode(position, mode)
     moved = decoder.react(
-        agents, modes, batch.agent_pose, batch.agent_velocity, pick_mode(change, mode).detach(), own.detach(), batch.plans
+        agents,
+        modes,
+        batch.agent_pose,
+        batch.agent_velocity,
+        pick_mode(change, mode).detach(),
+        own.detach(),
+        batch.plans,
     )[:, :, :, 0]
     conditional = own[:, None, :, 0].detach() + moved
     valid_all = batch.valid.float()
@@ -104,7 +110,9 @@ def evaluate_batch(encoder: SceneEncoder, decoder: InteractionDecoder, batch: Te
     plan_weight = weight[:, None] + 3.0 * affected[:, None].float() * scored[:, None]
     react_weight = plan_weight.expand(-1, batch.plans.shape[1], -1).clone()
     react_weight[:, :, 0] = 0.0
-    reaction = (react_error.sum(-1) / valid_all.sum(-1).clamp(min=1) * react_weight).sum() / react_weight.sum().clamp(min=1)
+    reaction = (react_error.sum(-1) / valid_all.sum(-1).clamp(min=1) * react_weight).sum() / react_weight.sum().clamp(
+        min=1
+    )
 
     loss = regression + NLL_WEIGHT * nll + CLASS_WEIGHT * classification + REACTION_WEIGHT * reaction
     with torch.no_grad():

@@ -81,6 +81,7 @@ class ResidualBlock(nn.Module):
         self.norm = nn.BatchNorm2d(channels)
 
     def forward(self, x: Tensor) -> Tensor:
+        """`x` [B, C, H, W]."""
         return functional.relu(x + self.second(functional.relu(self.norm(self.first(x)))))
 
 
@@ -99,6 +100,7 @@ class ImageEncoder(nn.Module):
         self.back = nn.Conv2d(96, FEATURE_CHANNELS, 1)
 
     def forward(self, raster: Tensor) -> Tensor:
+        """See the class."""
         x = functional.relu(self.norm(self.stem(raster.float() * (1.0 / 255.0))))
         x = self.near(functional.relu(self.down(x)))
         wide = functional.interpolate(self.back(self.wide(x)), scale_factor=2.0, mode="nearest")
@@ -118,6 +120,7 @@ class GatedCell(nn.Module):
         self.from_input, self.from_hidden = nn.Linear(inputs, 3 * hidden), nn.Linear(hidden, 3 * hidden)
 
     def forward(self, x: Tensor, hidden: Tensor) -> Tensor:
+        """Next hidden state."""
         reset_x, update_x, new_x = self.from_input(x).chunk(3, dim=-1)
         reset_h, update_h, new_h = self.from_hidden(hidden).chunk(3, dim=-1)
         update = torch.sigmoid(update_x + update_h)
@@ -139,7 +142,7 @@ class GraphLayer(nn.Module):
         self.norm_in, self.norm_mid = nn.LayerNorm(WIDTH), nn.LayerNorm(WIDTH)
 
     def forward(self, agents: Tensor, sources: Tensor, edges: Tensor, allowed: Tensor) -> Tensor:
-        """`agents` [B, N, W], `sources` [B, N + M, W], `edges` [B, N, N + M, 6], `allowed` additive [B, 1, 1, N + M]."""
+        """`agents` [B, N, W], `sources` [B, N + M, W], `edges` [B, N, N + M, 6], `allowed` [B, 1, 1, N + M]."""
         b, n, s = agents.shape[0], agents.shape[1], sources.shape[1]
         d = WIDTH // HEADS
         x = self.norm_in(agents)
@@ -180,7 +183,7 @@ class SceneEncoder(nn.Module):
         agent_mask: Tensor,
         lane_mask: Tensor,
     ) -> Tensor:
-        """Embeddings ``[B, N, W]``; inputs as in `DecoderInputs` with a batch axis, masks 1 for real rows, 0 for padding."""
+        """Embeddings ``[B, N, W]``; inputs as `DecoderInputs` with a batch axis, masks 1 for real rows."""
         b, n = agent_history.shape[0], agent_history.shape[1]
         own = self.history(torch.cat([agent_history.reshape(b, n, -1), agent_static], dim=-1))
         cos, sin = agent_pose[..., 2:3], agent_pose[..., 3:4]
@@ -224,7 +227,8 @@ class InteractionDecoder(nn.Module):
 
     def futures(self, agents: Tensor, velocity: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Without a plan: velocity changes at the knots ``[B, N, K, J, 2]``, positions ``[B, N, K, T, 2]`` (own frame,
-        [m]), raw spread ``[B, N, K, T, 3]``, mode logits ``[B, N, K]``."""
+        [m]), raw spread ``[B, N, K, T, 3]``, mode logits ``[B, N, K]``.
+        """
         b, n = agents.shape[0], agents.shape[1]
         hidden = agents[:, :, None] + self.mode
         out = self.future(hidden).view(b, n, MODES, 5, KNOTS)
@@ -246,7 +250,8 @@ class InteractionDecoder(nn.Module):
     ) -> Tensor:
         """Displacement ``[B, P, N, K, T, 2]`` (own frame) by which futures change under each plan ``[B, P, J, 6]``.
 
-        `modes` [B, N, K, W] are the mode embeddings of the futures `change` [B, N, K, J, 2], `position` [B, N, K, T, 2].
+        `modes` [B, N, K, W] are the mode embeddings of the futures `change` [B, N, K, J, 2] and
+        `position` [B, N, K, T, 2].
         """
         b, n, k = position.shape[0], position.shape[1], position.shape[2]
         p = plans.shape[1]

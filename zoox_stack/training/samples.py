@@ -192,11 +192,10 @@ def batches(
     """Groups of `size` samples with equal numbers of plans, shuffled with `rng`, in order without."""
     by_plans: dict[int, list[int]] = {}
     for index, sample in enumerate(samples):
-        by_plans.setdefault(len(sample.ego_plans), []).append(index)
+        by_plans.setdefault(len(sample.plans), []).append(index)
     groups: list[list[int]] = []
     for indices in by_plans.values():
         order = list(indices) if rng is None else [indices[i] for i in rng.permutation(len(indices))]
         groups += [order[i : i + size] for i in range(0, len(order), size)]
     for g in range(len(groups)) if rng is None else rng.permutation(len(groups)):
         yield [samples[i] for i in groups[g]]
-

@@ -43,7 +43,9 @@ def prepare(folder: Path, seed: int, jobs: int, limit: int | None) -> list[Train
     """All training samples of a folder, in order."""
     paths = shard_paths(folder)[:limit]
     if not paths:
-        raise SystemExit(f"{folder}: expected shard_*.npz, found none. Run zoox_stack.simulation.make_training_set first.")
+        raise SystemExit(
+            f"{folder}: expected shard_*.npz, found none. Run zoox_stack.simulation.make_training_set first."
+        )
     seeds = [int(s) for s in np.random.SeedSequence(seed).generate_state(len(paths))]
     with ProcessPoolExecutor(jobs) as pool:
         parts = track(pool.map(make_shard, paths, seeds), f"preparing {folder.name}", total=len(paths))
@@ -93,9 +95,9 @@ def run_epoch(
 
 def draw_curves(log: list[dict[str, Any]], path: Path) -> None:
     """Learning curves as a picture."""
-    import matplotlib
+    import matplotlib as mpl
 
-    matplotlib.use("Agg")
+    mpl.use("Agg")
     import matplotlib.pyplot as plt
 
     figure, axes = plt.subplots(1, 2, figsize=(11, 4))
@@ -103,9 +105,13 @@ def draw_curves(log: list[dict[str, Any]], path: Path) -> None:
     for split, style in (("train", "--"), ("val", "-")):
         axes[0].plot(epochs, [entry[split]["loss"] for entry in log], style, label=split)
     axes[0].set(xlabel="epoch", ylabel="loss")
-    for key, label in (("min_ade_6", "minADE, 6 modes"), ("ade_1", "ADE, likeliest mode"), ("cv_ade", "ADE, constant velocity"),
-                       ("affected_ade_told", "affected agents, told the plan"),
-                       ("affected_ade_not_told", "affected agents, not told")):  # fmt: skip
+    for key, label in (
+        ("min_ade_6", "minADE, 6 modes"),
+        ("ade_1", "ADE, likeliest mode"),
+        ("cv_ade", "ADE, constant velocity"),
+        ("affected_ade_told", "affected agents, told the plan"),
+        ("affected_ade_not_told", "affected agents, not told"),
+    ):
         axes[1].plot(epochs, [entry["val"][key] for entry in log], label=label)
     axes[1].set(xlabel="epoch", ylabel="validation error [m]", ylim=(0, None))
     for axis in axes:
@@ -134,7 +140,12 @@ def train(args: argparse.Namespace) -> dict[str, Any]:
     checkpoint = out / "checkpoint.pt"
     if args.resume and checkpoint.exists():
         state = torch.load(checkpoint, map_location=device, weights_only=True)
-        for module, key in ((encoder, "encoder"), (decoder, "decoder"), (optimiser, "optimiser"), (schedule, "schedule")):
+        for module, key in (
+            (encoder, "encoder"),
+            (decoder, "decoder"),
+            (optimiser, "optimiser"),
+            (schedule, "schedule"),
+        ):
             module.load_state_dict(state[key])  # type: ignore[attr-defined]
         log = json.loads(state["log"])
     started = time.monotonic()
@@ -142,7 +153,15 @@ def train(args: argparse.Namespace) -> dict[str, Any]:
         rng = np.random.default_rng([args.seed, epoch])
         entry: dict[str, Any] = {"epoch": epoch + 1, "train_scenes": len(train_set), "val_scenes": len(val_set)}
         entry["train"] = run_epoch(
-            encoder, decoder, train_set, args.batch, device, optimiser, schedule, rng, f"epoch {epoch + 1}/{args.epochs}"
+            encoder,
+            decoder,
+            train_set,
+            args.batch,
+            device,
+            optimiser,
+            schedule,
+            rng,
+            f"epoch {epoch + 1}/{args.epochs}",
         )
         entry["val"] = run_epoch(encoder, decoder, val_set, args.batch, device, label="validation")
         entry["seconds"] = round(time.monotonic() - started, 1)
@@ -156,7 +175,7 @@ def train(args: argparse.Namespace) -> dict[str, Any]:
             "channels": channels_fingerprint(),
         }
         torch.save(state, checkpoint.with_suffix(".tmp"))
-        os.replace(checkpoint.with_suffix(".tmp"), checkpoint)
+        checkpoint.with_suffix(".tmp").replace(checkpoint)
         (out / "log.jsonl").write_text("".join(json.dumps(e) + "\n" for e in log))
         draw_curves(log, out / "curves.png")
         print(json.dumps({"epoch": entry["epoch"], "seconds": entry["seconds"]} | entry["val"]), flush=True)
