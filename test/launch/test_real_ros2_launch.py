@@ -158,4 +158,40 @@ print(*sorted(argument.name for argument in description.get_launch_arguments()))
     path = ROOT / "launch" / f"{file}.launch.xml"
     done = run(script, [str(path)], environment)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.split() == sorted(re.findall(r'<arg name="(\w+)" (?:default|description)', path.read_text()))
+    assert done.stdout.split() == sorted(re.findall(r'^  <arg name="(\w+)"', path.read_text(), re.MULTILINE))
+
+
+@pytest.mark.parametrize(
+    ("file", "words", "processes"),
+    [
+        ("stack", ["source:=lidar", "provider:=cpu", "model_dir:=/some where", "status:=1"], 4),
+        ("replay", ["bag:=a.mcap", "rate:=2", "lockstep:=true", "source:=detections"], 5),
+        ("replay", ["bag:=a b.mcap", "record:=out bag", "report:=r.jsonl"], 6),
+        ("demo", ["out:=/tmp/demo", "provider:=cpu"], 6),
+    ],
+)
+def test_our_launch_files_start_alike(
+    file: str, words: list[str], processes: int, environment: dict[str, str], tmp_path: Path
+) -> None:
+    prefix = tmp_path / "prefix"
+    (prefix / "share/ament_index/resource_index/packages/zoox_stack").touch()
+    for folder in ("launch", "config"):
+        shutil.copytree(ROOT / folder, prefix / "share/zoox_stack" / folder)
+    (prefix / "lib/zoox_stack").mkdir()
+    for node in ("perception", "prediction", "planner", "monitor", "recorder"):
+        shutil.copy(DATA / "show", prefix / "lib/zoox_stack" / node)
+    # The end of the replay ends the launch: it waits until the others have told how they were started.
+    replay = prefix / "lib/zoox_stack/replay"
+    wait = f"while test `ls $LAUNCH_TEST_MARKS | wc -l` -lt {processes - 1}; do sleep 0.05; done"
+    replay.write_text(f'#!/bin/sh\n{wait}\nexec {prefix}/lib/shower/show "$@"\n')
+    replay.chmod(0o755)
+    path = str(prefix / f"share/zoox_stack/launch/{file}.launch.xml")
+    told = []
+    for script in (OURS, REAL):
+        marks = tmp_path / f"marks{len(told)}"
+        marks.mkdir()
+        done = run(script, [path, "respawn:=false", *words], environment | {"LAUNCH_TEST_MARKS": str(marks)})
+        assert done.returncode == 0, done.stdout + done.stderr
+        told.append(shown(done))
+    assert len(told[0]) == processes
+    assert told[0] == told[1]

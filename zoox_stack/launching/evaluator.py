@@ -163,10 +163,19 @@ class _Evaluator:
                 raise LaunchFileError(child.location, f"<arg>: {error}") from error
             names.append((name, child))
         self.run_file(path, element.location)
-        declared = {argument.name for argument in self.arguments[before:]}
+        declared = {argument.name: argument for argument in self.arguments[before:]}
         for name, child in names:
             if name not in declared:
                 raise LaunchFileError(child.location, f"{path.name} has no argument {name!r}", nearest(name, declared))
+        given = {name for name, _ in names}
+        for name, argument in declared.items():
+            required = argument.default is None and not argument.conditional
+            if required and name not in given and argument.location.file == str(path):
+                # A variable of that name does not count, as in ros2 launch.
+                hint = f'add <arg name="{name}" value="…"/>'
+                raise LaunchFileError(
+                    element.location, f"<include> does not give {path.name}'s argument {name!r}", hint
+                )
 
 
 def arguments_of(element: Element, *, conditional: bool) -> list[DeclaredArgument]:

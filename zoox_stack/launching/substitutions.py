@@ -208,7 +208,7 @@ class _Parser:
         if self.peek() != ")":
             raise self.fail(f"closing ) of $({name} is missing" if not self.peek() else f"unexpected {self.peek()!r}")
         self.at += 1
-        _check_call(name, len(arguments))
+        _check_call(name, arguments)
         return Call(name, tuple(arguments))
 
     def argument(self, quote: str) -> Template:
@@ -243,7 +243,7 @@ class _Parser:
         return tuple(parts)
 
 
-def _check_call(name: str, count: int) -> None:
+def _check_call(name: str, arguments: list[Template]) -> None:
     if name not in _FUNCTIONS:
         if name in _ONLY_IN_ROS:
             raise SubstitutionError(
@@ -252,9 +252,14 @@ def _check_call(name: str, count: int) -> None:
             )
         raise SubstitutionError(f"$({name} …) does not exist ({nearest(name, _FUNCTIONS)})")
     low, high, _ = _FUNCTIONS[name]
-    if not low <= count <= high:
+    if not low <= len(arguments) <= high:
         wanted = str(low) if low == high else f"{low} or {high}"
-        raise SubstitutionError(f"$({name} …): expected {wanted} arguments, found {count}")
+        raise SubstitutionError(f"$({name} …): expected {wanted} arguments, found {len(arguments)}")
+    if name in ("equals", "not-equals") and ("",) in arguments:
+        raise SubstitutionError(
+            f"$({name} …): ros2 launch reads an empty '' here as '[]' (compare with an empty variable:"
+            ' <let name="nothing" value=""/> and $(var nothing))'
+        )
 
 
 @lru_cache(maxsize=4096)

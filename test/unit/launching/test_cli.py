@@ -60,7 +60,7 @@ def test_print(launch_file: WriteLaunch, capsys: pytest.CaptureFixture[str], pac
     text = capsys.readouterr().out
     for part in (
         "2 processes",
-        f"# show-1  ({path}:2; output log; respawn after 0 s)",
+        f"# show-1  ({path}:2; output log, respawn after 0 s)",
         "export A='two words'",
         f"{package}/lib/shower/show --ros-args -r __node:=n --params-file '<parameters 1>'",
         "ros__parameters:",

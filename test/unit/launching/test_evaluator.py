@@ -255,6 +255,15 @@ def test_unknown_arguments_of_includes_are_refused(launch_file: WriteLaunch, tmp
         load_launch_file(path, {})
 
 
+def test_required_arguments_of_includes_must_be_given_there(launch_file: WriteLaunch, tmp_path: Path) -> None:
+    (tmp_path / "inner.launch.xml").write_text("<launch><arg name='bag'/></launch>")
+    variable = "<let name='bag' value='x'/>"
+    given = "<arg name='bag' value='$(var bag)'/>"
+    load_launch_file(launch_file(f"{variable}<include file='$(dirname)/inner.launch.xml'>{given}</include>"), {})
+    with pytest.raises(LaunchFileError, match=r"does not give inner\.launch\.xml's argument 'bag'"):
+        load_launch_file(launch_file(f"{variable}<include file='$(dirname)/inner.launch.xml'/>"), {})
+
+
 def test_dirname_after_an_include_of_another_folder_is_refused(launch_file: WriteLaunch, tmp_path: Path) -> None:
     for folder in (tmp_path, tmp_path / "other"):
         folder.mkdir(exist_ok=True)

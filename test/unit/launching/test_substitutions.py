@@ -43,7 +43,7 @@ def scope() -> Scope:
         ("$(equals a a)", "true"),
         ("$(equals True 1)", "true"),
         ("$(equals 1.0 1.00)", "true"),
-        ("$(not-equals '' a)", "true"),
+        ("$(not-equals $(var flag) a)", "true"),
         ("$(eval '1 + 2')", "3"),
         ("""$(eval "'$(var x)' == 'value of x'")""", "True"),
     ],
@@ -66,6 +66,7 @@ def test_value(text: str, expected: str, scope: Scope) -> None:
         ("$(var a(b)", "unexpected '('"),
         ("$(command ls)", "known to ros2 launch but not to"),
         ("$(dirname x)", "expected 0 arguments"),
+        ("$(equals $(var x) '')", "compare with an empty variable"),
     ],
 )
 def test_malformed(text: str, problem: str) -> None:
