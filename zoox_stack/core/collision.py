@@ -24,6 +24,7 @@ from zoox_stack.core.predictions import PredictedAgents
 _SIGMAS = 2.5  # agents further than this many standard deviations beyond touching count as out of reach
 _FINE_UNTIL = 4.0  # [s] every second step until here, every fourth after it
 _NEAR = 1.0  # [m] boxes that stay further apart than this and out of reach of the errors are not looked at
+_BLOCK = 16_384  # distances worked out at once
 _NEGLIGIBLE = 1e-3  # probabilities below it are not worked out further
 
 
@@ -261,22 +262,28 @@ class _Pairs:
             & (predicted.probabilities[:, :, None] > 1e-3)
         )
         agent, mode, time = np.nonzero(close)
-        dx = px[close] - ex[:, time]
-        dy = py[close] - ey[:, time]
-        flat = np.flatnonzero(dx * dx + dy * dy < reach[close] ** 2)
-        plan, column = np.divmod(flat, max(len(time), 1))
+        x, y, limit = px[close], py[close], reach[close] ** 2
+        found: list[tuple[NDArray[Any], ...]] = []
+        block = max(1, _BLOCK // max(len(time), 1))
+        for first in range(0, len(ex), block):  # small blocks stay in the cache
+            dx = x - ex[first : first + block].take(time, axis=1)
+            dy = y - ey[first : first + block].take(time, axis=1)
+            row, column = np.nonzero(dx * dx + dy * dy < limit)
+            found.append((row + first, column, dx[row, column], dy[row, column]))
+        plan, column, dx, dy = (np.concatenate(parts) for parts in zip(*found, strict=True))
+        time = time[column]
         return cls(
             plan=plan,
             agent=agent[column],
             mode=mode[column],
-            time=time[column],
-            dx=dx.ravel()[flat],
-            dy=dy.ravel()[flat],
-            ego_yaw=yaw[:, time].astype(f32).ravel()[flat],
+            time=time,
+            dx=dx,
+            dy=dy,
+            ego_yaw=yaw.astype(f32)[plan, time],
             agent_yaw=predicted.headings[:, :, steps][close][column],
-            covariance=covariance[close].T[:, column],
+            covariance=covariance[close].T.take(column, axis=1),
             ego_half=(ego.length / 2, ego.width / 2),
-            agent_half=(sizes[:, :2] / f32(2)).T[:, agent[column]],
+            agent_half=(sizes[:, :2] / f32(2)).T.take(agent[column], axis=1),
         )
 
     def evaluate(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

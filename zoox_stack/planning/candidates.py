@@ -48,7 +48,16 @@ _WORDS = {
     Lateral.LANE_LEFT: " to left lane",
     Lateral.LANE_RIGHT: " to right lane",
 }
-NUDGED = ("go", "brisk", "keep", "ease", "slow", "crawl", "slow then go", "follow")  # speed profiles that are also tried off the lane centre
+NUDGED = (
+    "go",
+    "brisk",
+    "keep",
+    "ease",
+    "slow",
+    "crawl",
+    "slow then go",
+    "follow",
+)  # speed profiles that are also tried off the lane centre
 CHANGED = ("go", "brisk", "keep", "ease", "slow then go", "follow")  # ... and with a lane change
 STOPS = ("comfortable stop", "hard stop", "emergency stop")
 
@@ -147,6 +156,8 @@ def make_candidates(path: ReferencePath, ego: EgoState, agents: PathAgents, conf
     cap = speed_caps(stations, path.line.curvature[ahead], desired_speed(path, config)[ahead], config)
     profiles = run_profiles([spec for _, spec in jobs], ego.speed, ego.acceleration, stations, cap, config)
     length = float(profiles.distance[:, -1].max()) + 2 * _GRID
+    along = np.arange(0.0, 1.15 * length + 4 * _GRID, _GRID)
+    base = path.line.at(path.ego_s + along)
     shapes = (len(jobs), STEPS)
     arrays = {name: np.empty(shapes) for name in ("s", "d", "x", "y", "yaw", "curvature")}
     laterals = np.array([lateral for lateral, _ in jobs], np.uint8)
@@ -154,7 +165,8 @@ def make_candidates(path: ReferencePath, ego: EgoState, agents: PathAgents, conf
         rows = np.flatnonzero(laterals == lateral)
         if not len(rows):
             continue
-        shifted = _shift(path, ego, offset, _manoeuvre_length(lateral, path, ego, offset), length, config)
+        over = _manoeuvre_length(lateral, path, ego, offset)
+        shifted = _shift(path, ego, along, base, offset, over, config)
         for name, array in arrays.items():
             array[rows] = np.interp(profiles.distance[rows], shifted.travelled, getattr(shifted, name))
     return Candidates(
@@ -284,11 +296,26 @@ def _manoeuvre_length(lateral: Lateral, path: ReferencePath, ego: EgoState, offs
 
 
 def _shift(
-    path: ReferencePath, ego: EgoState, offset: float, over: float, length: float, config: PlannerConfig
+    path: ReferencePath,
+    ego: EgoState,
+    along: NDArray[np.float64],
+    base: tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]],
+    offset: float,
+    over: float,
+    config: PlannerConfig,
 ) -> _ShiftedPath:
-    """The path shifted sideways from the ego's offset to `offset` within `over` metres, for about `length` metres."""
-    along = np.arange(0.0, 1.15 * length + 4 * _GRID, _GRID)
-    point, heading, curvature = path.line.at(path.ego_s + along)
+    """The path shifted sideways from the ego's offset to `offset` within `over` metres.
+
+    Args:
+        path: Reference path.
+        ego: The ego.
+        along: ``[G]`` distances ahead of the ego on the path [m].
+        base: Position, heading and curvature of the path there.
+        offset: [m] to the left.
+        over: [m] of the path in which the offset is reached.
+        config: Limits.
+    """
+    point, heading, curvature = base
     error = float(wrap_angle(ego.yaw - heading[0]))
     scale = max(1 - curvature[0] * path.ego_d, 0.2)
     slope = float(np.clip(scale * np.tan(np.clip(error, -1.3, 1.3)), -_MOST_START_SLOPE, _MOST_START_SLOPE))
@@ -303,8 +330,7 @@ def _shift(
     y = point[:, 1] + d * np.cos(heading)
     # The interpolated normal of a polyline differs slightly from that of the segment the ego was projected on.
     fade = np.exp(-travelled / 10.0)
-    yaw_error = float(wrap_angle(ego.yaw - yaw[0])) if abs(error) < 1.0 else 0.0
-    yaw = yaw + yaw_error * fade
+    yaw = yaw + float(wrap_angle(ego.yaw - yaw[0])) * fade
     return _ShiftedPath(
         travelled=travelled,
         s=path.ego_s + along,

@@ -118,6 +118,7 @@ def run_profiles(
     nobody = np.full(STEPS + 1, _NO_END)
     lead_gap = np.stack([nobody if x.lead is None else x.lead.gap for x in specs], axis=1)
     lead_speed = np.stack([nobody * 0 if x.lead is None else x.lead.speed for x in specs], axis=1)
+    stopping, following = any(x.stop_at is not None for x in specs), any(x.lead is not None for x in specs)
     hard = config.max_deceleration
     v = np.full(p, max(speed, 0.0))
     a = np.full(p, float(np.clip(acceleration, -hard, config.max_acceleration)))
@@ -129,14 +130,17 @@ def run_profiles(
             wanted = np.where(i * STEP < switch, target, later)
             wanted = np.minimum(wanted, np.interp(travelled + _REACTION * v, cap_distance, cap_speed))
             command = np.minimum(np.maximum((wanted - v) / _REACTION, -b_soft), a_max)
-            left = np.maximum(stop_at - travelled, 0.0)
-            needed = v * v / (2 * np.maximum(left, 0.05))
-            approach = (np.sqrt(2 * b_soft * left) - v) / _REACTION
-            command = np.minimum(command, np.where(needed > 0.6 * b_soft, -needed, approach))
-            gap = np.maximum(lead_gap[i] - travelled, 0.1)
-            spacing = v * config.time_headway + v * (v - lead_speed[i]) / root
-            desired = config.standstill_gap + np.maximum(spacing, 0.0)
-            command = np.maximum(np.minimum(command, a_max * (1 - (desired / gap) ** 2)), -hard)
+            if stopping:
+                left = np.maximum(stop_at - travelled, 0.0)
+                needed = v * v / (2 * np.maximum(left, 0.05))
+                approach = (np.sqrt(2 * b_soft * left) - v) / _REACTION
+                command = np.minimum(command, np.where(needed > 0.6 * b_soft, -needed, approach))
+            if following:
+                gap = np.maximum(lead_gap[i] - travelled, 0.1)
+                spacing = v * (config.time_headway + (v - lead_speed[i]) / root)
+                desired = config.standstill_gap + np.maximum(spacing, 0.0)
+                command = np.minimum(command, a_max * (1 - (desired / gap) ** 2))
+            command = np.maximum(command, -hard)
         a = a + np.minimum(np.maximum(command - a, -jerk_step), jerk_step)
         after = np.maximum(v + a * STEP, 0.0)
         after = np.where((after < _STANDING) & (command <= 0), 0.0, after)

@@ -26,7 +26,7 @@ CROSSER = 12
 def crossing_scene(agent: Any, scene: Any) -> TrackedAgents:
     """The ego comes from the west at 9 m/s; a car from the south would meet it in the middle."""
     return scene(
-        EgoState(0, -40.0, -1.75, speed=9.0), [agent(CROSSER, 1.75, -42.0, 9.0, np.pi / 2), agent(30, 60.0, 1.75)]
+        EgoState(0, -40.0, -1.75, speed=9.0), [agent(CROSSER, 1.75, -42.0, 12.0, np.pi / 2), agent(30, 60.0, 1.75)]
     )
 
 
@@ -103,7 +103,7 @@ def test_an_answer_that_warns_changes_the_choice(agent: Any, scene: Any) -> None
     futures = model(now)
     positions = futures.positions.copy()
     target = np.array([8.0, -1.75]) - futures.origin
-    positions[0] = positions[0] + (target - positions[0]) * np.linspace(0.3, 1.0, 80)[:, None]
+    positions[0] = positions[0] + (target - positions[0]) * np.minimum(1.0, np.arange(1, 81) / 25)[:, None]
     intruding = replace(futures, positions=positions.astype(np.float32))
     planner, proposal = proposal_for(now)
     answer = answer_with(proposal, lambda plan: intruding if goes_first(plan) else futures)
@@ -212,9 +212,7 @@ def test_garbage_around_the_predictions_too(change: dict[str, Any], crossing_sce
     planner, proposal = proposal_for(crossing_scene)
     assert len(proposal.asked) == 8
     futures = model(crossing_scene)
-    trajectory, decision = planner.decide(
-        proposal, answer_with(proposal, lambda _: futures, **change), WhatIfStatus.OK
-    )
+    trajectory, decision = planner.decide(proposal, answer_with(proposal, lambda _: futures, **change), WhatIfStatus.OK)
     assert decision.answer_status == WhatIfStatus.INVALID
     assert len(trajectory.plan) == 80
 

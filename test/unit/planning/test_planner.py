@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -33,7 +34,9 @@ def signals(stamp_ns: int, state: SignalState, count: int = 4) -> TrafficSignals
 
 
 def test_empty_road_is_driven_at_the_limit(loop: Any) -> None:
-    ticks = loop(planner_on(straight_road(lanes=1, speed_limit=12.0)), EgoState(0, 20.0, 0.3, speed=8.0), lambda _: [], 12)
+    ticks = loop(
+        planner_on(straight_road(lanes=1, speed_limit=12.0)), EgoState(0, 20.0, 0.3, speed=8.0), lambda _: [], 12
+    )
     assert ticks[-1].ego.speed == pytest.approx(12.0, abs=0.3)
     assert max(t.ego.speed for t in ticks) < 12.5
     assert ticks[-1].ego.y == pytest.approx(0.0, abs=0.1)
@@ -92,9 +95,7 @@ def test_stops_at_red_and_goes_on_at_green(loop: Any) -> None:
     def state(stamp_ns: int) -> TrafficSignals:
         return signals(stamp_ns, SignalState.RED if stamp_ns < 16_000_000_000 else SignalState.GREEN)
 
-    ticks = loop(
-        planner_on(crossing()), EgoState(0, -100.0, -1.75, speed=10.0), lambda _: [], 22, signals_at=state
-    )
+    ticks = loop(planner_on(crossing()), EgoState(0, -100.0, -1.75, speed=10.0), lambda _: [], 22, signals_at=state)
     red = [t for t in ticks if t.ego.stamp_ns < 16_000_000_000]
     assert red[-1].ego.speed < 0.2
     assert -20.0 < red[-1].ego.x + FRONT < -15.0 + 0.3
@@ -214,9 +215,7 @@ def test_predictions_of_another_scene_are_refused(agent: Any, scene: Any) -> Non
 def test_agents_missing_from_the_predictions_still_count(agent: Any, scene: Any) -> None:
     ego = EgoState(0, 20.0, 0.0, speed=12.0)
     both = scene(ego, [agent(1, 60.0, 0.0), agent(2, 60.0, 40.0)])
-    only_far = replace(
-        constant_velocity_prediction(scene(ego, [agent(2, 60.0, 40.0)])), source=PredictionSource.MODEL
-    )
+    only_far = replace(constant_velocity_prediction(scene(ego, [agent(2, 60.0, 40.0)])), source=PredictionSource.MODEL)
     proposal = planner_on(straight_road(lanes=1)).propose(both, only_far, None)
     assert (proposal.rejections == Rejection.COLLISION).any()
 
@@ -261,9 +260,7 @@ def test_no_acceptable_candidate_means_a_safe_stop(agent: Any, scene: Any) -> No
 
 def test_three_hundred_agents_and_none(agent: Any, scene: Any) -> None:
     rng = np.random.default_rng(5)
-    crowd = [
-        agent(i, *rng.uniform(-80, 80, 2), rng.uniform(0, 10), rng.uniform(-3, 3)) for i in range(300)
-    ]
+    crowd = [agent(i, *rng.uniform(-80, 80, 2), rng.uniform(0, 10), rng.uniform(-3, 3)) for i in range(300)]
     for agents in (crowd, []):
         planner = planner_on(crossing())
         trajectory, decision = planner.decide(
@@ -283,9 +280,7 @@ def test_decision_arrays_fit_together(agent: Any, scene: Any) -> None:
     assert len(set(decision.names)) == c
     np.testing.assert_allclose(decision.costs.sum(axis=1), decision.totals, rtol=1e-5)
     assert (decision.costs >= 0).all()
-    np.testing.assert_allclose(
-        decision.positions[decision.chosen] + decision.origin, trajectory.plan.xy, atol=1e-3
-    )
+    np.testing.assert_allclose(decision.positions[decision.chosen] + decision.origin, trajectory.plan.xy, atol=1e-3)
     assert proposal.request is not None
     assert [plan.id for plan in proposal.request.plans] == decision.asked.tolist()
     assert 2 <= len(decision.asked) <= planner.config.shortlist
@@ -302,5 +297,5 @@ def test_steady_decisions_on_an_unchanged_scene(agent: Any, loop: Any) -> None:
         lambda t: [agent(1, 50.0 + 8.0 * t, 0.0, 8.0)], 6, step=0.1,
     )  # fmt: skip
     chosen = [t.decision.names[t.decision.chosen] for t in ticks[10:]]
-    changes = sum(a != b for a, b in zip(chosen, chosen[1:], strict=False))
+    changes = sum(a != b for a, b in pairwise(chosen))
     assert changes <= 4, chosen
