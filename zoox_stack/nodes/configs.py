@@ -1,0 +1,125 @@
+"""Parameters of every node, one dataclass each: what the core takes, and what the node adds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from zoox_stack.core.parameters import parameter
+from zoox_stack.perception.config import PerceptionConfig
+from zoox_stack.planning.config import PlannerConfig
+from zoox_stack.prediction.predictor import PredictionConfig
+
+LOCKSTEP_PATIENCE = 30.0  # [s] that replace every deadline in lock-step
+
+
+@dataclass(frozen=True)
+class NodeConfig:
+    """What every node has."""
+
+    lockstep: bool = parameter(
+        False, "Wait for late inputs and answers (up to 30 s) instead of going on without: repeatable replays"
+    )
+    reset_jump: float = parameter(
+        0.5, "A stamp this much older than the last one starts anew", unit="s", low=0.0, high=60.0
+    )
+
+
+@dataclass(frozen=True)
+class PerceptionNodeConfig(NodeConfig, PerceptionConfig):
+    """Parameters of the perception node."""
+
+    source: str = parameter(
+        "auto",
+        "What to track: LiDAR sweeps or detections; auto: sweeps until the first detections message arrives",
+        choices=("auto", "lidar", "detections"),
+    )
+    sensor_reliability: str = parameter(
+        "reliable",
+        "Asked of sensor topics; best_effort for drivers that offer no more",
+        choices=("reliable", "best_effort"),
+    )
+    odometry_timeout: float = parameter(
+        0.02, "Longest wait for odometry that covers the stamp of the sweep", unit="s", low=0.0, high=1.0
+    )
+    vehicle_length: float = parameter(4.8, "Length of the ego", unit="m", low=0.5, high=30.0)
+    vehicle_width: float = parameter(1.9, "Width of the ego", unit="m", low=0.3, high=5.0)
+    vehicle_height: float = parameter(1.7, "Height of the ego", unit="m", low=0.3, high=6.0)
+    rear_axle_to_centre: float = parameter(
+        1.4, "From base_link forward to the middle of the ego", unit="m", low=-5.0, high=15.0
+    )
+
+
+@dataclass(frozen=True)
+class PredictionNodeConfig(NodeConfig, PredictionConfig):
+    """Parameters of the prediction node."""
+
+
+@dataclass(frozen=True)
+class PlannerNodeConfig(NodeConfig, PlannerConfig):
+    """Parameters of the planner node."""
+
+
+@dataclass(frozen=True)
+class ReplayConfig(NodeConfig):
+    """Parameters of the replay node."""
+
+    bag: str = parameter("", "Bag to play: rosbag2 folder, .mcap or .db3")
+    rate: float = parameter(1.0, "Speed of time; lock-step takes no notice of it", low=0.01, high=100.0)
+    start_offset: float = parameter(0.0, "Where to start in the bag", unit="s", low=0.0, high=1e6)
+    duration: float = parameter(0.0, "How much to play; 0 for all", unit="s", low=0.0, high=1e6)
+    source: str = parameter(
+        "auto",
+        "What makes a tick: lidar or detections; auto takes sweeps if the bag has any. The other is not played",
+        choices=("auto", "lidar", "detections"),
+    )
+    topics: str = parameter("", "Topics to play, comma separated; empty for all inputs of the stack that the bag has")
+    wait_for: str = parameter(
+        "perception,prediction,planner",
+        "Nodes that must be ready before the first message, comma separated; others that are there must be ready too",
+    )
+    ready_timeout: float = parameter(60.0, "Longest wait for them", unit="s", low=0.0, high=3600.0)
+    tick_timeout: float = parameter(
+        60.0, "Lock-step: a tick without trajectory after this counts as dropped", unit="s", low=0.1, high=3600.0
+    )
+    clock_period: float = parameter(0.01, "Time between messages on /clock", unit="s", low=0.001, high=1.0)
+    recover: bool = parameter(True, "Play what is whole of a damaged bag instead of refusing it")
+    loop: bool = parameter(False, "Start again at the end")
+    report: str = parameter("", "File for one JSON line per tick; empty for none")
+    hashes: bool = parameter(True, "Lock-step: hash the outputs of every tick into the report")
+
+
+@dataclass(frozen=True)
+class RecorderConfig(NodeConfig):
+    """Parameters of the recorder node."""
+
+    output: str = parameter("", "Bag to write: a folder, or one file ending in .mcap")
+    topics: str = parameter("", "Topics to record, comma separated; empty for all")
+    exclude: str = parameter("/rosout,/parameter_events,/clock", "Topics never recorded, comma separated")
+    compression: str = parameter("lz4", "Compression of the chunks", choices=("none", "lz4", "zstd"))
+    discovery_period: float = parameter(0.2, "Time between looks for new topics", unit="s", low=0.02, high=10.0)
+    flush_period: float = parameter(1.0, "What is older than this is on disk", unit="s", low=0.1, high=1.0)
+
+
+@dataclass(frozen=True)
+class MonitorConfig(NodeConfig):
+    """Parameters of the monitor node."""
+
+    stages: str = parameter("perception,prediction,planner", "Stages that must be alive, comma separated")
+    expected_rate: float = parameter(10.0, "Ticks per second of every stage", unit="1/s", low=0.1, high=1000.0)
+    late_after: float = parameter(
+        0.1, "A stage whose output is older than this behind its input is late", unit="s", low=0.001, high=60.0
+    )
+    stale_after: float = parameter(0.5, "A stage without output for so long is stale", unit="s", low=0.01, high=60.0)
+    dead_after: float = parameter(3.0, "A node without heartbeat for so long is dead", unit="s", low=0.5, high=60.0)
+    window: float = parameter(2.0, "Rates and latencies are taken over this time", unit="s", low=0.2, high=60.0)
+    status: bool = parameter(False, "Print one status line per second on standard output")
+
+
+CONFIGS: dict[str, type] = {
+    "perception": PerceptionNodeConfig,
+    "prediction": PredictionNodeConfig,
+    "planner": PlannerNodeConfig,
+    "replay": ReplayConfig,
+    "recorder": RecorderConfig,
+    "monitor": MonitorConfig,
+}

@@ -1,0 +1,222 @@
+"""The planner node: scene and futures in, one trajectory per scene out, always on time.
+
+Per scene: wait for the futures of the same stamp (at most `prediction_deadline`; without them agents keep their
+velocity), propose candidates, put the best to `/prediction/what_if` in one call (at most `what_if_deadline`), decide,
+publish. The call is asynchronous: waiting for a service inside a callback would block this thread, the only one, and
+with it the answer. A new scene ends the wait of the one before, which is decided with what is there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import partial
+
+from rclpy.task import Future
+
+from zoox_stack.core import topics
+from zoox_stack.core.agents import TrackedAgents, TrafficSignals
+from zoox_stack.core.classes import WhatIfStatus
+from zoox_stack.core.errors import InvalidInputError
+from zoox_stack.core.plans import Route
+from zoox_stack.core.predictions import PredictedAgents, WhatIfAnswer
+from zoox_stack.nodes.configs import LOCKSTEP_PATIENCE, PlannerNodeConfig
+from zoox_stack.nodes.signal_buffer import SignalBuffer
+from zoox_stack.planning.planner import Planner
+from zoox_stack.planning.proposal import Proposal
+from zoox_stack.road_network.network import RoadNetwork
+from zoox_stack.ros.conversions.agents import tracked_agents_from_message, traffic_signals_from_message
+from zoox_stack.ros.conversions.plans import plan_decision_to_message, route_from_message, trajectory_to_message
+from zoox_stack.ros.conversions.predictions import (
+    predicted_agents_from_message,
+    what_if_answer_from_message,
+    what_if_request_to_message,
+)
+from zoox_stack.ros.conversions.road_network import road_network_from_message
+from zoox_stack.ros.node import StackNode, Tick
+from zoox_stack.ros.run import run_node
+from zoox_stack.srv import WhatIf
+
+
+@dataclass(eq=False)
+class _Job:
+    """A scene being planned."""
+
+    scene: TrackedAgents
+    tick: Tick
+    proposal: Proposal | None = None
+    question: Future | None = None
+    decided: bool = False
+
+
+class PlannerNode(StackNode[PlannerNodeConfig]):
+    """See the module."""
+
+    def __init__(self) -> None:
+        super().__init__("planner", PlannerNodeConfig)
+        self.planner = Planner(self.config)
+        self._signals = SignalBuffer(self.config.reset_jump)
+        self._job: _Job | None = None
+        self._predicted: PredictedAgents | None = None
+        self._statuses: dict[str, int] = {}
+        self._without_predictions = 0
+        self._timer = self.one_shot(self._deadline)
+        self._trajectory = self.publisher(topics.TRAJECTORY)
+        self._decision = self.publisher(topics.DECISION)
+        # The order of subscriptions is the order in which messages that arrived together are handled.
+        self.subscribe(topics.ROAD_NETWORK, road_network_from_message, self._on_network)
+        self.subscribe(topics.ROUTE, route_from_message, self._on_route)
+        self.subscribe(topics.TRAFFIC_SIGNALS, traffic_signals_from_message, self._on_signals)
+        self._scenes = self.subscribe(
+            topics.TRACKED_AGENTS, tracked_agents_from_message, self._on_scene, newest_only=True
+        )
+        self._futures = self.subscribe(topics.PREDICTED_AGENTS, predicted_agents_from_message, self._on_predicted)
+        self._what_if = self.create_client(WhatIf, topics.WHAT_IF_SERVICE)
+
+    def ready(self) -> bool:
+        """Scenes and futures come, and questions will be answered."""
+        return (
+            self._scenes.get_publisher_count() > 0
+            and self._futures.get_publisher_count() > 0
+            and self._what_if.service_is_ready()
+        )
+
+    def diagnostic_values(self) -> dict[str, str]:
+        """How decisions came about."""
+        answers = ", ".join(f"{name} {count}" for name, count in sorted(self._statuses.items()))
+        return {"what_if": answers or "not asked", "without predictions": str(self._without_predictions)}
+
+    def reset(self) -> None:
+        """Forget the last plan and the scene being planned."""
+        self._drop_question()
+        self._job = None
+        self._timer.disarm()
+        self.planner.reset()
+
+    def _on_network(self, network: RoadNetwork, _received_ns: int) -> None:
+        self.planner.set_road_network(network)
+
+    def _on_route(self, route: Route, _received_ns: int) -> None:
+        self.planner.set_route(route)
+
+    def _on_signals(self, signals: TrafficSignals, _received_ns: int) -> None:
+        if not self._signals.add(signals):
+            self.drop_old(topics.TRAFFIC_SIGNALS.name)
+
+    def _on_scene(self, scene: TrackedAgents, received_ns: int) -> None:
+        last = self._job
+        if not self.in_order(scene.stamp_ns, topics.TRACKED_AGENTS.name):
+            return
+        if last is not None and last is self._job:  # not forgotten by a reset
+            self.guarded("overtaken scene", self._finish_now, last)
+        self._job = _Job(scene, self.begin(scene.stamp_ns, received_ns))
+        if self._predicted is not None and self._predicted.stamp_ns == scene.stamp_ns:
+            self._propose(self._job, self._predicted)
+        elif self.config.lockstep:
+            # Without anyone to predict there is nothing to wait for.
+            expected = self._futures.get_publisher_count() > 0
+            self._timer.arm(LOCKSTEP_PATIENCE if expected else self.config.prediction_deadline)
+        else:
+            self._timer.arm(self.config.prediction_deadline)
+
+    def _on_predicted(self, predicted: PredictedAgents, _received_ns: int) -> None:
+        self._predicted = predicted
+        job = self._job
+        if job is not None and job.proposal is None and job.scene.stamp_ns == predicted.stamp_ns:
+            self._propose(job, predicted)
+
+    def _deadline(self) -> None:
+        """The wait is over: go on with what is there."""
+        job = self._job
+        if job is None:
+            return
+        if job.proposal is None:
+            self._propose(job, None)
+        else:
+            self._finish_now(job)
+
+    def _finish_now(self, job: _Job) -> None:
+        """Decide with what is there, without asking."""
+        if job.proposal is None:
+            self._make_proposal(job, None)
+        self._drop_question()
+        self._decide(job, None, WhatIfStatus.TIMEOUT)
+
+    def _make_proposal(self, job: _Job, predicted: PredictedAgents | None) -> Proposal:
+        self._timer.disarm()
+        try:
+            job.proposal = self._proposal(job.scene, predicted, self._signals.at(job.scene.stamp_ns))
+        except Exception:
+            self._job = None  # no ego: nothing can be planned for this scene
+            raise
+        return job.proposal
+
+    def _propose(self, job: _Job, predicted: PredictedAgents | None) -> None:
+        request = self._make_proposal(job, predicted).request
+        if request is None:
+            self._decide(job, None, WhatIfStatus.NOT_ASKED)
+        elif not self._what_if.service_is_ready():
+            self._decide(job, None, WhatIfStatus.NO_SERVICE)
+        else:
+            patience = LOCKSTEP_PATIENCE if self.config.lockstep else self.config.what_if_deadline
+            job.question = self._what_if.call_async(what_if_request_to_message(replace(request, deadline=patience)))
+            job.question.add_done_callback(partial(self._on_answer, job))
+            self._timer.arm(patience)
+
+    def _proposal(
+        self, scene: TrackedAgents, predicted: PredictedAgents | None, signals: TrafficSignals | None
+    ) -> Proposal:
+        if predicted is not None:
+            try:
+                return self.planner.propose(scene, predicted, signals)
+            except InvalidInputError as error:
+                if scene.ego is None:
+                    raise
+                self.drop_bad(topics.PREDICTED_AGENTS.name, str(error))
+        self._without_predictions += 1
+        return self.planner.propose(scene, None, signals)
+
+    def _on_answer(self, job: _Job, future: Future) -> None:
+        self.guarded("what_if answer", self._take_answer, job, future)
+
+    def _take_answer(self, job: _Job, future: Future) -> None:
+        if job is not self._job or future is not job.question or future.cancelled():
+            return  # decided already
+        self._timer.disarm()
+        try:
+            answer = what_if_answer_from_message(future.result())
+        except InvalidInputError as error:
+            self.drop_bad("what_if answer", str(error))
+            self._decide(job, None, WhatIfStatus.INVALID)
+            return
+        try:
+            self._decide(job, answer, answer.status)
+        except Exception:
+            if not job.decided:  # an answer that passed the checks and still cannot be used
+                self._decide(job, None, WhatIfStatus.INVALID)
+            raise
+
+    def _decide(self, job: _Job, answer: WhatIfAnswer | None, status: WhatIfStatus) -> None:
+        assert job.proposal is not None
+        self._job = None
+        trajectory, decision = self.planner.decide(job.proposal, answer, status)
+        job.decided = True
+        self._decision.publish(plan_decision_to_message(decision))
+        self._trajectory.publish(trajectory_to_message(trajectory))
+        self.finish(job.tick)
+        name = decision.answer_status.name
+        self._statuses[name] = self._statuses.get(name, 0) + 1
+
+    def _drop_question(self) -> None:
+        if self._job is not None and self._job.question is not None:
+            self._what_if.remove_pending_request(self._job.question)
+            self._job.question.cancel()
+            self._job.question = None
+
+
+def main() -> int:
+    """Run the node."""
+    return run_node(PlannerNode)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,272 @@
+"""The replay node: plays a bag into the stack and measures it.
+
+It waits until every node it needs says on /diagnostics that it is ready, sends latched messages, then either plays in
+real time (``rate``) or in lock-step: odometry up to the sweep, the sweep, and only after its trajectory came the next.
+Messages are published as the bytes they were recorded as. It ends with the bag.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from enum import Enum, auto
+from pathlib import Path
+from typing import Any
+
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.duration import Duration
+from rclpy.publisher import Publisher
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.serialization import deserialize_message
+from rosgraph_msgs.msg import Clock
+
+from zoox_stack.core import topics
+from zoox_stack.core.timing import StageTick
+from zoox_stack.core.topics import QosClass, Topic
+from zoox_stack.nodes.configs import ReplayConfig
+from zoox_stack.nodes.replay_source import Item, ReplaySource
+from zoox_stack.nodes.tick_report import TickReport
+from zoox_stack.ros.conversions.basics import stamp_to_message
+from zoox_stack.ros.conversions.timing import stage_timing_from_message
+from zoox_stack.ros.message_hash import message_hash
+from zoox_stack.ros.message_types import message_class, peek_stamp
+from zoox_stack.ros.node import StackNode
+from zoox_stack.ros.qos import publisher_profile
+from zoox_stack.ros.run import run_node
+
+_OUTPUTS = (topics.TRACKED_AGENTS, topics.PREDICTED_AGENTS, topics.DECISION, topics.TRAJECTORY)
+_SETTLE = 1.0  # [s] at the end for the last trajectory and the last words of the stages
+_OTHERS = 1.0  # [s] lock-step: after the trajectory, for the other outputs of the tick
+_IDLE = 0.05  # [s] between looks while waiting for nodes
+_ACKNOWLEDGED = 5.0  # [s] longest wait until all subscribers have the map
+
+
+class _Phase(Enum):
+    WAITING = auto()
+    PLAYING = auto()
+    SETTLING = auto()
+
+
+class ReplayNode(StackNode[ReplayConfig]):
+    """See the module."""
+
+    def __init__(self) -> None:
+        super().__init__("replay", ReplayConfig)
+        config = self.config
+        self.source = ReplaySource(config)
+        for problem in self.source.problems:
+            self.get_logger().warning(f"{config.bag}: {problem}")
+        self.report = TickReport(Path(config.report).expanduser() if config.report else None)
+        self._lockstep = config.lockstep
+        self._hashing = config.lockstep and config.hashes and bool(config.report)
+        self._phase = _Phase.WAITING
+        self._asked = {name.strip() for name in config.wait_for.split(",") if name.strip()}
+        self._heard: dict[str, bool] = {}
+        self._started = time.monotonic()
+        self._time = self.publisher(topics.CLOCK)
+        self._publishers: dict[str, Publisher] = {name: self._publisher_of(name) for name in self.source.topics}
+        self.create_subscription(
+            DiagnosticArray, topics.DIAGNOSTICS.name, self._on_diagnostics, publisher_profile(QosClass.RELIABLE)
+        )
+        self.subscribe(topics.TIMING, stage_timing_from_message, self._on_timing, depth=200)
+        for topic in _OUTPUTS if self._hashing else (topics.TRAJECTORY,):
+            self._listen(topic)
+        self._items: Iterator[Item] = iter(())
+        self._groups: Iterator[tuple[list[Item], Item]] = iter(())
+        self._next: Item | None = None
+        self._base_wall = 0.0
+        self._base_bag = 0
+        self._next_clock = 0.0
+        self._open_tick: Item | None = None
+        self._sent_at = 0.0
+        self._answered_at: float | None = None
+        self._settle_until = 0.0
+        self._lost = 0
+
+    def diagnostic_values(self) -> dict[str, str]:
+        """Progress."""
+        return {
+            "phase": self._phase.name.lower(),
+            "sent": str(self.report.sent),
+            "answered": str(self.report.answered),
+            "skipped": str(self.source.skipped),
+        }
+
+    def close(self) -> None:
+        """Write the report of what was played."""
+        self.report.close()
+        self.source.close()
+
+    # --- inputs -----------------------------------------------------------------------------------------------------
+
+    def _publisher_of(self, name: str) -> Publisher:
+        topic = self.source.topics[name]
+        if name in topics.TOPICS:
+            profile = publisher_profile(topics.TOPICS[name].qos)
+        else:
+            durable = DurabilityPolicy.TRANSIENT_LOCAL if topic.latched else DurabilityPolicy.VOLATILE
+            profile = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE, durability=durable)
+        return self.create_publisher(message_class(topic.type_name), name, profile)
+
+    def _listen(self, topic: Topic) -> None:
+        kind = message_class(topic.type_name)
+
+        def callback(data: bytes, info: dict[str, Any]) -> None:
+            self.guarded(topic.name, self._on_output, topic, kind, data, info["received_timestamp"] or time.time_ns())
+
+        self.create_subscription(kind, topic.name, callback, publisher_profile(topic.qos), raw=True)
+
+    def _on_output(self, topic: Topic, kind: Any, data: bytes, received_ns: int) -> None:
+        stamp_ns = peek_stamp(data)
+        if topic is topics.TRAJECTORY:
+            self.report.trajectory(stamp_ns, received_ns)
+            if self._open_tick is not None and stamp_ns == self._open_tick.stamp_ns and self._answered_at is None:
+                self._answered_at = time.monotonic()
+        record = self.report.get(stamp_ns)
+        if self._hashing and record is not None:
+            record.hashes[topic.name] = message_hash(deserialize_message(data, kind))
+
+    def _on_timing(self, tick: StageTick, _received_ns: int) -> None:
+        self.report.timing(tick)
+
+    def _on_diagnostics(self, message: DiagnosticArray) -> None:
+        for status in message.status:
+            for value in status.values:
+                if value.key == "ready" and status.name != self.stage:
+                    self._heard[status.name] = value.value == "true"
+
+    # --- the work ---------------------------------------------------------------------------------------------------
+
+    def work(self) -> float | None:
+        """What is due now; the time until more is [s]."""
+        if self._phase is _Phase.WAITING:
+            return self._wait_for_stack()
+        if self._phase is _Phase.SETTLING:
+            return self._settle()
+        return self._step() if self._lockstep else self._play()
+
+    def _wait_for_stack(self) -> float:
+        missing = sorted(name for name in self._asked | set(self._heard) if not self._heard.get(name, False))
+        unmatched = sorted(
+            name
+            for name, publisher in self._publishers.items()
+            if publisher.get_subscription_count() < self.count_subscribers(name)
+        )
+        if not missing and not unmatched and self._publishers[self.source.tick_topic].get_subscription_count():
+            self._begin()
+            return 0.0
+        if time.monotonic() - self._started > self.config.ready_timeout:
+            missing = missing or unmatched or [f"nobody subscribes to {self.source.tick_topic}"]
+            self.get_logger().error(f"not ready after {self.config.ready_timeout:g} s: {', '.join(missing)}")
+            self.exit_code, self.done = 1, True
+        return _IDLE
+
+    def _begin(self) -> None:
+        for item in self.source.first_latched():
+            self._send(item)
+            self._publishers[item.topic].wait_for_all_acked(Duration(seconds=_ACKNOWLEDGED))
+        self._phase = _Phase.PLAYING
+        if self._lockstep:
+            self._groups = self.source.lockstep_groups()
+        else:
+            self._items = self.source.items()
+            self._next = next(self._items, None)
+            self._base_bag = self.source.start_ns
+            self._base_wall = time.monotonic()
+        mode = "in lock-step" if self._lockstep else f"at rate {self.config.rate:g}"
+        self.get_logger().info(f"playing {self.config.bag} {mode}, ticks from {self.source.tick_topic}")
+
+    def _play(self) -> float:
+        """Real time: send what is due."""
+        rate = self.config.rate
+        now = time.monotonic()
+        while self._next is not None:
+            due = self._base_wall + (self._next.log_ns - self._base_bag) * 1e-9 / rate
+            if due > now:
+                break
+            if self._next.stamp_ns is not None:
+                self._tell_time(self._next.log_ns)
+            self._send(self._next)
+            self._next = next(self._items, None)
+            now = time.monotonic()
+        if self._next is None:
+            return self._end()
+        if now >= self._next_clock:
+            self._tell_time(self._base_bag + int((now - self._base_wall) * rate * 1e9))
+            self._next_clock = now + self.config.clock_period
+        due = self._base_wall + (self._next.log_ns - self._base_bag) * 1e-9 / rate
+        return max(0.0, min(due, self._next_clock) - now)
+
+    def _step(self) -> float:
+        """Lock-step: send the next tick once the last is answered."""
+        now = time.monotonic()
+        if self._open_tick is not None:
+            if not self._is_answered(now):
+                return min(_IDLE, self.config.tick_timeout)
+            self._open_tick = None
+        group = next(self._groups, None)
+        if group is None:
+            return self._end()
+        before, tick = group
+        # What is sent first is also received first: one sender puts it into the receiver's queue, and the scene that
+        # later stages wait for is made from the sweep, which comes last.
+        for item in before:
+            self._send(item)
+        self._tell_time(tick.stamp_ns or tick.log_ns)
+        self._open_tick, self._sent_at, self._answered_at = tick, time.monotonic(), None
+        self._send(tick)
+        return _IDLE
+
+    def _is_answered(self, now: float) -> bool:
+        """The open tick needs no more waiting."""
+        assert self._open_tick is not None
+        assert self._open_tick.stamp_ns is not None
+        if self._answered_at is None:
+            if now - self._sent_at < self.config.tick_timeout:
+                return False
+            self._lost += 1
+            self.get_logger().warning(f"no trajectory for {self._open_tick.stamp_ns} ns")
+            return True
+        if not self._hashing or now - self._answered_at > _OTHERS:
+            return True
+        record = self.report.get(self._open_tick.stamp_ns)
+        return record is None or len(record.hashes) == len(_OUTPUTS)
+
+    def _end(self) -> float:
+        if self.config.loop:
+            self._begin()
+            return 0.0
+        self._phase = _Phase.SETTLING
+        self._settle_until = time.monotonic() + _SETTLE
+        return 0.0
+
+    def _settle(self) -> float:
+        if time.monotonic() < self._settle_until:
+            return _IDLE
+        told = f"{self.report.answered} of {self.report.sent} ticks answered"
+        if self.source.skipped:
+            told += f", {self.source.skipped} left out (no odometry for them)"
+        if self.source.bad:
+            told += f", {self.source.bad} unreadable messages"
+        self.get_logger().info(told)
+        self.done = True
+        return 0.0
+
+    # --- sending ----------------------------------------------------------------------------------------------------
+
+    def _send(self, item: Item) -> None:
+        if item.stamp_ns is not None:
+            self.report.begin(item.stamp_ns, time.time_ns())
+        self._publishers[item.topic].publish(item.data)
+
+    def _tell_time(self, time_ns: int) -> None:
+        self._time.publish(Clock(clock=stamp_to_message(time_ns)))
+
+
+def main() -> int:
+    """Run the node."""
+    return run_node(ReplayNode)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
