@@ -6,11 +6,14 @@ the two.
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
+from rosbags.interfaces import Nodetype
 from rosbags.serde import SerdeError
 
 from zoox_stack.core.agents import DetectedAgents, EgoState, TrackedAgents, TrafficSignals
@@ -112,11 +115,38 @@ def decode_message(type_name: str, data: bytes) -> Any:
     """
     if not knows(type_name):
         raise InvalidInputError("message type", "a ROS 2 Jazzy or zoox_stack message type", type_name)
+    expected = "a serialized message of this type"
+    if len(data) < 4 or data[0] != 0 or data[1] > 1:
+        raise InvalidInputError(type_name, expected, f"no CDR header in {len(data)} bytes")
+    definition = typestore().get_msgdef(type_name)
+    read = definition.deserialize_cdr_le if data[1] else definition.deserialize_cdr_be
     try:
-        return typestore().deserialize_cdr(data, type_name)
-    except (SerdeError, ValueError, IndexError, AssertionError, MemoryError) as error:
+        # Not `deserialize_cdr` of the store: it refuses what Fast DDS leaves behind the end (see `_slack`).
+        message, end = read(memoryview(data)[4:], 0, definition.cls, typestore())
+    except (SerdeError, struct.error, ValueError, IndexError, AssertionError, MemoryError) as error:
         found = f"{len(data)} bytes that are not ({error})"
-        raise InvalidInputError(type_name, "a serialized message of this type", found) from error
+        raise InvalidInputError(type_name, expected, found) from error
+    if len(data) - 4 - end > _slack(type_name):
+        raise InvalidInputError(type_name, expected, f"{len(data) - 4 - end} bytes too many")
+    return message
+
+
+@cache
+def _slack(type_name: str) -> int:
+    """Bytes that may follow a message of this type.
+
+    Fast DDS rounds the end up to 4 bytes, and for every *empty* sequence it counts the alignment of its elements
+    without writing it, so that as many bytes are left over at the end.
+    """
+    pending, seen, sequences = [type_name], {type_name}, 0
+    while pending:
+        for _, (kind, detail) in typestore().fielddefs[pending.pop()][1]:
+            sequences += kind == Nodetype.SEQUENCE
+            inner = detail[0] if kind in (Nodetype.SEQUENCE, Nodetype.ARRAY) else (kind, detail)
+            if inner[0] == Nodetype.NAME and inner[1] not in seen:
+                seen.add(inner[1])
+                pending.append(inner[1])
+    return 3 + 8 * sequences
 
 
 def stamp_of(type_name: str, data: bytes) -> int | None:

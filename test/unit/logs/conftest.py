@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from rosbags.rosbag2 import CompressionMode, StoragePlugin
 from rosbags.rosbag2 import CompressionFormat as Compression
+from rosbags.rosbag2 import CompressionMode, StoragePlugin
 from rosbags.rosbag2 import Writer as StockWriter
 
 from zoox_stack.core.agents import EgoState

@@ -73,7 +73,9 @@ def test_topics_and_times_are_filtered(any_bag: Path, messages: list[BagMessage]
         assert list(reader.messages([], first, last)) == []
 
 
-def test_messages_written_out_of_order_come_in_order(tmp_path: Path, make_bag: MakeBag, messages: list[BagMessage]) -> None:
+def test_messages_written_out_of_order_come_in_order(
+    tmp_path: Path, make_bag: MakeBag, messages: list[BagMessage]
+) -> None:
     shuffled = messages.copy()
     random.Random(3).shuffle(shuffled)
     assert read(make_bag(tmp_path / "bag", shuffled)) == messages

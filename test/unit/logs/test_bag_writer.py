@@ -71,7 +71,9 @@ def test_schemas_of_all_our_topics_parse_and_have_the_hash_of_the_type(tmp_path:
 
 
 def test_a_name_ending_in_mcap_makes_one_file(tmp_path: Path, make_bag: Callable[..., Path]) -> None:
-    path = make_bag(tmp_path / "new" / "one.mcap", [BagMessage("/c", "rosgraph_msgs/msg/Clock", 5, b"\0\1\0\0" + b"1" * 8)])
+    path = make_bag(
+        tmp_path / "new" / "one.mcap", [BagMessage("/c", "rosgraph_msgs/msg/Clock", 5, b"\0\1\0\0" + b"1" * 8)]
+    )
     assert [p.name for p in path.parent.iterdir()] == ["one.mcap"]
 
 
