@@ -114,7 +114,8 @@ def sample(kind: str, n: int) -> Any:
         "PredictedAgents": lambda: PredictedAgents(
             STAMP, np.arange(n), np.full((n, 2), 0.5, f32), rng.normal(size=2),
             rng.normal(size=(n, 2, 3, 2)).astype(f32), rng.normal(size=(n, 2, 3)).astype(f32),
-            rng.normal(size=(n, 2, 3, 3)).astype(f32), 0.1, PredictionSource.CONSTANT_VELOCITY, "net", "CPUExecutionProvider", 0.05,
+            rng.normal(size=(n, 2, 3, 3)).astype(f32), 0.1,
+            PredictionSource.CONSTANT_VELOCITY, "net", "CPUExecutionProvider", 0.05,
         ),
         "StageTick": lambda: StageTick("planner", 7, STAMP, STAMP + 1, STAMP + 2, 0.25, 1, 2),
     }  # fmt: skip

@@ -63,7 +63,7 @@ def sample_values(seed: int, n: int) -> list[Any]:
     signals = TrafficSignals(
         STAMP, rng.integers(0, 2**60, n), rng.integers(0, 7, n).astype(np.uint8), rng.random(n).astype(np.float32)
     )
-    plan = EgoPlan(3, "yield to 17 – ü", 0.1, *rng.normal(size=(6, n + 1)))
+    plan = EgoPlan(3, "yield to 17 ü", 0.1, *rng.normal(size=(6, n + 1)))
     predicted = PredictedAgents(
         STAMP, np.arange(n), rng.dirichlet(np.ones(3), n).astype(np.float32).reshape(n, 3), rng.normal(size=2) * 1e6,
         rng.normal(size=(n, 3, 4, 2)).astype(np.float32), rng.normal(size=(n, 3, 4)).astype(np.float32),
@@ -71,10 +71,12 @@ def sample_values(seed: int, n: int) -> list[Any]:
     )  # fmt: skip
     f32 = np.float32
     decision = PlanDecision(
-        STAMP, PredictionSource.MODEL, WhatIfStatus.TIMEOUT, True, n, "because", tuple(f"plan {i}" for i in range(n + 1)),
-        rng.normal(size=2), 0.1, rng.normal(size=(n + 1, 5, 2)).astype(f32), rng.normal(size=(n + 1, 5)).astype(f32),
+        STAMP, PredictionSource.MODEL, WhatIfStatus.TIMEOUT, True, n, "because",
+        tuple(f"plan {i}" for i in range(n + 1)), rng.normal(size=2), 0.1,
+        rng.normal(size=(n + 1, 5, 2)).astype(f32), rng.normal(size=(n + 1, 5)).astype(f32),
         rng.integers(0, 6, n + 1).astype(np.uint8), ("comfort", "progress"), rng.random((n + 1, 2)).astype(f32),
-        rng.random(n + 1).astype(f32), np.arange(n, dtype=np.uint32), np.full(n, np.nan, f32), rng.random(n).astype(f32),
+        rng.random(n + 1).astype(f32), np.arange(n, dtype=np.uint32), np.full(n, np.nan, f32),
+        rng.random(n).astype(f32),
     )  # fmt: skip
     tick = StageTick("planner", 2**40, STAMP, STAMP + 5, STAMP + 9, 0.025, 3, 4)
     odometry = EgoState(STAMP, 1.0, 2.0, 3.0, yaw=0.5, speed=7.0, lateral_velocity=0.25, yaw_rate=-0.5)
@@ -134,7 +136,7 @@ def test_header_stamp_without_decoding() -> None:
 
 def test_an_ego_of_another_time_does_not_fit_into_the_message() -> None:
     scene = TrackedAgents.empty(STAMP, EgoState(STAMP + 1, 0.0, 0.0))
-    with pytest.raises(InvalidInputError, match="ego.stamp_ns"):
+    with pytest.raises(InvalidInputError, match=r"ego\.stamp_ns"):
         encode(scene)
 
 

@@ -74,7 +74,7 @@ def write_av2_log(
                     "x": points[:, 0],
                     "y": points[:, 1],
                     "z": points[:, 2],
-                    "intensity": np.array([0, 9, 99, 255], np.uint8),
+                    "intensity": intensity,
                 },
             )
         write_feather(
