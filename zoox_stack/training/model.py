@@ -218,6 +218,8 @@ class InteractionDecoder(nn.Module):
         self.register_buffer("spread", spread_matrix(), persistent=False)
         self.mode = nn.Parameter(torch.randn(MODES, WIDTH) * 0.3)
         self.future = mlp(WIDTH, 2 * WIDTH, 5 * KNOTS)
+        nn.init.normal_(self.future[-1].weight, std=0.02)  # training starts near constant velocity
+        nn.init.zeros_(self.future[-1].bias)
         self.score = mlp(WIDTH, 64, 1)
         self.cell_start = nn.Linear(WIDTH, REACTION_HIDDEN)
         self.cell = GatedCell(10, REACTION_HIDDEN)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import time
 from concurrent.futures import ProcessPoolExecutor
@@ -93,6 +94,13 @@ def run_epoch(
     return {k: v / count for k, v in parts.items()} | measures(sums)
 
 
+def rate_share(progress: float) -> float:
+    """Share of the highest learning rate: rises over the first tenth, then falls as a cosine to one hundredth."""
+    if progress < 0.1:
+        return 0.05 + 0.95 * progress / 0.1
+    return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min((progress - 0.1) / 0.9, 1.0)))
+
+
 def draw_curves(log: list[dict[str, Any]], path: Path) -> None:
     """Learning curves as a picture."""
     import matplotlib as mpl
@@ -125,7 +133,7 @@ def draw_curves(log: list[dict[str, Any]], path: Path) -> None:
 def train(args: argparse.Namespace) -> dict[str, Any]:
     """Train as the command line says; returns the last log entry."""
     torch.manual_seed(args.seed)
-    torch.set_num_threads(args.jobs)
+    torch.set_num_threads(args.threads)
     device = torch.device(args.device)
     out = Path(args.out)
     out.mkdir(parents=True, exist_ok=True)
@@ -135,7 +143,7 @@ def train(args: argparse.Namespace) -> dict[str, Any]:
     parameters = [*encoder.parameters(), *decoder.parameters()]
     optimiser = torch.optim.AdamW(parameters, lr=args.rate, weight_decay=1e-2)
     steps = args.epochs * len(list(batches(train_set, args.batch, None)))
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, args.rate, total_steps=steps, pct_start=0.1)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: rate_share(step / max(steps, 1)))
     log: list[dict[str, Any]] = []
     checkpoint = out / "checkpoint.pt"
     if args.resume and checkpoint.exists():
@@ -191,7 +199,8 @@ def main() -> int:
     parser.add_argument("--batch", type=int, default=8, help="scenes per step")
     parser.add_argument("--rate", type=float, default=1.5e-3, help="highest learning rate")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes and threads")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes that prepare samples")
+    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="threads of PyTorch")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--shards", type=int, default=None, help="use only the first shards")
     parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out")

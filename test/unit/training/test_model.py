@@ -1,0 +1,90 @@
+"""The network's building blocks."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="training needs the train extra (torch)")
+
+from zoox_stack.core.predictions import MODES, STEP, STEPS  # noqa: E402
+from zoox_stack.prediction.features import KNOT_STEPS, KNOTS  # noqa: E402
+from zoox_stack.training.model import (  # noqa: E402
+    REACTION_RANGE,
+    WIDTH,
+    InteractionDecoder,
+    covariance,
+    integration_matrix,
+    relative_poses,
+    spread_matrix,
+)
+
+
+def test_integration_of_a_linear_change_of_velocity_is_exact() -> None:
+    knots = np.arange(1, KNOTS + 1) * KNOT_STEPS * STEP
+    time = np.arange(1, STEPS + 1) * STEP
+    moved = integration_matrix().numpy() @ (1.5 * knots)
+    np.testing.assert_allclose(moved, 0.75 * time**2, rtol=1e-5)
+
+
+def test_integration_never_looks_ahead() -> None:
+    matrix = integration_matrix().numpy()
+    for step in range(STEPS):
+        last_knot = -(-(step + 1) // KNOT_STEPS)  # first knot at or after this step
+        assert (matrix[step, last_knot:] == 0).all()
+
+
+def test_spread_interpolates_and_sums_to_one() -> None:
+    matrix = spread_matrix().numpy()
+    np.testing.assert_allclose(matrix.sum(axis=1), 1.0, rtol=1e-6)
+    assert matrix[KNOT_STEPS - 1, 0] == pytest.approx(1.0)
+    assert matrix[-1, -1] == pytest.approx(1.0)
+
+
+def test_covariances_are_positive_definite_whatever_the_network_says() -> None:
+    raw = torch.randn(1000, 3, generator=torch.Generator().manual_seed(0)) * 20
+    xx, xy, yy = covariance(raw).unbind(-1)
+    assert bool((xx * yy - xy * xy > 0).all())
+
+
+def test_relative_pose_of_a_neighbour_to_the_left() -> None:
+    me = torch.tensor([[[10.0, 5.0, 0.0, 1.0]]])  # facing +y
+    other = torch.tensor([[[8.0, 5.0, 0.0, 1.0]]])  # 2 m to the left, same heading
+    x, y, cos, sin, distance, _ = relative_poses(me, other)[0, 0, 0].tolist()
+    assert (x * 20, y * 20) == pytest.approx((0.0, 2.0), abs=1e-5)
+    assert (cos, sin) == pytest.approx((1.0, 0.0), abs=1e-6)
+    assert distance * 20 == pytest.approx(2.0, abs=1e-3)
+
+
+def decode(plans: torch.Tensor, pose: torch.Tensor) -> torch.Tensor:
+    torch.manual_seed(3)
+    decoder = InteractionDecoder().eval()
+    torch.nn.init.normal_(decoder.reaction.weight, std=1.0)
+    n = pose.shape[1]
+    with torch.no_grad():
+        positions, _, probabilities = decoder(torch.randn(1, n, WIDTH), pose, torch.randn(1, n, 2), plans)
+    np.testing.assert_allclose(probabilities.sum(-1).numpy(), 1.0, rtol=1e-5)
+    assert positions.shape == (1, 1 + plans.shape[1], n, MODES, STEPS, 2)
+    return positions[0]
+
+
+def random_plans(count: int, seed: int) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(1, count, KNOTS, 6, generator=generator) * 5
+
+
+def test_the_future_of_a_plan_cannot_reach_back() -> None:
+    plans = random_plans(1, 0).repeat(1, 2, 1, 1)
+    diverge = 6
+    plans[0, 1, diverge:] += 7.0
+    positions = decode(plans, torch.tensor([[[5.0, 2.0, 1.0, 0.0]]]))
+    until = diverge * KNOT_STEPS
+    assert torch.equal(positions[1, ..., :until, :], positions[2, ..., :until, :])
+    assert not torch.equal(positions[1], positions[2])
+
+
+def test_no_reaction_beyond_the_range() -> None:
+    pose = torch.tensor([[[0.0, 5 * REACTION_RANGE, 1.0, 0.0], [4.0, 3.0, 1.0, 0.0]]])
+    positions = decode(random_plans(3, 1), pose)
+    assert torch.equal(positions[1:, 0], positions[:1, 0].expand(3, -1, -1, -1))
+    assert not torch.equal(positions[1, 1], positions[0, 1])
