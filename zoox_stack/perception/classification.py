@@ -39,12 +39,8 @@ class SizeRange:
 
 SIZE_RANGES: dict[AgentClass, SizeRange] = {
     AgentClass.CAR: SizeRange((3.4, 5.2, 0.6, 0.3), (1.4, 2.1, 0.3, 0.2), (1.3, 2.0, 0.15, 0.15), (4.4, 1.8, 1.6), 1.0),
-    AgentClass.TRUCK: SizeRange(
-        (5.5, 9.5, 0.8, 1.5), (2.0, 2.7, 0.3, 0.2), (2.1, 3.8, 0.2, 0.3), (6.5, 2.3, 2.8), 0.5
-    ),
-    AgentClass.BUS: SizeRange(
-        (9.5, 18.5, 1.5, 0.5), (2.4, 2.9, 0.3, 0.2), (2.8, 3.5, 0.2, 0.2), (11.0, 2.6, 3.1), 0.5
-    ),
+    AgentClass.TRUCK: SizeRange((5.5, 9.5, 0.8, 1.5), (2.0, 2.7, 0.3, 0.2), (2.1, 3.8, 0.2, 0.3), (6.5, 2.3, 2.8), 0.5),
+    AgentClass.BUS: SizeRange((9.5, 18.5, 1.5, 0.5), (2.4, 2.9, 0.3, 0.2), (2.8, 3.5, 0.2, 0.2), (11.0, 2.6, 3.1), 0.5),
     AgentClass.TRAILER: SizeRange(
         (4.0, 14.0, 0.6, 1.0), (1.9, 2.7, 0.3, 0.2), (1.0, 3.9, 0.2, 0.3), (4.0, 2.0, 1.5), 0.02
     ),
@@ -119,7 +115,8 @@ def complete_boxes(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """Complete boxes seen in part to the size of their class, away from the sensor.
 
-    A vehicle whose longer visible side is as short as a front or rear counts as seen end-on: it is turned by 90 degrees.
+    A vehicle whose longer visible side is as short as a front or rear
+    counts as seen end-on and is turned by 90 degrees.
 
     Args:
         boxes: C boxes as seen.

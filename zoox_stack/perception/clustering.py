@@ -57,9 +57,7 @@ class Clusters:
         compact[number] = np.arange(len(number))
         chosen = chosen[compact[labels[chosen]] >= 0]
         rows = compact[labels[chosen]]
-        # numpy sorts 16-bit integers by radix, many times faster than wider ones.
-        key = rows.astype(np.uint16) if len(number) < 65536 else rows
-        order = chosen[np.argsort(key, kind="stable")]
+        order = chosen[_stable_order(rows, len(number))]
         return cls(order, np.concatenate([[0], np.cumsum(counts[number])]).astype(np.int64))
 
 
@@ -111,6 +109,11 @@ def cluster_grid(
     return Clusters.from_labels(of_point - 1, min_points)
 
 
+def _stable_order(values: NDArray[np.int32], limit: int) -> NDArray[np.intp]:
+    """Stable sorting order of integers in 0..`limit`; numpy sorts 16-bit ones by radix, many times faster."""
+    return np.argsort(values.astype(np.uint16) if limit < 65536 else values, kind="stable")
+
+
 def _diagonals(occupied: NDArray[np.uint8], labels: NDArray[np.int32], number: int) -> NDArray[np.float64]:
     """Diagonal in cells of the bounding rectangle of each label's occupied cells, shape ``[number]``; 0 for label 0.
 
@@ -121,8 +124,10 @@ def _diagonals(occupied: NDArray[np.uint8], labels: NDArray[np.int32], number: i
     diagonal = np.zeros(number)
     if len(cells) == 0:
         return diagonal
-    order = np.argsort(of_cell, kind="stable")
-    present, starts = np.unique(of_cell[order], return_index=True)
+    order = _stable_order(of_cell, number)
+    of_cell = of_cell[order]
+    starts = np.flatnonzero(np.concatenate([[True], of_cell[1:] != of_cell[:-1]]))
+    present = of_cell[starts]
     for along in np.divmod(cells[order], len(occupied)):
         diagonal[present] += (np.maximum.reduceat(along, starts) - np.minimum.reduceat(along, starts) + 1.0) ** 2
     return np.sqrt(diagonal)

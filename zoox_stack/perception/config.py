@@ -15,6 +15,9 @@ class PerceptionConfig:
     sensor_x: float = parameter(1.0, "Position of the LiDAR ahead of base_link", unit="m", low=-20.0, high=20.0)
     sensor_y: float = parameter(0.0, "Position of the LiDAR left of base_link", unit="m", low=-5.0, high=5.0)
     reach: float = parameter(75.0, "Points farther from the LiDAR are not used", unit="m", low=5.0, high=200.0)
+    thin_range: float = parameter(
+        10.0, "Nearer obstacle points are dense: every second one is used", unit="m", low=0.0, high=200.0
+    )
     ego_margin: float = parameter(
         0.3, "Points this close around the ego's box are its own", unit="m", low=0.0, high=2.0
     )

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoox_stack.core.agents import DetectedAgents, EgoState
-from zoox_stack.core.classes import AgentClass
+from zoox_stack.core.classes import VEHICLE_CLASSES, AgentClass
 from zoox_stack.core.errors import InvalidInputError
 from zoox_stack.core.frames import Frame
-from zoox_stack.core.geometry import to_outer
+from zoox_stack.core.geometry import rotation_matrix, to_outer
 from zoox_stack.core.sensors import PointCloud
 from zoox_stack.perception.box_fit import Boxes, fit_boxes
 from zoox_stack.perception.classification import classify, complete_boxes
@@ -101,12 +101,14 @@ class Detector:
     def _obstacles(
         self, xyz: NDArray[np.float32], height: NDArray[np.float32], ego: EgoState | None
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Points above ground, within reach and not on the ego itself."""
+        """Points above ground, within reach and not on the ego itself; close by every second one."""
         c = self.config
         body = ego or EgoState(0, 0.0, 0.0)
         x, y = xyz[:, 0], xyz[:, 1]
         kept = (height > c.obstacle_height) & (height < c.max_height)
-        kept &= (x - np.float32(c.sensor_x)) ** 2 + (y - np.float32(c.sensor_y)) ** 2 < c.reach**2
+        squared = (x - np.float32(c.sensor_x)) ** 2 + (y - np.float32(c.sensor_y)) ** 2
+        kept &= squared < c.reach**2
+        kept[::2] &= squared[::2] > c.thin_range**2
         kept &= (np.abs(x - np.float32(body.rear_axle_to_centre)) > body.length / 2 + c.ego_margin) | (
             np.abs(y) > body.width / 2 + c.ego_margin
         )
@@ -135,6 +137,7 @@ class Detector:
         known = 1 - probabilities[:, AgentClass.UNKNOWN]
         score = (0.2 + 0.8 * known) * boxes.counts / (boxes.counts + 3.0)
         kept = (boxes.length < c.max_length) & (boxes.width < c.max_width)
+        kept &= (known > 0.5) | ~_inside_vehicle(position[:, :2], yaw, size[:, :2], probabilities)
         if ego is not None and road_network is not None and len(boxes):
             here = np.array([ego.x, ego.y])
             off_road = self._tile.distance(road_network, here, to_outer(position[:, :2], here, ego.yaw))
@@ -152,3 +155,14 @@ class Detector:
             yaw=yaw[rows],
             size=size[rows].astype(np.float32),
         )
+
+
+def _inside_vehicle(
+    xy: NDArray[np.float64], yaw: NDArray[np.float64], size: NDArray[np.float64], probabilities: NDArray[np.float64]
+) -> NDArray[np.bool_]:
+    """Which box centres ``[C, 2]`` lie in the box of another, a vehicle: mostly roofs and things behind windows."""
+    vehicles = np.flatnonzero(np.isin(probabilities.argmax(axis=1), VEHICLE_CLASSES))
+    local = np.einsum("vij,nvi->nvj", rotation_matrix(yaw[vehicles]), xy[:, None] - xy[vehicles])
+    inside = (np.abs(local) < size[vehicles] / 2).all(axis=2)
+    inside[vehicles, np.arange(len(vehicles))] = False
+    return np.asarray(inside.any(axis=1))

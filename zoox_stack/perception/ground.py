@@ -158,7 +158,7 @@ def _low_points(
     edges: NDArray[np.float32],
     sectors: int,
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Radius and height of the lowest point per cell (of many, the second lowest), ``[rings, sectors]``; NaN if empty."""
+    """Radius and height of the lowest point per cell (the second lowest of many), ``[rings, sectors]``; NaN: empty."""
     rings = len(edges) - 1
     height = np.clip((z - np.float32(_LOWEST)) * np.float32(1 / _HEIGHT_STEP), 0, (1 << _HEIGHT_BITS) - 1)
     packed = (cell << np.uint32(_HEIGHT_BITS + _RADIUS_BITS)) | (height.astype(np.uint32) << np.uint32(_RADIUS_BITS))
@@ -194,24 +194,26 @@ def _follow(
     low_r, low_z = np.where(known, low_r, middle[:, None]), np.where(known, low_z, np.float32(1e4))
     apart = np.abs(np.arange(sectors)[:, None] - np.arange(sectors))
     around = (np.minimum(apart, sectors - apart) <= _SMOOTHING_SECTORS).astype(np.float32)
-    limit, change, step = (np.float32(v) for v in (grid.max_slope, grid.slope_change, grid.step_height))
+    limit, change, step = grid.max_slope, grid.slope_change, grid.step_height
     found = np.empty((2, sectors), np.float32)
     for i in range(rings):
-        run = np.maximum(low_r[i] - r, np.float32(0.3))
+        run = np.maximum(low_r[i] - r, 0.3)
         rise = low_z[i] - z
-        fits = np.abs(rise - slope * run) < step + change * np.minimum(run, np.float32(10))
-        is_ground = fits & (np.abs(rise) < step + limit * run)
+        fits = np.abs(rise - slope * run) < step + change * np.minimum(run, 10)
+        fits &= np.abs(rise) < step + limit * run
         # Sectors without ground lean towards what their neighbours found; carried on, slopes fade out.
-        carried = z + slope * (middle[i] - r)
-        found[0] = is_ground
-        found[1] = low_z[i] * is_ground
+        carried = slope * (middle[i] - r)
+        carried += z
+        found[0] = fits
+        found[1] = low_z[i] * fits
         number, total = found @ around
-        gap = total / np.maximum(number, np.float32(1)) - carried
-        gap *= (number > 0) & (np.abs(gap) < step + limit * 4)
-        gain = np.minimum(run * np.float32(0.25), np.float32(0.6))
-        seen = np.minimum(np.maximum(rise / run, -limit), limit)
-        slope = np.where(is_ground, slope + gain * (seen - slope), np.float32(0.9) * slope)
-        z = np.where(is_ground, low_z[i], carried + np.float32(0.5) * gap)
-        r = np.where(is_ground, low_r[i], middle[i])
+        gap = total / np.maximum(number, 1) - carried
+        gap *= (number > 0) & (np.abs(gap) < step + 4 * limit)
+        seen = np.clip(rise / run, -limit, limit)
+        seen -= slope
+        seen *= np.minimum(run * 0.25, 0.6)
+        slope = np.where(fits, slope + seen, slope * 0.9)
+        z = np.where(fits, low_z[i], carried + 0.5 * gap)
+        r = np.where(fits, low_r[i], middle[i])
         nodes_r[i], nodes_z[i], slopes[i] = r, z, slope
     return nodes_r, nodes_z, slopes

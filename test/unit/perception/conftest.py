@@ -19,7 +19,8 @@ def _rays(beams: int, azimuths: int) -> NDArray[np.float64]:
     elevation = np.deg2rad(np.linspace(-25, 10, beams))[:, None]
     azimuth = np.linspace(-np.pi, np.pi, azimuths, endpoint=False)[None]
     return np.stack(
-        [np.cos(elevation) * np.cos(azimuth), np.cos(elevation) * np.sin(azimuth), np.sin(elevation) + 0 * azimuth], axis=-1
+        [np.cos(elevation) * np.cos(azimuth), np.cos(elevation) * np.sin(azimuth), np.sin(elevation) + 0 * azimuth],
+        axis=-1,
     ).reshape(-1, 3)
 
 

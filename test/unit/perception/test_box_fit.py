@@ -53,7 +53,8 @@ def test_a_rectangle_seen_from_a_corner_is_recovered(yaw: float, bearing: float,
 def test_many_clusters_are_fitted_as_if_alone() -> None:
     rng = np.random.default_rng(1)
     parts = [
-        np.column_stack([seen_corner(rng.uniform(-30, 30, 2), yaw, 4.0, 1.8), np.full(120, 1.0)]) for yaw in (0.2, 1.0, 2.5)
+        np.column_stack([seen_corner(rng.uniform(-30, 30, 2), yaw, 4.0, 1.8), np.full(120, 1.0)])
+        for yaw in (0.2, 1.0, 2.5)
     ]
     xyz = np.concatenate(parts).astype(np.float32)
     sizes = [len(part) for part in parts]
@@ -82,5 +83,7 @@ def test_boxes_grow_away_from_the_sensor() -> None:
 
 
 def test_a_face_seen_end_on_grows_to_both_sides() -> None:
-    centre = extend_away(np.array([[10.0, 0.0]]), np.zeros(1), np.array([[4.0, 1.0]]), np.array([[4.0, 2.0]]), np.zeros(2))
+    centre = extend_away(
+        np.array([[10.0, 0.0]]), np.zeros(1), np.array([[4.0, 1.0]]), np.array([[4.0, 2.0]]), np.zeros(2)
+    )
     np.testing.assert_allclose(centre, [[10.0, 0.0]])

@@ -26,9 +26,9 @@ def test_distance_is_that_to_the_area() -> None:
 def test_the_tile_follows_the_ego() -> None:
     tile, network = DrivableTile(half_side=60.0), square(10.0)
     point = HERE + np.array([[20.0, 0.0]])
-    for ego in (HERE, HERE + [45.0, 0.0], HERE + [-30.0, 0.0]):
+    for ego in (HERE, HERE + np.array([45.0, 0.0]), HERE - np.array([30.0, 0.0])):
         np.testing.assert_allclose(tile.distance(network, ego, point), [10.0], atol=0.8)
-    assert np.isinf(tile.distance(network, HERE + [500.0, 0.0], point)).all()
+    assert np.isinf(tile.distance(network, HERE + np.array([500.0, 0.0]), point)).all()
 
 
 def test_another_map_is_drawn_anew() -> None:
@@ -42,8 +42,8 @@ def test_sidewalks_are_not_drivable() -> None:
 
 
 def test_lanes_count_by_boundaries_or_else_by_width() -> None:
-    line = np.column_stack([np.linspace(0, 50, 11), np.zeros(11), np.zeros(11)]) + [*HERE, 0]
-    wide = line + [0, 6, 0]
+    line = np.column_stack([np.linspace(0, 50, 11) + HERE[0], np.full(11, HERE[1]), np.zeros(11)])
+    wide = line + np.array([0, 6, 0])
     network = RoadNetwork(
         lane_ids=np.array([1, 2]),
         lane_types=np.zeros(2, np.uint8),
@@ -51,7 +51,7 @@ def test_lanes_count_by_boundaries_or_else_by_width() -> None:
         lane_in_intersection=np.zeros(2, bool),
         lane_speed_limits=np.full(2, np.nan, np.float32),
         lane_widths=np.array([np.nan, 4.0], np.float32),
-        centre_lines=Ragged.from_rows([line, line + [0, 20, 0]], np.float64, 3),
+        centre_lines=Ragged.from_rows([line, line + np.array([0, 20, 0])], np.float64, 3),
         left_boundaries=Ragged.from_rows([wide, np.zeros((0, 3))], np.float64, 3),
         left_boundary_types=np.zeros(2, np.uint8),
         right_boundaries=Ragged.from_rows([line, np.zeros((0, 3))], np.float64, 3),

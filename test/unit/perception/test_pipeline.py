@@ -62,7 +62,9 @@ def test_base_link_and_map_detections_give_the_same_tracks() -> None:
     for k in range(8):
         stamp = k * TICK
         ego = EgoState(stamp, x=20 + k, y=-5 + 0.3 * k, z=2.0, yaw=0.7 + 0.05 * k, speed=10)
-        found = detections(stamp, [(30 + 0.8 * k, 1.0), (10.0, -9.0)], velocity=np.array([[8.0, 0.0], [np.nan, np.nan]]))
+        found = detections(
+            stamp, [(30 + 0.8 * k, 1.0), (10.0, -9.0)], velocity=np.array([[8.0, 0.0], [np.nan, np.nan]])
+        )
         local = replace(
             found,
             frame=Frame.BASE_LINK,
@@ -140,7 +142,7 @@ def test_the_ego_is_moved_to_the_stamp_or_refused(scene: Scene) -> None:
     assert tracked.ego is not None
     assert tracked.ego.stamp_ns == TICK
     np.testing.assert_allclose([tracked.ego.x, tracked.ego.y], [0.0, 1.0], atol=1e-9)
-    with pytest.raises(InvalidInputError, match="EgoState.stamp_ns"):
+    with pytest.raises(InvalidInputError, match=r"EgoState\.stamp_ns"):
         perception.process_sweep(scene(stamp_ns=5 * TICK), ego)
     assert perception.counters.handled == 1
 

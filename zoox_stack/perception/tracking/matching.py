@@ -59,15 +59,19 @@ def match_cost(
     Returns:
         ``[T, D]``; infinity where the pair is not allowed.
     """
-    gap = measured[None] - expected[:, None]
-    xx = covariance[:, None, 0, 0] + noise[None, :, 0, 0]
-    yy = covariance[:, None, 1, 1] + noise[None, :, 1, 1]
-    xy = covariance[:, None, 0, 1] + noise[None, :, 0, 1]
-    dx, dy = gap[..., 0], gap[..., 1]
+    cost = np.full((len(expected), len(measured)), np.inf)
+    near = np.abs(measured[None, :, 0] - expected[:, None, 0]) <= max_distance
+    near &= np.abs(measured[None, :, 1] - expected[:, None, 1]) <= max_distance
+    i, j = np.nonzero(near)  # the rest is worked out for these pairs only
+    dx, dy = (measured[j] - expected[i]).T
+    xx = covariance[i, 0, 0] + noise[j, 0, 0]
+    yy = covariance[i, 1, 1] + noise[j, 1, 1]
+    xy = covariance[i, 0, 1] + noise[j, 0, 1]
     squared = (yy * dx * dx - 2 * xy * dx * dy + xx * dy * dy) / (xx * yy - xy * xy)
-    agreement = track_classes @ _AGREEMENT @ detection_classes.T
+    agreement = (track_classes @ _AGREEMENT @ detection_classes.T)[i, j]
     allowed = (squared <= gate) & (dx * dx + dy * dy <= max_distance**2) & (agreement > 0.05)
-    return np.where(allowed, squared + class_weight * (1 - agreement), np.inf)
+    cost[i[allowed], j[allowed]] = (squared + class_weight * (1 - agreement))[allowed]
+    return cost
 
 
 def assign(cost: NDArray[np.float64], unmatched: float) -> tuple[NDArray[np.intp], NDArray[np.intp]]:

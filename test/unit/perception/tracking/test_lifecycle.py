@@ -38,6 +38,4 @@ def test_alive() -> None:
     log_odds = np.array([3.0, -4.0, 3.0, -4.0])
     unseen = np.array([0.2, 0.2, 2.0, 0.0])
     confirmed = np.array([True, True, True, False])
-    np.testing.assert_array_equal(
-        lifecycle.alive(log_odds, unseen, confirmed, 0.1, 1.5), [True, False, False, True]
-    )
+    np.testing.assert_array_equal(lifecycle.alive(log_odds, unseen, confirmed, 0.1, 1.5), [True, False, False, True])
