@@ -11,6 +11,7 @@ Set ZOOX_STACK_WITHOUT_MESSAGES=1 to install only the algorithms, on a machine t
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -66,7 +67,9 @@ class BuildInterfaces(Command):
     def _environment(self) -> tuple[dict[str, str], Path | None]:
         """The environment for CMake, and the folder to build in where a second build can use it again."""
         environment = os.environ.copy()
-        if not ros.is_sourced():
+        if ros.is_sourced():
+            sites = ros.sourced_site_packages()
+        else:
             wheels = ros.wheel_prefix()
             if wheels is None:
                 raise ExecError(
@@ -75,11 +78,13 @@ class BuildInterfaces(Command):
                     "ZOOX_STACK_WITHOUT_MESSAGES=1."
                 )
             prefix, site = wheels
+            sites = [site]
             environment["AMENT_PREFIX_PATH"] = str(prefix)
             environment["PATH"] = os.pathsep.join([str(prefix / "bin"), environment.get("PATH", "")])
-            environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(site), environment.get("PYTHONPATH", "")]))
-            if not prefix.is_relative_to(sys.prefix):
-                return environment, None  # pip's temporary build environment: no second build will see it
+        # pip's build environment hides the PYTHONPATH of a sourced ROS 2.
+        environment["PYTHONPATH"] = os.pathsep.join([*map(str, sites), *filter(None, [environment.get("PYTHONPATH")])])
+        if in_temporary_environment():
+            return environment, None  # no second build will see it
         key = hashlib.sha256("\0".join([sys.executable, sys.version, environment["AMENT_PREFIX_PATH"]]).encode())
         build_base = Path(self.get_finalized_command("build").build_base).resolve()
         return environment, build_base / f"cmake-{key.hexdigest()[:12]}"
@@ -159,6 +164,14 @@ class PlatformDistribution(Distribution):
     def has_data(self) -> bool:
         """Asked by editable_wheel (of setuptools, which has no such method), which would leave out data_files."""
         return bool(self.has_data_files())
+
+
+def in_temporary_environment() -> bool:
+    """True in a build environment that pip removes afterwards (CMake's cache would point into it)."""
+    numpy = importlib.util.find_spec("numpy")
+    if numpy is None or numpy.origin is None:
+        return True
+    return not any(Path(numpy.origin).is_relative_to(prefix) for prefix in (sys.prefix, sys.base_prefix))
 
 
 def data_of_package() -> list[str]:

@@ -42,17 +42,26 @@ def is_sourced() -> bool:
     Raises:
         RuntimeError: It is not Jazzy or belongs to another Python version.
     """
-    prefixes = [Path(p) for p in os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep) if p]
-    holders = [p for p in prefixes if (p / "share" / GENERATORS).is_dir()]
+    holders = [p for p in _prefixes() if (p / "share" / GENERATORS).is_dir()]
     if not holders:
         return False
     found = os.environ.get("ROS_DISTRO", DISTRIBUTION)
     if found != DISTRIBUTION:
         raise RuntimeError(f"ROS 2 {found} is sourced, zoox_stack needs {DISTRIBUTION}: use a shell without it.")
-    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
-    if not any((p / "lib" / version / "site-packages").is_dir() for p in holders):
+    if not sourced_site_packages():
+        version = f"python{sys.version_info.major}.{sys.version_info.minor}"
         raise RuntimeError(f"The sourced ROS 2 in {holders[0]} is not for {version}: use its Python.")
     return True
+
+
+def _prefixes() -> list[Path]:
+    return [Path(p) for p in os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep) if p]
+
+
+def sourced_site_packages() -> list[Path]:
+    """Where the Python packages of the sourced ROS 2 lie."""
+    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    return [p for prefix in _prefixes() if (p := prefix / "lib" / version / "site-packages").is_dir()]
 
 
 def wheel_prefix() -> tuple[Path, Path] | None:
