@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -67,24 +68,67 @@ class PlanArrays:
 
 @dataclass(frozen=True, eq=False)
 class CollisionReport:
-    """What may happen along C plans.
+    """What may happen between C plans and A agents; arrays ``[C, A]``, summed up over the agents by the properties.
 
     Attributes:
-        probability: ``[C]`` of hitting at least one agent within the horizon, 0..1.
-        risk: ``[C]`` the same with later times counting less (see `assess_collisions`), 0..1.
-        certain: ``[C]`` probability that the predicted means themselves overlap, position errors left aside, 0..1.
-        time: ``[C]`` earliest such overlap [s], inf for none.
-        distance: ``[C]`` smallest distance between the boxes of any predicted mean [m] (a lower bound where they are
-            turned against each other); inf where no agent comes within a metre or within reach of its error.
-        worst: int64 ``[C]`` row of the agent that adds most to `risk`, -1 for none.
+        agent_probability: Of a hit within the horizon, 0..1.
+        agent_risk: The same with later times counting less (see `assess_collisions`), 0..1.
+        agent_certain: Probability that the predicted means themselves overlap, position errors left aside, 0..1.
+        agent_time: Earliest such overlap [s], inf for none.
+        agent_distance: Smallest distance between the boxes of any predicted mean [m] (a lower bound where they are
+            turned against each other); inf where it stays over a metre and out of reach of the error.
     """
 
-    probability: NDArray[np.float64]
-    risk: NDArray[np.float64]
-    certain: NDArray[np.float64]
-    time: NDArray[np.float64]
-    distance: NDArray[np.float64]
-    worst: NDArray[np.int64]
+    agent_probability: NDArray[np.float64]
+    agent_risk: NDArray[np.float64]
+    agent_certain: NDArray[np.float64]
+    agent_time: NDArray[np.float64]
+    agent_distance: NDArray[np.float64]
+
+    @cached_property
+    def probability(self) -> NDArray[np.float64]:
+        """Of hitting at least one agent, ``[C]``."""
+        return _any_agent(self.agent_probability)
+
+    @cached_property
+    def risk(self) -> NDArray[np.float64]:
+        """`agent_risk` of at least one agent, ``[C]``."""
+        return _any_agent(self.agent_risk)
+
+    @cached_property
+    def certain(self) -> NDArray[np.float64]:
+        """`agent_certain` of at least one agent, ``[C]``."""
+        return _any_agent(self.agent_certain)
+
+    @cached_property
+    def time(self) -> NDArray[np.float64]:
+        """Earliest overlap of means [s], inf for none, ``[C]``."""
+        return np.asarray(self.agent_time.min(axis=1, initial=np.inf))
+
+    @cached_property
+    def distance(self) -> NDArray[np.float64]:
+        """Smallest distance to any agent [m], ``[C]``."""
+        return np.asarray(self.agent_distance.min(axis=1, initial=np.inf))
+
+    def with_agents(self, plan: int, agents: NDArray[np.int64], other: CollisionReport) -> CollisionReport:
+        """The report of one plan with the columns `agents` from `other`, a report of that plan and these agents."""
+
+        def merged(mine: NDArray[np.float64], theirs: NDArray[np.float64]) -> NDArray[np.float64]:
+            row = mine[plan : plan + 1].copy()
+            row[0, agents] = theirs[0]
+            return row
+
+        return CollisionReport(
+            merged(self.agent_probability, other.agent_probability),
+            merged(self.agent_risk, other.agent_risk),
+            merged(self.agent_certain, other.agent_certain),
+            merged(self.agent_time, other.agent_time),
+            merged(self.agent_distance, other.agent_distance),
+        )
+
+
+def _any_agent(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(1.0 - np.prod(1.0 - values, axis=1))
 
 
 def agent_sizes_of(predicted: PredictedAgents, scene: TrackedAgents) -> NDArray[np.float64]:
@@ -148,8 +192,8 @@ def assess_collisions(
         raise InvalidInputError("agent_sizes", f"{a} rows", f"{len(agent_sizes)} rows")
     if abs(plans.step - predicted.step) > 1e-6:
         raise InvalidInputError("step of plans and predictions", f"{predicted.step} s", f"{plans.step} s")
-    zero, never = np.zeros(c), np.full(c, np.inf)
-    empty = CollisionReport(zero, zero, zero, never, never, np.full(c, -1, np.int64))
+    zero, never = np.zeros((c, a)), np.full((c, a), np.inf)
+    empty = CollisionReport(zero, zero, zero, never, never)
     if a == 0 or c == 0:
         return empty
     steps = _time_rows(min(plans.x.shape[1], predicted.steps), plans.step)
@@ -157,17 +201,18 @@ def assess_collisions(
     if not len(pairs.plan):
         return empty
     overlap, distance = pairs.evaluate()
-    time = (steps + 1) * plans.step
-    by_plan = np.flatnonzero(np.diff(pairs.plan, prepend=-1))
-    nearest = np.full(c, np.inf)
-    nearest[pairs.plan[by_plan]] = np.minimum.reduceat(distance, by_plan)
+    # Pairs are ordered by plan, agent, mode and time, so that equal slots lie side by side.
+    both = pairs.plan * a + pairs.agent
+    starts = np.flatnonzero(np.diff(both, prepend=-1))
+    nearest = np.full(c * a, np.inf)
+    nearest[both[starts]] = np.minimum.reduceat(distance, starts)
     counts = np.flatnonzero((overlap > _NEGLIGIBLE) | (distance <= 0))
     if not len(counts):
-        return replace(empty, distance=nearest)
+        return replace(empty, agent_distance=nearest.reshape(c, a))
     plan, agent, mode, when = pairs.plan[counts], pairs.agent[counts], pairs.mode[counts], pairs.time[counts]
-    overlap, touching = overlap[counts], distance[counts] <= 0
-    k = predicted.modes
-    slot = (plan * a + agent) * k + mode  # not falling: pairs are ordered
+    overlap, touching, both = overlap[counts], distance[counts] <= 0, both[counts]
+    time = (steps + 1) * plans.step
+    slot = both * predicted.modes + mode
     starts = np.flatnonzero(np.diff(slot, prepend=-1))
     weight = predicted.probabilities.astype(np.float64)
     if existence is not None:
@@ -175,27 +220,21 @@ def assess_collisions(
 
     def over_modes(values: NDArray[Any]) -> NDArray[np.float64]:
         """Greatest over time, weighted sum over modes: ``[C, A]``."""
-        greatest = np.zeros(c * a * k)
+        greatest = np.zeros(c * a * predicted.modes)
         greatest[slot[starts]] = np.maximum.reduceat(values, starts)
-        return np.minimum(1.0, np.einsum("cak,ak->ca", greatest.reshape(c, a, k), weight))
+        return np.minimum(1.0, np.einsum("cak,ak->ca", greatest.reshape(c, a, -1), weight))
 
-    def any_agent(values: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.asarray(1.0 - np.prod(1.0 - values, axis=1))
-
-    per_agent = over_modes(overlap)
-    risky = over_modes(overlap * np.exp(-time / discount_time)[when])
     if speeds is not None:
         touching &= speeds[plan, steps[when]] > 0.2
-    first = np.full(c, np.inf)
+    first = np.full(c * a, np.inf)
     hit = np.flatnonzero(touching & (weight[agent, mode] > 0.01))
-    np.minimum.at(first, plan[hit], time[when[hit]])
+    np.minimum.at(first, both[hit], time[when[hit]])
     return CollisionReport(
-        probability=any_agent(per_agent),
-        risk=any_agent(risky),
-        certain=any_agent(over_modes(touching.astype(np.float64))),
-        time=first,
-        distance=nearest,
-        worst=np.where(risky.max(axis=1) > 1e-6, risky.argmax(axis=1), -1),
+        agent_probability=over_modes(overlap),
+        agent_risk=over_modes(overlap * np.exp(-time / discount_time)[when]),
+        agent_certain=over_modes(touching.astype(np.float64)),
+        agent_time=first.reshape(c, a),
+        agent_distance=nearest.reshape(c, a),
     )
 
 

@@ -16,7 +16,7 @@ from zoox_stack.planning.answer_check import check_answer
 from zoox_stack.planning.candidates import STOPS, Lateral
 from zoox_stack.planning.config import PlannerConfig
 from zoox_stack.planning.costs import COST_NAMES, interaction_costs
-from zoox_stack.planning.futures import overlay, take, way_lost
+from zoox_stack.planning.futures import take, way_lost
 from zoox_stack.planning.path_agents import find_path_agents
 from zoox_stack.planning.proposal import Proposal, judge_collisions
 
@@ -104,7 +104,7 @@ def _outcome(proposal: Proposal, answer: WhatIfAnswer | None, status: WhatIfStat
 
 
 def _rescore(proposal: Proposal, answer: WhatIfAnswer, config: PlannerConfig) -> _Conditional:
-    """Judge every asked plan with its own futures."""
+    """Judge every asked plan with its own futures; agents an answer leaves out keep what was found without it."""
     scene, candidates, ego = proposal.scene, proposal.candidates, proposal.ego
     from_model = proposal.predictions_from == PredictionSource.MODEL
     lost = way_lost(answer.predictions, scene.futures if from_model else None, scene.ids)
@@ -112,15 +112,19 @@ def _rescore(proposal: Proposal, answer: WhatIfAnswer, config: PlannerConfig) ->
     imposed = lost.max(axis=1, initial=0.0)
     totals, reports = np.zeros(len(proposal.asked)), []
     for i, row in enumerate(proposal.asked.tolist()):
-        here = np.isin(answer.predictions[i].agent_ids, scene.ids)
-        futures = overlay(scene.futures, take(answer.predictions[i], np.flatnonzero(here)))
-        agents = find_path_agents(proposal.path, ego, futures, scene.position, scene.yaw, scene.sizes, scene.existence)
+        here = np.flatnonzero(np.isin(answer.predictions[i].agent_ids, scene.ids))
+        futures = take(answer.predictions[i], here)
+        rows = np.searchsorted(scene.ids, futures.agent_ids)
+        sizes, existence = scene.sizes[rows], scene.existence[rows]
+        new = find_path_agents(proposal.path, ego, futures, scene.position[rows], scene.yaw[rows], sizes, existence)
+        agents = proposal.agents.with_new(futures.agent_ids, new)
         one = slice(row, row + 1)
         arrays = PlanArrays(candidates.x[one], candidates.y[one], candidates.yaw[one], STEP)
-        report = assess_collisions(
-            arrays, ego, futures, scene.sizes, scene.existence,
+        answered = assess_collisions(
+            arrays, ego, futures, sizes, existence,
             discount_time=config.risk_discount_time, speeds=candidates.speed[one],
         )  # fmt: skip
+        report = proposal.report.with_agents(row, rows, answered)
         costs = interaction_costs(candidates, np.array([row]), ego, agents, report, config, imposed[i : i + 1])
         totals[i] = float(proposal.motion[row].sum() + costs.sum())
         reports.append(report)

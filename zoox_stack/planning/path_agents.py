@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,6 +44,24 @@ class PathAgents:
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    def with_new(self, replaced: NDArray[np.int64], new: PathAgents) -> PathAgents:
+        """These agents without the ids in `replaced`, and all of `new`."""
+        keep = ~np.isin(self.ids, replaced)
+
+        def joined(name: str) -> NDArray[Any]:
+            return np.concatenate([getattr(self, name)[keep], getattr(new, name)])
+
+        return PathAgents(
+            rows=joined("rows"),
+            ids=joined("ids"),
+            time=self.time,
+            s=joined("s"),
+            d=joined("d"),
+            half_along=joined("half_along"),
+            half_across=joined("half_across"),
+            probability=joined("probability"),
+        )
 
     def speed(self) -> NDArray[np.float64]:
         """Along the path, ``[B, Q]`` [m/s]."""

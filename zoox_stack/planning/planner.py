@@ -109,9 +109,21 @@ class Planner:
             plans = tuple(candidates.plan(int(row)) for row in asked)
             request = WhatIfRequest(scene.stamp_ns, plans, config.what_if_deadline, affected_only=True)
         return Proposal(
-            scene.stamp_ns, ego, path, scene.ids, planning_scene, source, candidates, codes, motion, costs, report,
-            asked, request,
-        )  # fmt: skip
+            stamp_ns=scene.stamp_ns,
+            ego=ego,
+            path=path,
+            known_ids=scene.ids,
+            scene=planning_scene,
+            predictions_from=source,
+            agents=agents,
+            candidates=candidates,
+            rejections=codes,
+            motion=motion,
+            costs=costs,
+            report=report,
+            asked=asked,
+            request=request,
+        )
 
     def decide(
         self, proposal: Proposal, answer: WhatIfAnswer | None, status: WhatIfStatus

@@ -13,6 +13,7 @@ from zoox_stack.core.collision import CollisionReport
 from zoox_stack.core.predictions import PredictedAgents, WhatIfRequest
 from zoox_stack.planning.candidates import Candidates
 from zoox_stack.planning.config import PlannerConfig
+from zoox_stack.planning.path_agents import PathAgents
 from zoox_stack.planning.reference_path import ReferencePath
 
 _COLLIDING_SHARE = 4  # at most one in so many questions goes to plans that collide with the unconditional futures ...
@@ -55,6 +56,7 @@ class Proposal:
         known_ids: int64, ids of all agents of the tracked scene.
         scene: Agents that matter.
         predictions_from: Where the unconditional futures came from.
+        agents: Those near the path, by their unconditional futures.
         candidates: The candidates.
         rejections: uint8 ``[C]`` `Rejection`, collisions by unconditional futures.
         motion: float64 ``[C, M]`` weighted costs of the ego's own motion.
@@ -70,6 +72,7 @@ class Proposal:
     known_ids: NDArray[np.int64]
     scene: PlanningScene
     predictions_from: PredictionSource
+    agents: PathAgents
     candidates: Candidates
     rejections: NDArray[np.uint8]
     motion: NDArray[np.float64]

@@ -55,7 +55,6 @@ def test_overlap_is_certain_and_distance_is_none() -> None:
     assert report.certain[0] == 1.0
     assert report.time[0] == pytest.approx(0.2)
     assert report.distance[0] == 0.0
-    assert report.worst[0] == 0
 
 
 def test_apart_is_apart() -> None:
