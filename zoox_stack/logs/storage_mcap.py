@@ -27,6 +27,7 @@ from zoox_stack.logs.qos import parse_profiles
 _RECORD = struct.Struct("<BQ")  # opcode, length
 _MESSAGE = struct.Struct("<HIQQ")  # channel, sequence, log time, publish time
 _CHUNK = struct.Struct("<QQQII")  # first time, last time, uncompressed size, crc, length of the compression's name
+_LARGEST_CHUNK = 1 << 31  # bytes; more is a broken or hostile file
 _FOOTER_SIZE = _RECORD.size + 20
 _PARSE_ERRORS = (struct.error, McapError, UnicodeDecodeError, ValueError, RuntimeError, EOFError, zstandard.ZstdError)
 RECOVER_HINT = "Save what is whole with: zoox-stack bag recover BAG OUT"
@@ -303,6 +304,8 @@ def _chunk_data(content: bytes) -> bytes:
     data = content[begin + 8 : begin + 8 + stored]
     if len(data) != stored:
         raise ValueError("the chunk is cut off")
+    if size > _LARGEST_CHUNK:
+        raise ValueError(f"it claims to hold {size} bytes")
     if name == "lz4":
         data = lz4.frame.decompress(data)
     elif name == "zstd":

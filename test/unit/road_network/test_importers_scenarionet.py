@@ -53,7 +53,7 @@ def test_links_neighbours_turns_and_intersections() -> None:
     turns = {key: network.lane_turns[row] for key, row in rows.items()}
     assert turns["d"] == LaneTurn.LEFT
     assert turns["a"] == turns["c"] == LaneTurn.STRAIGHT
-    assert [key for key, row in rows.items() if network.lane_in_intersection[row]] == ["c", "d", "e", "f"]
+    assert [key for key, row in rows.items() if network.lane_in_intersection[row]] == ["c", "d", "e"]
 
 
 def test_borders_come_from_the_polygon_and_their_kind_from_the_lines_near_them() -> None:

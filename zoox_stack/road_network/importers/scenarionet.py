@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from zoox_stack.core.classes import AreaType, LaneType, LineType
+from zoox_stack.core.classes import AreaType, LaneTurn, LaneType, LineType
 from zoox_stack.core.errors import InvalidInputError
 from zoox_stack.core.ragged import Ragged
 from zoox_stack.road_network.importers.lane_topology import (
@@ -78,8 +78,8 @@ def import_map_features(features: Mapping[Any, Mapping[str, Any]], name: str, *,
     """Convert ``map_features``.
 
     Lane polygons also become drivable areas, so that the map says where one can drive. Lanes of nuScenes without a
-    polygon are its "lane connectors", the ways across an intersection: they are marked so and a strip of
-    `CONNECTOR_WIDTH` around them is drivable.
+    polygon are its "lane connectors", the ways from lane to lane: a strip of `CONNECTOR_WIDTH` around them is
+    drivable. A lane lies in an intersection if another one crosses it or if it is a connector that turns.
 
     Args:
         features: The dictionary of the pickle.
@@ -144,7 +144,8 @@ def _build(
         right.append(b)
         widths.append(width)
     without_polygon = np.array([len(lane["ring"]) < 3 for lane in lanes], np.bool_)
-    connectors = without_polygon & (not without_polygon.all())
+    turns = np.array([turn_of(centre) for centre in centres], np.uint8)
+    turning_connectors = without_polygon & (turns != LaneTurn.STRAIGHT) & (not without_polygon.all())
     painted, kinds = [line for line, _ in lines], [kind for _, kind in lines]
     points = LanePoints(centres)
     left_neighbours, right_neighbours = points.neighbours()
@@ -154,8 +155,8 @@ def _build(
         name=name,
         lane_ids=np.arange(len(lanes), dtype=np.int64),
         lane_types=np.array([lane["type"] for lane in lanes], np.uint8),
-        lane_turns=np.array([turn_of(centre) for centre in centres], np.uint8),
-        lane_in_intersection=points.crossed() | connectors,
+        lane_turns=turns,
+        lane_in_intersection=points.crossed() | turning_connectors,
         lane_speed_limits=np.array([_speed_limit(lane["feature"]) for lane in lanes], np.float32),
         lane_widths=np.array(widths, np.float32),
         centre_lines=Ragged.from_rows(centres, np.float64, 3),
