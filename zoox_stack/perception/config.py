@@ -72,6 +72,9 @@ class PerceptionConfig:
     confirm_probability: float = parameter(
         0.7, "Existence probability at which a track is put out", low=0.05, high=0.999
     )
+    report_unknown: bool = parameter(
+        True, "Put out confirmed tracks of unknown class (obstacles that may not be road users)"
+    )
     min_hits: int = parameter(3, "Detections a track needs before it is put out", low=1, high=20)
     death_probability: float = parameter(0.1, "Existence probability below which a track ends", low=0.001, high=0.9)
     max_coast: float = parameter(

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoox_stack.core.agents import N_CLASSES, DetectedAgents, EgoState, TrackedAgents
-from zoox_stack.core.classes import VEHICLE_CLASSES
+from zoox_stack.core.classes import VEHICLE_CLASSES, AgentClass
 from zoox_stack.core.errors import InvalidInputError
 from zoox_stack.core.frames import Frame
 from zoox_stack.core.geometry import rotation_matrix, wrap_angle
@@ -306,7 +306,8 @@ class Tracker:
 
     def _output(self, ego: EgoState | None) -> TrackedAgents:
         assert self._stamp_ns is not None
-        t = self.tracks.select(self.tracks.confirmed)
+        known = self.tracks.classes.argmax(axis=1) != AgentClass.UNKNOWN
+        t = self.tracks.select(self.tracks.confirmed & (known | self.config.report_unknown))
         n = len(t)
         return TrackedAgents(
             stamp_ns=self._stamp_ns,

@@ -18,6 +18,7 @@ from zoox_stack.perception.tracking.tracker import Tracker
 
 SECOND = 1_000_000_000
 SIZES = {AgentClass.CAR: (4.5, 1.8, 1.5), AgentClass.PEDESTRIAN: (0.6, 0.6, 1.7), AgentClass.BUS: (12.0, 2.6, 3.1)}
+SIZES[AgentClass.UNKNOWN] = (1.0, 1.0, 1.0)
 
 
 def detect(
@@ -264,3 +265,13 @@ def test_wrong_frames_and_old_stamps_are_refused() -> None:
     tracker.step(DetectedAgents.empty(5))
     with pytest.raises(InvalidInputError, match="stamp_ns"):
         tracker.step(DetectedAgents.empty(5))
+
+
+@pytest.mark.parametrize("report", [True, False])
+def test_unknown_obstacles_are_put_out_unless_told_not_to(report: bool) -> None:
+    tracker = Tracker(PerceptionConfig(report_unknown=report))
+    for k in range(8):
+        stamp = k * SECOND // 10
+        scene = tracker.step(detect(stamp, np.zeros((1, 2)), agent_class=AgentClass.UNKNOWN, score=0.2))
+    assert len(scene) == int(report)
+    assert len(tracker.tracks) == 1
