@@ -133,7 +133,7 @@ def run_profiles(
             if stopping:
                 left = np.maximum(stop_at - travelled, 0.0)
                 needed = v * v / (2 * np.maximum(left, 0.05))
-                approach = (np.sqrt(2 * b_soft * left) - v) / _REACTION
+                approach = (np.sqrt(1.2 * b_soft * left) - v) / _REACTION
                 command = np.minimum(command, np.where(needed > 0.6 * b_soft, -needed, approach))
             if following:
                 gap = np.maximum(lead_gap[i] - travelled, 0.1)
