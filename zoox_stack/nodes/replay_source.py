@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -67,7 +67,18 @@ class ReplaySource:
             raise ConfigurationError("parameter replay.bag: expected the path of a bag, found nothing")
         self._config = config
         self._reader = BagReader(Path(config.bag).expanduser(), recover=config.recover)
-        have = self._reader.topics
+        try:
+            self._choose()
+        except BaseException:
+            self._reader.close()
+            raise
+        self.problems = list(self._reader.problems)
+        self.skipped = 0
+        self.bad = 0
+
+    def _choose(self) -> None:
+        """What is played."""
+        config, have = self._config, self._reader.topics
         self.tick_topic = self._choose_tick_topic(have)
         others = {topic.name for name, topic in TICK_TOPICS.items() if topic.name != self.tick_topic}
         wanted = [name.strip() for name in config.topics.split(",") if name.strip()]
@@ -87,9 +98,6 @@ class ReplaySource:
             raise InvalidInputError(config.bag, "messages", "an empty bag")
         self.start_ns: int = self._reader.start_ns + int(config.start_offset * 1e9)
         self.end_ns: int | None = None if config.duration == 0 else self.start_ns + int(config.duration * 1e9)
-        self.problems = list(self._reader.problems)
-        self.skipped = 0
-        self.bad = 0
 
     def _choose_tick_topic(self, have: dict[str, BagTopic]) -> str:
         source = self._config.source
@@ -148,34 +156,23 @@ class ReplaySource:
 
         Ticks after the last odometry are left out.
         """
-        ahead: deque[Item] = deque()
-        stream = self.items()
+        stream = _Stream(self.items())
         odometry_ns = -(2**63)
         before: list[Item] = []
-
-        def following() -> Iterator[Item]:
-            while ahead:
-                yield ahead.popleft()
-            yield from stream
-
-        source = following()
-        while (item := next(source, None)) is not None:
+        while (item := stream.take()) is not None:
             if item.stamp_ns is None:
                 before.append(item)
                 odometry_ns = max(odometry_ns, self._odometry_stamp(item))
                 continue
             if self.has_odometry and odometry_ns < item.stamp_ns:
                 later: list[Item] = []
-                for other in stream_from(ahead, stream):
+                while odometry_ns < item.stamp_ns and (other := stream.take()) is not None:
                     if other.topic == topics.KINEMATIC_STATE.name:
                         before.append(other)
                         odometry_ns = max(odometry_ns, self._odometry_stamp(other))
-                        if odometry_ns >= item.stamp_ns:
-                            break
                     else:
                         later.append(other)
-                ahead.extendleft(reversed(later))
-                source = following()
+                stream.put_back(later)
                 if odometry_ns < item.stamp_ns:
                     self.skipped += 1
                     continue
@@ -202,8 +199,17 @@ class ReplaySource:
             return None
 
 
-def stream_from(ahead: deque[Item], stream: Iterable[Item]) -> Iterator[Item]:
-    """First what was put back, then the rest."""
-    while ahead:
-        yield ahead.popleft()
-    yield from stream
+class _Stream:
+    """Items one by one, some of which can be put back."""
+
+    def __init__(self, items: Iterator[Item]) -> None:
+        self._items = items
+        self._ahead: deque[Item] = deque()
+
+    def take(self) -> Item | None:
+        """The next item; None at the end."""
+        return self._ahead.popleft() if self._ahead else next(self._items, None)
+
+    def put_back(self, items: list[Item]) -> None:
+        """These come next, in this order."""
+        self._ahead.extendleft(reversed(items))

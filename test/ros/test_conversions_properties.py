@@ -1,0 +1,329 @@
+"""Dataclass to message to bytes and back gives the same dataclass, for anything hypothesis comes up with."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("rclpy", reason="needs ROS 2")
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from rclpy.serialization import deserialize_message, serialize_message
+
+from zoox_stack.core.agents import N_ATTRIBUTES, N_CLASSES, DetectedAgents, EgoState, TrackedAgents, TrafficSignals
+from zoox_stack.core.classes import Attribute, PredictionSource, TrajectorySource, TriState, TurnSignal, WhatIfStatus
+from zoox_stack.core.frames import Frame
+from zoox_stack.core.plans import EgoPlan, PlanDecision, Route, Trajectory
+from zoox_stack.core.predictions import PredictedAgents, WhatIfAnswer, WhatIfRequest
+from zoox_stack.core.ragged import Ragged
+from zoox_stack.core.sensors import PointCloud
+from zoox_stack.core.timing import StageTick
+from zoox_stack.road_network.network import RoadNetwork
+from zoox_stack.ros.conversions import agents, odometry, plans, point_cloud, predictions, road_network, timing
+
+pytestmark = pytest.mark.filterwarnings("ignore:module 'sre_.*' is deprecated:DeprecationWarning")
+
+quick = settings(max_examples=40, deadline=None)
+stamps = st.integers(-(2**31) * 10**9, (2**31 - 1) * 10**9 + 999_999_999)
+reals = st.floats(-1e6, 1e6)
+names = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=12)
+counts = st.integers(0, 5)
+# float32 fields come back as the shortest decimal: 0.1 stays 0.1.
+decimals = st.integers(1, 9999).map(lambda n: n / 1000)
+ids = st.integers(-(2**63), 2**63 - 1)
+
+
+def f32(low: float, high: float, shape: Any) -> st.SearchStrategy[Any]:
+    low, high = float(np.float32(low)), float(np.float32(high))
+    return arrays(np.float32, shape, elements=st.floats(low, high, width=32))
+
+
+def f64(shape: Any) -> st.SearchStrategy[Any]:
+    return arrays(np.float64, shape, elements=reals)
+
+
+def integers(dtype: type, shape: Any, low: int, high: int) -> st.SearchStrategy[Any]:
+    return arrays(dtype, shape, elements=st.integers(low, high))
+
+
+def or_nan(values: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    return st.one_of(values, st.just(float("nan")))
+
+
+@st.composite
+def ego_states(draw: st.DrawFn, stamp_ns: int | None = None) -> EgoState:
+    return EgoState(
+        draw(stamps) if stamp_ns is None else stamp_ns,
+        *(draw(reals) for _ in range(8)),
+        **{name: draw(st.floats(0.1, 30)) for name in ("length", "width", "height")},
+        rear_axle_to_centre=draw(reals),
+    )
+
+
+@st.composite
+def attributes(draw: st.DrawFn, n: int) -> tuple[Any, Any]:
+    table = draw(integers(np.uint8, (n, N_ATTRIBUTES), 0, max(TriState)))
+    table[:, Attribute.TURN_SIGNAL] = draw(integers(np.uint8, n, 0, max(TurnSignal)))
+    return table, draw(arrays(np.float32, n, elements=or_nan(st.floats(-3, 3, width=32))))
+
+
+@st.composite
+def tracked(draw: st.DrawFn) -> TrackedAgents:
+    n, stamp_ns = draw(counts), draw(stamps)
+    table, facing = draw(attributes(n))
+    return TrackedAgents(
+        stamp_ns=stamp_ns,
+        ids=np.array(sorted(draw(st.sets(st.integers(0, 2**63 - 1), min_size=n, max_size=n))), np.int64),
+        classes=draw(integers(np.uint8, n, 0, N_CLASSES - 1)),
+        class_probabilities=draw(f32(0, 1, (n, N_CLASSES))),
+        existence=draw(f32(0, 1, n)),
+        position=draw(f64((n, 3))),
+        yaw=draw(f64(n)),
+        velocity=draw(f64((n, 2))),
+        acceleration=draw(f64((n, 2))),
+        yaw_rate=draw(f64(n)),
+        size=draw(f32(0.01, 50, (n, 3))),
+        covariance=draw(f32(-9, 9, (n, 6, 6))),
+        age=draw(f32(0, 100, n)),
+        time_since_update=draw(f32(0, 100, n)),
+        attributes=table,
+        facing=facing,
+        ego=draw(st.none() | ego_states(stamp_ns)),
+    )
+
+
+@st.composite
+def detected(draw: st.DrawFn) -> DetectedAgents:
+    n = draw(counts)
+    table, facing = draw(attributes(n))
+    velocity = draw(f64((n, 2)))
+    velocity[draw(arrays(np.bool_, n))] = np.nan
+    return DetectedAgents(
+        draw(stamps),
+        draw(st.sampled_from([Frame.MAP, Frame.BASE_LINK])),
+        draw(f32(0, 1, (n, N_CLASSES))),
+        draw(f32(0, 1, n)),
+        draw(f64((n, 3))),
+        draw(f64(n)),
+        draw(f32(0.01, 50, (n, 3))),
+        velocity,
+        table,
+        facing,
+    )
+
+
+@st.composite
+def signals(draw: st.DrawFn) -> TrafficSignals:
+    n = draw(counts)
+    return TrafficSignals(
+        draw(stamps), draw(arrays(np.int64, n)), draw(integers(np.uint8, n, 0, 6)), draw(f32(0, 1, n))
+    )
+
+
+@st.composite
+def ego_plans(draw: st.DrawFn) -> EgoPlan:
+    n = draw(st.integers(1, 6))
+    return EgoPlan(draw(st.integers(0, 2**32 - 1)), draw(names), draw(decimals), *(draw(f64(n)) for _ in range(6)))
+
+
+@st.composite
+def trajectories(draw: st.DrawFn) -> Trajectory:
+    return Trajectory(draw(stamps), draw(ego_plans()), draw(st.sampled_from(TrajectorySource)))
+
+
+@st.composite
+def routes(draw: st.DrawFn) -> Route:
+    return Route(draw(stamps), draw(f64((draw(st.integers(2, 6)), 3))), draw(arrays(np.int64, draw(counts))))
+
+
+@st.composite
+def futures(draw: st.DrawFn) -> PredictedAgents:
+    a, k, t = draw(counts), draw(st.integers(1, 3)), draw(st.integers(1, 4))
+    weights = draw(f32(0.01, 1, (a, k)))
+    return PredictedAgents(
+        stamp_ns=draw(stamps),
+        agent_ids=draw(arrays(np.int64, a)),
+        probabilities=weights / weights.sum(axis=1, keepdims=True),
+        origin=draw(f64(2)),
+        positions=draw(f32(-500, 500, (a, k, t, 2))),
+        headings=draw(f32(-4, 4, (a, k, t))),
+        covariances=draw(f32(-9, 9, (a, k, t, 3))),
+        step=draw(decimals),
+        source=draw(st.sampled_from(PredictionSource)),
+        model=draw(names),
+        provider=draw(names),
+        scene_age=draw(decimals),
+    )
+
+
+@st.composite
+def decisions(draw: st.DrawFn) -> PlanDecision:
+    c, t, m = draw(st.integers(1, 4)), draw(st.integers(1, 4)), draw(st.integers(0, 3))
+    n = draw(st.integers(0, c))
+    answered = arrays(np.float32, n, elements=or_nan(st.floats(0, 1, width=32)))
+    return PlanDecision(
+        stamp_ns=draw(stamps),
+        predictions_from=draw(st.sampled_from(PredictionSource)),
+        answer_status=draw(st.sampled_from(WhatIfStatus)),
+        conditional=draw(st.booleans()),
+        chosen=draw(st.integers(0, c - 1)),
+        explanation=draw(names),
+        names=tuple(draw(names) for _ in range(c)),
+        origin=draw(f64(2)),
+        step=draw(decimals),
+        positions=draw(f32(-500, 500, (c, t, 2))),
+        speeds=draw(f32(0, 50, (c, t))),
+        rejections=draw(integers(np.uint8, c, 0, 5)),
+        cost_names=tuple(draw(names) for _ in range(m)),
+        costs=draw(f32(0, 9, (c, m))),
+        totals=draw(f32(0, 99, c)),
+        asked=draw(integers(np.uint32, n, 0, c - 1)),
+        collision_probabilities=draw(answered),
+        conditional_totals=draw(answered),
+    )
+
+
+@st.composite
+def ragged(draw: st.DrawFn, rows: int, least: int, width: int | None, high: int = 0) -> Ragged:
+    lengths = [draw(st.integers(least, least + 3)) for _ in range(rows)]
+    if width is None:
+        lengths = lengths if high >= 0 else [0] * rows
+        return Ragged.from_rows([draw(integers(np.int32, n, 0, max(high, 0))) for n in lengths], np.int32)
+    return Ragged.from_rows([draw(f64((n, width))) for n in lengths], np.float64, width)
+
+
+@st.composite
+def networks(draw: st.DrawFn) -> RoadNetwork:
+    lanes, lines, areas, heads = (draw(st.integers(0, 3)) for _ in range(4))
+    unknown = or_nan(st.floats(0, 50, width=32))
+    return RoadNetwork(
+        name=draw(names),
+        lane_ids=np.array(sorted(draw(st.sets(ids, min_size=lanes, max_size=lanes))), np.int64),
+        lane_types=draw(integers(np.uint8, lanes, 0, 3)),
+        lane_turns=draw(integers(np.uint8, lanes, 0, 4)),
+        lane_in_intersection=draw(arrays(np.bool_, lanes)),
+        lane_speed_limits=draw(arrays(np.float32, lanes, elements=unknown)),
+        lane_widths=draw(arrays(np.float32, lanes, elements=unknown)),
+        centre_lines=draw(ragged(lanes, 2, 3)),
+        left_boundaries=draw(ragged(lanes, 0, 3)),
+        left_boundary_types=draw(integers(np.uint8, lanes, 0, 9)),
+        right_boundaries=draw(ragged(lanes, 0, 3)),
+        right_boundary_types=draw(integers(np.uint8, lanes, 0, 9)),
+        successors=draw(ragged(lanes, 0, None, lanes - 1)),
+        left_neighbours=draw(integers(np.int32, lanes, -1, lanes - 1)),
+        right_neighbours=draw(integers(np.int32, lanes, -1, lanes - 1)),
+        line_ids=draw(arrays(np.int64, lines)),
+        line_types=draw(integers(np.uint8, lines, 0, 9)),
+        lines=draw(ragged(lines, 2, 3)),
+        area_ids=draw(arrays(np.int64, areas)),
+        area_types=draw(integers(np.uint8, areas, 0, 5)),
+        areas=draw(ragged(areas, 3, 3)),
+        signal_ids=draw(arrays(np.int64, heads)),
+        signal_positions=draw(f64((heads, 3))),
+        signal_lanes=draw(ragged(heads, 0, None, lanes - 1)),
+    )
+
+
+@st.composite
+def clouds(draw: st.DrawFn) -> PointCloud:
+    n = draw(st.integers(1, 20))
+    intensity = draw(arrays(np.float32, n, elements=or_nan(st.floats(0, 255, width=32))))
+    return PointCloud(draw(stamps), draw(f32(-300, 300, (n, 3))), intensity, draw(st.sampled_from(list(Frame)[:2])))
+
+
+@st.composite
+def ticks(draw: st.DrawFn) -> StageTick:
+    big = st.integers(0, 2**64 - 1)
+    return StageTick(
+        draw(names.filter(bool)),
+        draw(big),
+        draw(stamps),
+        draw(stamps),
+        draw(stamps),
+        draw(decimals),
+        draw(big),
+        draw(big),
+    )
+
+
+@st.composite
+def questions(draw: st.DrawFn) -> WhatIfRequest:
+    several = tuple(draw(st.lists(ego_plans(), min_size=1, max_size=3)))
+    return WhatIfRequest(draw(stamps), several, draw(decimals), draw(st.booleans()))
+
+
+@st.composite
+def answers(draw: st.DrawFn) -> WhatIfAnswer:
+    several = tuple(draw(st.lists(futures(), max_size=2)))
+    status = draw(st.sampled_from([s for s in WhatIfStatus if s < WhatIfStatus.NOT_ASKED]))
+    risk = draw(f32(0, 1, len(several)))
+    return WhatIfAnswer(status, draw(names), draw(stamps), draw(st.booleans()), several, risk, draw(decimals))
+
+
+CASES = {
+    "tracked agents": (tracked(), agents.tracked_agents_to_message, agents.tracked_agents_from_message),
+    "detected agents": (detected(), agents.detected_agents_to_message, agents.detected_agents_from_message),
+    "traffic signals": (signals(), agents.traffic_signals_to_message, agents.traffic_signals_from_message),
+    "ego plan": (ego_plans(), plans.ego_plan_to_message, plans.ego_plan_from_message),
+    "trajectory": (trajectories(), plans.trajectory_to_message, plans.trajectory_from_message),
+    "route": (routes(), plans.route_to_message, plans.route_from_message),
+    "plan decision": (decisions(), plans.plan_decision_to_message, plans.plan_decision_from_message),
+    "predicted agents": (
+        futures(),
+        predictions.predicted_agents_to_message,
+        predictions.predicted_agents_from_message,
+    ),
+    "what-if request": (
+        questions(),
+        predictions.what_if_request_to_message,
+        predictions.what_if_request_from_message,
+    ),
+    "what-if answer": (answers(), predictions.what_if_answer_to_message, predictions.what_if_answer_from_message),
+    "road network": (networks(), road_network.road_network_to_message, road_network.road_network_from_message),
+    "point cloud": (clouds(), point_cloud.point_cloud_to_message, point_cloud.point_cloud_from_message),
+    "stage tick": (ticks(), timing.stage_timing_to_message, timing.stage_timing_from_message),
+}
+
+
+def assert_same(a: Any, b: Any, where: str = "") -> None:
+    """Equal in every field, type and bit (NaN equals NaN)."""
+    assert type(a) is type(b), where
+    if dataclasses.is_dataclass(a):
+        for f in dataclasses.fields(a):
+            assert_same(getattr(a, f.name), getattr(b, f.name), f"{where}.{f.name}")
+    elif isinstance(a, np.ndarray):
+        assert a.dtype == b.dtype, where
+        np.testing.assert_array_equal(a, b, where)
+    elif isinstance(a, tuple):
+        assert len(a) == len(b), where
+        for i, (x, y) in enumerate(zip(a, b, strict=True)):
+            assert_same(x, y, f"{where}[{i}]")
+    else:
+        assert a == b, where
+
+
+@pytest.mark.parametrize("name", CASES)
+@quick
+@given(data=st.data())
+def test_bytes_and_back_lose_nothing(name: str, data: st.DataObject) -> None:
+    strategy, to_message, from_message = CASES[name]
+    value = data.draw(strategy)
+    message = to_message(value)
+    assert_same(value, from_message(message))
+    kind = type(message)
+    assert_same(value, from_message(deserialize_message(serialize_message(message), kind)))
+
+
+@quick
+@given(ego=ego_states(), yaw=st.floats(-3.14, 3.14))
+def test_odometry_keeps_all_it_has_room_for(ego: EgoState, yaw: float) -> None:
+    ego = dataclasses.replace(ego, yaw=yaw, acceleration=0.0)
+    box = odometry.VehicleBox(ego.length, ego.width, ego.height, ego.rear_axle_to_centre)
+    back = odometry.odometry_from_message(odometry.odometry_to_message(ego), box)
+    assert back.yaw == pytest.approx(ego.yaw, abs=1e-12)
+    assert_same(dataclasses.replace(back, yaw=ego.yaw), ego)
