@@ -178,19 +178,22 @@ def test_our_launch_files_start_alike(
     for folder in ("launch", "config"):
         shutil.copytree(ROOT / folder, prefix / "share/zoox_stack" / folder)
     (prefix / "lib/zoox_stack").mkdir()
-    for node in ("perception", "prediction", "planner", "monitor", "recorder"):
+    for node in ("perception", "prediction", "planner", "monitor"):
         shutil.copy(DATA / "show", prefix / "lib/zoox_stack" / node)
     # The end of the replay ends the launch: it waits until the others have told how they were started.
     replay = prefix / "lib/zoox_stack/replay"
     wait = f"while test `ls $LAUNCH_TEST_MARKS | wc -l` -lt {processes - 1}; do sleep 0.05; done"
     replay.write_text(f'#!/bin/sh\n{wait}\nexec {prefix}/lib/shower/show "$@"\n')
-    replay.chmod(0o755)
+    recorder = prefix / "lib/zoox_stack/recorder"  # its end would end the launch too: it stays
+    recorder.write_text(f'#!/bin/sh\n{prefix}/lib/shower/show "$@"\nexec sleep 1000\n')
+    for script in (replay, recorder):
+        script.chmod(0o755)
     path = str(prefix / f"share/zoox_stack/launch/{file}.launch.xml")
     told = []
-    for script in (OURS, REAL):
+    for launcher in (OURS, REAL):
         marks = tmp_path / f"marks{len(told)}"
         marks.mkdir()
-        done = run(script, [path, "respawn:=false", *words], environment | {"LAUNCH_TEST_MARKS": str(marks)})
+        done = run(launcher, [path, "respawn:=false", *words], environment | {"LAUNCH_TEST_MARKS": str(marks)})
         assert done.returncode == 0, done.stdout + done.stderr
         told.append(shown(done))
     assert len(told[0]) == processes
