@@ -61,16 +61,25 @@ def point_cloud_from_message(message: PointCloud2) -> PointCloud:
     if count == 0:
         raise InvalidInputError("PointCloud2", "at least one point", "none")
     table = _structured(message)
-    xyz = np.empty((count, 3), np.float32)
-    for column, name in enumerate(("x", "y", "z")):
-        xyz[:, column] = table[name].reshape(-1)
+    xyz = _positions(table)
     intensity = table["intensity"].reshape(-1).astype(np.float32)
-    finite = np.isfinite(xyz).all(axis=1)
-    if not finite.all():
+    if not np.isfinite(xyz.sum()):  # one pass; only then look at each
+        finite = np.isfinite(xyz).all(axis=1)
         xyz, intensity = xyz[finite], intensity[finite]
     if len(xyz) == 0:
         raise InvalidInputError("PointCloud2", "at least one finite point", f"{count} points, none finite")
     return PointCloud(stamp_ns, xyz, intensity, frame)
+
+
+def _positions(table: NDArray[np.void]) -> NDArray[np.float32]:
+    """x, y, z of every point as float32 ``[P, 3]``."""
+    fields = table.dtype.fields
+    assert fields is not None
+    kind, first = fields["x"][0], fields["x"][1]
+    if [fields[name][1] for name in "yz"] == [first + 4, first + 8]:  # side by side: one pass over memory
+        together = np.dtype({"names": ["xyz"], "formats": [(kind, 3)], "offsets": [first], "itemsize": table.itemsize})
+        return table.view(together)["xyz"].reshape(-1, 3).astype(np.float32)
+    return np.stack([table[name].reshape(-1) for name in "xyz"], axis=1).astype(np.float32)
 
 
 def _structured(message: PointCloud2) -> NDArray[np.void]:
