@@ -18,6 +18,7 @@ from zoox_stack.core.agents import EgoState, TrackedAgents
 from zoox_stack.core.classes import AgentClass, PredictionSource, WhatIfStatus
 from zoox_stack.core.constant_velocity import constant_velocity_prediction
 from zoox_stack.core.predictions import PredictedAgents, WhatIfAnswer
+from zoox_stack.planning.futures import take
 from zoox_stack.planning.planner import Planner
 from zoox_stack.road_network.made_up import crossing
 
@@ -79,6 +80,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--agents", type=int, default=64, help="agents in the scene (default 64)")
     parser.add_argument("--modes", type=int, default=6, help="futures per agent (default 6)")
+    parser.add_argument("--affected", type=int, default=8, help="agents that react to a plan (default 8)")
     parser.add_argument("--runs", type=int, default=200, help="measured calls (default 200)")
     parser.add_argument("--json", action="store_true", help="print one line instead of indented text")
     arguments = parser.parse_args()
@@ -89,13 +91,18 @@ def main() -> None:
     planner.set_road_network(crossing())
     proposal = planner.propose(scene, predicted, None)
     asked = len(proposal.asked)
-    answer = WhatIfAnswer(
-        WhatIfStatus.OK,
-        scene_stamp_ns=STAMP,
-        conditional=True,
-        predictions=(predicted,) * asked,
-        collision_probabilities=np.zeros(asked, np.float32),
-    )
+    affected = take(predicted, np.arange(min(arguments.affected, len(predicted))))
+
+    def answer(futures: PredictedAgents) -> WhatIfAnswer:
+        return WhatIfAnswer(
+            WhatIfStatus.OK,
+            scene_stamp_ns=STAMP,
+            conditional=True,
+            predictions=(futures,) * asked,
+            collision_probabilities=np.zeros(asked, np.float32),
+        )
+
+    some, every = answer(affected), answer(predicted)
 
     def whole_tick() -> None:
         planner.decide(planner.propose(scene, predicted, None), None, WhatIfStatus.TIMEOUT)
@@ -112,7 +119,9 @@ def main() -> None:
         "runs": arguments.runs,
         "without_what_if_ms": measure(whole_tick, arguments.runs),
         "propose_ms": measure(lambda: planner.propose(scene, predicted, None), arguments.runs),
-        "decide_with_answer_ms": measure(lambda: planner.decide(proposal, answer, WhatIfStatus.OK), arguments.runs),
+        "affected": len(affected),
+        "decide_some_affected_ms": measure(lambda: planner.decide(proposal, some, WhatIfStatus.OK), arguments.runs),
+        "decide_all_affected_ms": measure(lambda: planner.decide(proposal, every, WhatIfStatus.OK), arguments.runs),
     }
     print(json.dumps(result, indent=None if arguments.json else 2))
 

@@ -194,8 +194,6 @@ def _planning_scene(
     scene: TrackedAgents, ego: EgoState, predicted: PredictedAgents | None
 ) -> tuple[PlanningScene, PredictionSource]:
     """Agents that matter, with futures for each."""
-    source = PredictionSource.CONSTANT_VELOCITY
-    futures = constant_velocity_prediction(scene)
     if predicted is not None:
         if predicted.stamp_ns != scene.stamp_ns:
             raise InvalidInputError(
@@ -207,8 +205,13 @@ def _planning_scene(
             )
         if (rows_of(predicted.agent_ids, scene) < 0).any():
             raise InvalidInputError("PredictedAgents.agent_ids", "ids of the scene", "others")
-        futures = overlay(futures, predicted)
-        source = predicted.source
+    if predicted is not None and np.array_equal(predicted.agent_ids, scene.ids):
+        futures = predicted
+    else:
+        futures = constant_velocity_prediction(scene)
+        if predicted is not None:
+            futures = overlay(futures, predicted)
+    source = PredictionSource.CONSTANT_VELOCITY if predicted is None else predicted.source
     cos, sin = np.cos(ego.yaw), np.sin(ego.yaw)
     offset = scene.position[:, :2] - ego.centre
     ahead, left = offset @ [cos, sin], offset @ [-sin, cos]
