@@ -97,7 +97,7 @@ def _near(points: NDArray[np.float64]) -> bool:
 def _draw_map(axes: Axes, network: RoadNetwork, ego: EgoState, signals: TrafficSignals | None) -> None:
     for kind in (AreaType.SIDEWALK, AreaType.DRIVABLE, AreaType.INTERSECTION, AreaType.PARKING, AreaType.CROSSWALK):
         rows = np.flatnonzero(network.area_types == kind)
-        shapes = [s for s in (_screen(network.areas[r][:, :2], ego) for r in rows) if _near(s)]
+        shapes = [s for s in (_screen(network.areas[int(r)][:, :2], ego) for r in rows) if _near(s)]
         axes.add_collection(PolyCollection(shapes, facecolors=AREA_COLOURS[kind], edgecolors="none", zorder=1))
     lanes = []
     for row in range(len(network.lane_ids)):
@@ -127,7 +127,7 @@ def _draw_map(axes: Axes, network: RoadNetwork, ego: EgoState, signals: TrafficS
             [c for c in centres if _near(c)], colors="#cdd2d8", linewidths=0.5, linestyles="dotted", zorder=2
         )
     )
-    for row in np.flatnonzero(np.isin(network.line_types, (LineType.STOP, LineType.YIELD))):
+    for row in np.flatnonzero(np.isin(network.line_types, (LineType.STOP, LineType.YIELD))).tolist():
         line = _screen(network.lines[row][:, :2], ego)
         if _near(line):
             axes.plot(*line.T, color="#555b63", lw=1.6, zorder=2.5)

@@ -71,13 +71,13 @@ def read_run(bag: Path) -> RecordedRun:
 
 
 def _add(run: RecordedRun, topic: str, value: Any) -> None:
-    by_stamp = {
+    by_stamp: dict[str, dict[int, Any]] = {
         topics.TRACKED_AGENTS.name: run.tracks,
         topics.PREDICTED_AGENTS.name: run.predictions,
         topics.TRAJECTORY.name: run.trajectories,
         topics.DECISION.name: run.decisions,
     }
-    in_order = {
+    in_order: dict[str, list[Any]] = {
         topics.TRAFFIC_SIGNALS.name: run.signals,
         topics.GROUND_TRUTH.name: run.labels,
         topics.TIMING.name: run.timing,

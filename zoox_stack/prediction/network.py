@@ -29,7 +29,7 @@ from zoox_stack.prediction.onnx_session import ModelSpec, Session, TensorSpec, m
 
 EMBEDDING_SIZE = 128
 ENCODER_FILE, DECODER_FILE = "scene_encoder.onnx", "interaction_decoder.onnx"
-BUCKETS = (8, 16, 32, 64, 128, 256, 512, 1024)
+BUCKETS = (8, 16, 32, 48, 64, 96, 128, 192, 256, 512, 1024)
 SHIPPED_MODELS = Path(__file__).resolve().parents[1] / "models"
 
 _F = "float32"
@@ -52,11 +52,13 @@ DECODER_SPEC = ModelSpec(
         "agent_pose": TensorSpec(_F, (1, None, 4)),
         "agent_velocity": TensorSpec(_F, (1, None, 2)),
         "plans": TensorSpec(_F, (1, None, KNOTS, PLAN_FEATURES)),
+        "reacting": TensorSpec("int64", (None,)),
     },
     outputs={
-        "positions": TensorSpec(_F, (1, None, None, MODES, STEPS, 2)),
+        "positions": TensorSpec(_F, (1, None, MODES, STEPS, 2)),
         "covariances": TensorSpec(_F, (1, None, MODES, STEPS, 3)),
         "probabilities": TensorSpec(_F, (1, None, MODES)),
+        "conditional": TensorSpec(_F, (1, None, None, MODES, STEPS, 2)),
     },
 )
 
@@ -66,12 +68,14 @@ class Decoded:
     """Futures of N agents, each in its own frame now; P plans.
 
     Attributes:
-        positions: float32 ``[1 + P, N, K, T, 2]`` [m]; row 0 is without a plan.
+        positions: float32 ``[N, K, T, 2]`` [m], without a plan.
+        conditional: float32 ``[P, N, K, T, 2]`` [m], under each plan; P is 0 if none was given.
         covariances: float32 ``[N, K, T, 3]`` xx, xy, yy [m^2].
         probabilities: float32 ``[N, K]``.
     """
 
     positions: NDArray[np.float32]
+    conditional: NDArray[np.float32]
     covariances: NDArray[np.float32]
     probabilities: NDArray[np.float32]
 
@@ -149,18 +153,22 @@ class PredictionNetwork:
         """Futures of the agents with these embeddings ``[N, 128]``, without a plan and under `plans` ``[P, 16, 6]``."""
         n = len(embeddings)
         size = bucket(n)
-        asked = np.zeros((1, KNOTS, PLAN_FEATURES), np.float32) if plans is None else plans
+        if plans is None:  # the file wants at least one plan: one agent's reaction to it is worked out and dropped
+            asked, reacting = np.zeros((1, KNOTS, PLAN_FEATURES), np.float32), np.zeros(1, np.int64)
+        else:
+            asked, reacting = plans, np.arange(size)
         outputs = self._decoder.run(
             {
                 "embeddings": padded(embeddings, size),
                 "agent_pose": padded(pose, size),
                 "agent_velocity": padded(velocity, size),
                 "plans": np.ascontiguousarray(asked[None], np.float32),
+                "reacting": reacting,
             }
         )
-        positions = outputs["positions"][0, :, :n]
         return Decoded(
-            positions=positions[:1] if plans is None else positions,
+            positions=outputs["positions"][0, :n],
+            conditional=outputs["conditional"][0, : 0 if plans is None else None, :n],
             covariances=outputs["covariances"][0, :n],
             probabilities=outputs["probabilities"][0, :n],
         )

@@ -110,7 +110,7 @@ class Predictor:
 
         scene = TrackedAgents.from_states(
             1, np.arange(40), np.ones(40, np.uint8), np.zeros((40, 3)), np.zeros(40), np.zeros((40, 2)),
-            np.ones((40, 3)), ego=EgoState(stamp_ns=1, x=0.0, y=0.0),
+            np.ones((40, 3), np.float32), ego=EgoState(stamp_ns=1, x=0.0, y=0.0),
         )  # fmt: skip
         still = np.zeros(STEPS)
         plan = EgoPlan(0, "warm-up", STEP, still, still, still, still, still, still)
@@ -133,9 +133,10 @@ class Predictor:
                 scene, constant_velocity_prediction(scene, modes=1, steps=STEPS, step=STEP), None, None
             )
         elif not len(scene):
+            none = np.zeros((0, MODES, STEPS, 3), np.float32)
             empty = PredictedAgents(
-                scene.stamp_ns, np.zeros(0, np.int64), np.zeros((0, MODES)), self._origin(scene),
-                np.zeros((0, MODES, STEPS, 2)), np.zeros((0, MODES, STEPS)), np.zeros((0, MODES, STEPS, 3)),
+                scene.stamp_ns, np.zeros(0, np.int64), none[..., 0, 0], self._origin(scene),
+                none[..., :2], none[..., 0], none,
                 model=self.model, provider=self.provider,
             )  # fmt: skip
             pinned = PinnedScene(scene, empty, None, None)
@@ -147,7 +148,7 @@ class Predictor:
             decoded = self._network.decode(embeddings, inputs.agent_pose, inputs.agent_velocity)
             origin = self._origin(scene)
             starts = scene.position[:, :2] - origin
-            positions = to_map_axes(decoded.positions[0], starts, scene.yaw)
+            positions = to_map_axes(decoded.positions, starts, scene.yaw)
             predicted = PredictedAgents(
                 stamp_ns=scene.stamp_ns,
                 agent_ids=scene.ids,
@@ -209,7 +210,7 @@ class Predictor:
             pinned.embeddings[rows], inputs.agent_pose[rows], inputs.agent_velocity[rows], plan_knots(plans, scene.ego)
         )
         starts, yaw = scene.position[rows, :2] - base.origin, scene.yaw[rows]
-        moved = to_map_axes(decoded.positions[1:], starts, yaw)
+        moved = to_map_axes(decoded.conditional, starts, yaw)
         headings = headings_along(moved, starts, yaw)
         predictions = []
         for plan in range(len(plans)):

@@ -8,6 +8,7 @@ and PyTorch disagree by more than `PARITY`.
 from __future__ import annotations
 
 import argparse
+import copy
 import hashlib
 import json
 import tempfile
@@ -44,7 +45,9 @@ _DYNAMIC = {
     "lane_pose": {1: "lanes"},
     "lane_mask": {1: "lanes"},
     "plans": {1: "plans"},
-    "positions": {1: "answers", 2: "agents"},
+    "reacting": {0: "reacting"},
+    "positions": {1: "agents"},
+    "conditional": {1: "plans", 2: "reacting"},
     "covariances": {1: "agents"},
     "probabilities": {1: "agents"},
 }
@@ -65,7 +68,7 @@ def example_inputs(
         return rng.standard_normal((1, *shape)).astype(np.float32)
 
     pose = poses(agents)
-    encoder = {
+    encoder: dict[str, NDArray[Any]] = {
         "raster": rng.integers(0, 256, (1, N_CHANNELS, RASTER_SIZE, RASTER_SIZE), dtype=np.uint8),
         "agent_history": normal(agents, HISTORY_STEPS, HISTORY_FEATURES),
         "agent_static": normal(agents, STATIC_FEATURES),
@@ -75,11 +78,12 @@ def example_inputs(
         "agent_mask": np.ones((1, agents), np.float32),
         "lane_mask": np.ones((1, lanes), np.float32),
     }
-    decoder = {
+    decoder: dict[str, NDArray[Any]] = {
         "embeddings": normal(agents, WIDTH),
         "agent_pose": pose,
         "agent_velocity": 5 * normal(agents, 2),
         "plans": 5 * normal(plans, KNOTS, PLAN_FEATURES),
+        "reacting": np.sort(rng.permutation(agents)[: max(1, agents // 2)]).astype(np.int64),
     }
     return encoder, decoder
 
@@ -140,8 +144,10 @@ def export(run: Path, out: Path, name: str) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(dir=out) as folder:
         first = example_inputs(9, 7, 3, seed=0)
         encoder_path, decoder_path = Path(folder) / ENCODER_FILE, Path(folder) / DECODER_FILE
-        export_module(encoder, first[0], ["embeddings"], encoder_path, metadata)
-        export_module(decoder, first[1], ["positions", "covariances", "probabilities"], decoder_path, metadata)
+        folded = copy.deepcopy(encoder)
+        folded.image.fold_scale()
+        export_module(folded, first[0], list(ENCODER_SPEC.outputs), encoder_path, metadata)
+        export_module(decoder, first[1], list(DECODER_SPEC.outputs), decoder_path, metadata)
         cases = [example_inputs(n, m, p, seed=n) for n, m, p in ((1, 1, 1), (17, 40, 8), (64, 96, 16))]
         parity = {
             "encoder": largest_difference(encoder, encoder_path, ENCODER_SPEC, [c[0] for c in cases]),

@@ -90,6 +90,7 @@ class ImageEncoder(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
+        self.scale = 1.0 / 255.0
         self.stem = nn.Conv2d(len(Channel), 40, 4, stride=4)
         self.norm = nn.BatchNorm2d(40)
         self.down = nn.Conv2d(40, FEATURE_CHANNELS, 3, stride=2, padding=1)
@@ -101,10 +102,19 @@ class ImageEncoder(nn.Module):
 
     def forward(self, raster: Tensor) -> Tensor:
         """See the class."""
-        x = functional.relu(self.norm(self.stem(raster.float() * (1.0 / 255.0))))
+        image = raster.float()
+        if self.scale != 1.0:
+            image = image * self.scale
+        x = functional.relu(self.norm(self.stem(image)))
         x = self.near(functional.relu(self.down(x)))
         wide = functional.interpolate(self.back(self.wide(x)), scale_factor=2.0, mode="nearest")
         return torch.relu(x + wide)
+
+    def fold_scale(self) -> None:
+        """Move the scaling of the image into the first weights: the exported network saves a pass over it."""
+        with torch.no_grad():
+            self.stem.weight.mul_(self.scale)
+        self.scale = 1.0
 
 
 def mlp(inputs: int, hidden: int, outputs: int) -> nn.Sequential:
@@ -290,20 +300,20 @@ class InteractionDecoder(nn.Module):
         return self.integrate @ torch.stack(speedups, dim=-2)
 
     def forward(
-        self, embeddings: Tensor, agent_pose: Tensor, agent_velocity: Tensor, plans: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Futures without a plan and under each of `plans` [B, P, J, 6].
+        self, embeddings: Tensor, agent_pose: Tensor, agent_velocity: Tensor, plans: Tensor, reacting: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Futures without a plan, and those of the agents `reacting` (int64 [R]) under each of `plans` [B, P, J, 6].
 
         Returns:
-            positions [B, 1 + P, N, K, T, 2] in each agent's own frame [m] (first: no plan), covariances
-            [B, N, K, T, 3] (xx, xy, yy, own frame, [m^2]), probabilities [B, N, K].
+            positions [B, N, K, T, 2] in each agent's own frame [m] without a plan, covariances [B, N, K, T, 3] (xx, xy,
+            yy, own frame, [m^2]), probabilities [B, N, K], conditional positions [B, P, R, K, T, 2].
         """
         change, position, spread, logits = self.futures(embeddings, agent_velocity)
-        b, n = embeddings.shape[0], embeddings.shape[1]
-        modes = self.mode[None, None].expand(b, n, MODES, WIDTH)
-        moved = self.react(embeddings, modes, agent_pose, agent_velocity, change, position, plans)
-        positions = torch.cat([position[:, None], position[:, None] + moved], dim=1)
-        return positions, covariance(spread), torch.softmax(logits, dim=-1)
+        chosen = [x.index_select(1, reacting) for x in (embeddings, agent_pose, agent_velocity, change, position)]
+        own = chosen[4]
+        modes = self.mode[None, None].expand(own.shape[0], own.shape[1], MODES, WIDTH)
+        moved = self.react(chosen[0], modes, chosen[1], chosen[2], chosen[3], own, plans)
+        return position, covariance(spread), torch.softmax(logits, dim=-1), own[:, None] + moved
 
 
 def in_agent_frames(plans: Tensor, pose: Tensor) -> Tensor:

@@ -71,7 +71,7 @@ class SampleMaker:
         history = noisy(sample.history, sample.history_valid, rng)
         shown = sample.history_valid if rng is None else shortened(sample.history_valid, rng)
         history = history * shown[..., None]
-        ego = ego_from_row(SAMPLE_STAMP_NS, sample.ego_history[-1], sample.ego_size)
+        ego = ego_from_row(SAMPLE_STAMP_NS, sample.ego_history[-1], sample.ego_size.astype(np.float64))
         now = history[:, -1]
         n = len(sample.ids)
         scene = TrackedAgents.from_states(

@@ -154,7 +154,7 @@ def train(args: argparse.Namespace) -> dict[str, Any]:
             (optimiser, "optimiser"),
             (schedule, "schedule"),
         ):
-            module.load_state_dict(state[key])  # type: ignore[attr-defined]
+            module.load_state_dict(state[key])
         log = json.loads(state["log"])
     started = time.monotonic()
     for epoch in range(len(log), args.epochs):

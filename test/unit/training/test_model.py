@@ -62,10 +62,12 @@ def decode(plans: torch.Tensor, pose: torch.Tensor) -> torch.Tensor:
     torch.nn.init.normal_(decoder.reaction.weight, std=1.0)
     n = pose.shape[1]
     with torch.no_grad():
-        positions, _, probabilities = decoder(torch.randn(1, n, WIDTH), pose, torch.randn(1, n, 2), plans)
+        alone, _, probabilities, told = decoder(
+            torch.randn(1, n, WIDTH), pose, torch.randn(1, n, 2), plans, torch.arange(n)
+        )
     np.testing.assert_allclose(probabilities.sum(-1).numpy(), 1.0, rtol=1e-5)
-    assert positions.shape == (1, 1 + plans.shape[1], n, MODES, STEPS, 2)
-    return positions[0]
+    assert told.shape == (1, plans.shape[1], n, MODES, STEPS, 2)
+    return torch.cat([alone, told[0]])
 
 
 def random_plans(count: int, seed: int) -> torch.Tensor:
