@@ -9,33 +9,36 @@ from importlib import import_module
 
 from zoox_stack.core.errors import ConfigurationError, InvalidInputError, ZooxStackError
 
-# Modules with a `register(subparsers)` function, in the order of the help text.
-COMMANDS = (
-    "zoox_stack.demo.command",
-    "zoox_stack.evaluation.replay_command",
-    "zoox_stack.logs.convert",
-    "zoox_stack.logs.bag_cli",
-    "zoox_stack.launching.cli",
-    "zoox_stack.doctor.cli",
-)
+# Module of each command, in the order of the help text; its `register(subparsers)` adds the command.
+COMMANDS = {
+    "demo": "zoox_stack.demo.command",
+    "replay": "zoox_stack.evaluation.replay_command",
+    "convert": "zoox_stack.logs.convert",
+    "bag": "zoox_stack.logs.bag_cli",
+    "launch": "zoox_stack.launching.cli",
+    "doctor": "zoox_stack.doctor.cli",
+}
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """Parser of all commands; each sets ``func``, which takes the arguments and returns the exit code."""
+def build_parser(commands: Sequence[str] = tuple(COMMANDS)) -> argparse.ArgumentParser:
+    """Parser of `commands`; each sets ``func``, which takes the arguments and returns the exit code."""
     parser = argparse.ArgumentParser(
         prog="zoox-stack",
         description="Perception, prediction and planning on ROS 2. Each command has --help.",
         epilog="Exit codes: 0 all well, 1 something failed on the way, 2 a wrong command, file or parameter.",
     )
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for name in COMMANDS:
-        import_module(name).register(subparsers)
+    for name in commands:
+        import_module(COMMANDS[name]).register(subparsers)
     return parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
-    args = build_parser().parse_args(argv)
+    words = sys.argv[1:] if argv is None else list(argv)
+    # Importing all commands takes a second; only help and mistakes need them all.
+    commands = words[:1] if words and words[0] in COMMANDS else tuple(COMMANDS)
+    args = build_parser(commands).parse_args(words)
     try:
         return int(args.func(args))
     except (InvalidInputError, ConfigurationError) as error:

@@ -65,7 +65,7 @@ def test_report_is_one_complete_page(tmp_path: Path) -> None:
     planner = Planner()
     planner.set_road_network(network)
     run = RecordedRun(network=network)
-    for step in range(12):
+    for step in range(30):
         now = scene(step)
         proposal = planner.propose(now, constant_velocity_prediction(now), None)
         trajectory, decision = planner.decide(proposal, None, WhatIfStatus.NO_SERVICE)

@@ -1,0 +1,1 @@
+"""Scripts that measure; each prints one JSON object. ``python -m benchmarks`` runs all, or those named."""

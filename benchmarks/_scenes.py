@@ -1,0 +1,61 @@
+"""Made-up scenes and plans that benchmarks share, and how they measure."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from zoox_stack.core.agents import EgoState, TrackedAgents
+from zoox_stack.core.plans import EgoPlan
+from zoox_stack.core.predictions import STEP, STEPS
+from zoox_stack.evaluation.replay_records import percentiles
+from zoox_stack.evaluation.stack_run import machine
+
+START_NS = 10**15
+
+
+def crowd(step: int, agents: int, seed: int = 0) -> TrackedAgents:
+    """`agents` road users around an ego at 8 m/s, all with constant velocities; `step` tenths of a second on."""
+    rng = np.random.default_rng(seed)
+    start, yaw = rng.uniform((-30, -45), (75, 45), (agents, 2)), rng.uniform(-np.pi, np.pi, agents)
+    classes = rng.choice([1, 1, 1, 2, 3, 6, 7, 7], agents).astype(np.uint8)
+    speed = np.where(classes == 7, 1.3, rng.uniform(0, 12, agents))
+    velocity = speed[:, None] * np.stack([np.cos(yaw), np.sin(yaw)], axis=1)
+    position = np.concatenate([start + velocity * step * STEP, np.zeros((agents, 1))], axis=1)
+    size = np.where((classes == 7)[:, None], [0.6, 0.6, 1.7], [4.6, 1.9, 1.6]).astype(np.float32)
+    stamp = START_NS + step * 100_000_000
+    ego = EgoState(stamp_ns=stamp, x=0.8 * step, y=0.0, speed=8.0)
+    return TrackedAgents.from_states(stamp, np.arange(agents), classes, position, yaw, velocity, size, ego=ego)
+
+
+def plans(ego: EgoState, count: int) -> tuple[EgoPlan, ...]:
+    """Straight plans from full braking to full acceleration."""
+    result = []
+    time_s = STEP * np.arange(1, STEPS + 1)
+    for number, acceleration in enumerate(np.linspace(-4, 2, count)):
+        speed = np.maximum(ego.speed + acceleration * time_s, 0.0)
+        zero = np.zeros(STEPS)
+        x = ego.x + np.cumsum(speed) * STEP
+        result.append(EgoPlan(number, f"{acceleration:+.1f}", STEP, x, zero + ego.y, zero, speed, zero, zero))
+    return tuple(result)
+
+
+def measured(function: Callable[[], Any], runs: int, warm_up: int = 5) -> dict[str, float | None]:
+    """Wall time of `function` in milliseconds."""
+    for _ in range(warm_up):
+        function()
+    times = []
+    for _ in range(runs):
+        start = time.perf_counter()
+        function()
+        times.append((time.perf_counter() - start) * 1e3)
+    return percentiles(times)
+
+
+def about() -> dict[str, Any]:
+    """Machine, date and how busy the machine was."""
+    return {**machine(), "load": [round(x, 2) for x in os.getloadavg()]}
