@@ -82,7 +82,7 @@ class ReplayConfig(NodeConfig):
         60.0, "Lock-step: a tick without trajectory after this counts as dropped", unit="s", low=0.1, high=3600.0
     )
     clock_period: float = parameter(0.01, "Time between messages on /clock", unit="s", low=0.001, high=1.0)
-    recover: bool = parameter(True, "Play what is whole of a damaged bag instead of refusing it")
+    recover: bool = parameter(False, "Play what is whole of a damaged bag instead of refusing it")
     loop: bool = parameter(False, "Start again at the end")
     report: str = parameter("", "File for one JSON line per tick; empty for none")
     hashes: bool = parameter(True, "Lock-step: hash the outputs of every tick into the report")
