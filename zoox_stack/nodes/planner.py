@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 from rclpy.task import Future
 
@@ -44,7 +45,7 @@ class _Job:
     scene: TrackedAgents
     tick: Tick
     proposal: Proposal | None = None
-    question: Future | None = None
+    question: Any = None  # the future of the answer
     decided: bool = False
 
 
@@ -184,8 +185,8 @@ class PlannerNode(StackNode[PlannerNodeConfig]):
         self._timer.disarm()
         try:
             answer = what_if_answer_from_message(future.result())
-        except InvalidInputError as error:
-            self.drop_bad("what_if answer", str(error))
+        except Exception as error:  # noqa: BLE001 - whatever the answer is, a trajectory follows
+            self.drop_bad("what_if answer", f"{type(error).__name__}: {error}")
             self._decide(job, None, WhatIfStatus.INVALID)
             return
         try:

@@ -24,9 +24,12 @@ def _update(digest: Any, value: Any) -> None:
         for name in value.get_fields_and_field_types():
             if name not in WALL_CLOCK_FIELDS:
                 _update(digest, getattr(value, name))
-    elif isinstance(value, (array, np.ndarray, bytes, bytearray)):
+    elif isinstance(value, np.ndarray):
         digest.update(len(value).to_bytes(8, "little"))
-        digest.update(memoryview(value))
+        digest.update(np.ascontiguousarray(value).view(np.uint8))
+    elif isinstance(value, (array, bytes, bytearray)):
+        digest.update(len(value).to_bytes(8, "little"))
+        digest.update(np.frombuffer(value, np.uint8) if len(value) else b"")
     elif isinstance(value, (list, tuple)):
         digest.update(len(value).to_bytes(8, "little"))
         for item in value:

@@ -190,7 +190,7 @@ def detected_agents_to_message(detections: DetectedAgents) -> DetectedAgentsMess
     assert velocity is not None
     assert facing is not None
     assert attributes is not None
-    measured = np.isfinite(velocity).all(axis=1)
+    measured: NDArray[np.bool_] = np.asarray(np.isfinite(velocity).all(axis=1))
     if not np.isnan(velocity[~measured]).all():
         raise InvalidInputError("DetectedAgents.velocity", "rows all finite or all NaN", "rows that mix them")
     velocity = np.where(measured[:, None], velocity, 0.0)
