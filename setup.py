@@ -10,6 +10,7 @@ Set ZOOX_STACK_WITHOUT_MESSAGES=1 to install only the algorithms, on a machine t
 
 from __future__ import annotations
 
+import filecmp
 import hashlib
 import importlib.util
 import os
@@ -118,13 +119,18 @@ class BuildInterfaces(Command):
         package = generated.parent.parent
         target = (ROOT if self.editable_mode else Path(self.build_lib)) / PACKAGE
         target.mkdir(parents=True, exist_ok=True)
-        for folder in GENERATED:
-            shutil.rmtree(target / folder, ignore_errors=True)
-            shutil.copytree(package / folder, target / folder, ignore=shutil.ignore_patterns("__pycache__", "*.c"))
-        for module in package.glob("*.so"):
-            # A new file, not new content: the old one may be mapped by a running process.
-            (target / module.name).unlink(missing_ok=True)
-            shutil.copy2(module, target / module.name)
+        # Only what changed is touched: an editable install may be in use, by processes that have the libraries mapped.
+        new = {f.relative_to(package) for folder in GENERATED for f in (package / folder).glob("*.py")}
+        new |= {f.relative_to(package) for f in package.glob("*.so")}
+        for file in [f for folder in GENERATED for f in (target / folder).rglob("*") if f.is_file()]:
+            if file.relative_to(target) not in new:
+                file.unlink()
+        for file in new:
+            source, installed = package / file, target / file
+            if not (installed.is_file() and filecmp.cmp(source, installed, shallow=False)):
+                installed.parent.mkdir(exist_ok=True)
+                shutil.copy2(source, installed.with_suffix(".new"))
+                installed.with_suffix(".new").replace(installed)
         python_folder = package.parent
         files = [f for f in stage.rglob("*") if f.is_file() and not f.is_relative_to(python_folder)]
         self._add_data_files(files, stage, Path())
