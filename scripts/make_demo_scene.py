@@ -50,14 +50,24 @@ def best_ego(episode: Episode) -> Candidate | None:
         yaw = np.unwrap(states[:, HistoryColumn.YAW])
         turned, way = float(np.abs(yaw - yaw[0]).max()), float(steps.sum())
         stands = float((steps < 0.02).mean())
-        near = np.hypot(*np.moveaxis(episode.states[:, :, :2] - states[:, None, :2], -1, 0)) < 80
-        company = (near & episode.valid).sum(axis=1) - 1
-        walkers = (near & episode.valid)[:, episode.classes == AgentClass.PEDESTRIAN].sum(axis=1)
+        distance = np.hypot(*np.moveaxis(episode.states[:, :, :2] - states[:, None, :2], -1, 0))
+        near = (distance < 80) & episode.valid
+        company = near.sum(axis=1) - 1
+        walkers = near[:, episode.classes == AgentClass.PEDESTRIAN].sum(axis=1)
         if way < 110 or turned < 1.2 or stands > 0.35 or company.min() < 18 or company.max() > 60:
             continue
         left = yaw[-1] > yaw[0] + 1.2
-        score = min(way, 220) / 100 + min(turned, 3.2) + float(left) - 3 * stands + min(walkers.mean(), 12) / 6
-        about = f"{way:.0f} m, turns {np.degrees(turned):.0f} deg, {company.min()}..{company.max()} agents near"
+        kinds = len(np.unique(episode.classes[near.any(axis=0)]))
+        score = (
+            0.5 * kinds
+            + min(way, 220) / 100
+            + min(turned, 3.2)
+            + float(left)
+            - 3 * stands
+            + min(walkers.mean(), 12) / 6
+        )
+        agents = f"{company.min()}..{company.max()} agents of {kinds} kinds near"
+        about = f"{way:.0f} m, turns {np.degrees(turned):.0f} deg, {agents}"
         if best is None or score > best.score:
             best = Candidate(score, row, about)
     return best
@@ -88,7 +98,7 @@ def seen(episode: Episode) -> NDArray[np.bool_]:
         agents = agents_at(episode, step, ego)
         sweep = world.sweep(agents)
         hit[step, np.searchsorted(episode.ids, agents.ids)] = sweep.hits >= LEAST_HITS
-    counts = np.cumsum(np.concatenate([np.zeros((MEMORY, hit.shape[1]), int), hit]), axis=0)
+    counts = np.cumsum(np.pad(hit.astype(np.int64), ((MEMORY, 0), (0, 0))), axis=0)
     return np.asarray(counts[MEMORY:] - counts[:-MEMORY] > 0)
 
 

@@ -6,6 +6,7 @@ that two futures differ only through what the ego does.
 
 from __future__ import annotations
 
+import gc
 import mmap
 import os
 from collections import deque
@@ -198,12 +199,17 @@ def _plans(own: NDArray[np.float64], speed_now: float) -> NDArray[np.float32]:
 def _roll_out(
     world: TrafficWorld, ids: NDArray[np.int64], ego: int, behaviour: Behaviour, runs_red: bool
 ) -> NDArray[np.float64]:
-    """Future of `ids` ``[T, len(ids), 5]`` (x, y, yaw, valid, ego speed) under a behaviour, computed in a forked process."""
+    """Future of `ids` under a behaviour, computed in a forked process.
+
+    Returns:
+        float64 ``[T, len(ids), 5]``: x, y, yaw, valid, speed of the ego (in its row).
+    """
     shape = (STEPS, len(ids), _VALUES)
     shared = mmap.mmap(-1, int(np.prod(shape)) * 8)
     child = os.fork()
     if child == 0:
         status = 1
+        gc.disable()  # a collection would touch, and so copy, all memory shared with the parent
         try:
             result: NDArray[np.float64] = np.frombuffer(shared, np.float64).reshape(shape)
             driver = _Driver(world, ego, behaviour, runs_red)

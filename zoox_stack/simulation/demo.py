@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +19,7 @@ from zoox_stack.core.sensors import PointCloud
 from zoox_stack.core.validation import checked_array
 from zoox_stack.logs.drive import RecordedDrive
 from zoox_stack.prediction.history import HistoryColumn
-from zoox_stack.simulation.episode import Episode, episode_arrays, episode_from_arrays, read_arrays
+from zoox_stack.simulation.episode import Episode, episode_arrays, episode_from_arrays, read_arrays, save_arrays
 from zoox_stack.simulation.lidar import LidarConfig, LidarWorld
 
 DEMO_SCENE = Path(__file__).resolve().parent.parent / "data" / "demo_scene.npz"
@@ -56,8 +55,7 @@ def ego_row_of(episode: Episode) -> int:
 
 def save_demo_scene(path: Path, scene: DemoScene) -> None:
     """Write a compressed ``.npz``."""
-    arrays: dict[str, Any] = episode_arrays(scene.episode) | {"visible": scene.visible}
-    np.savez_compressed(path, **arrays)
+    save_arrays(path, episode_arrays(scene.episode) | {"visible": scene.visible})
 
 
 def load_demo_scene(path: Path = DEMO_SCENE) -> DemoScene:
@@ -142,7 +140,7 @@ def ego_states(episode: Episode) -> list[EgoState]:
 
 
 def _smooth(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Gaussian filter along the first axis; the ends are continued point-symmetrically, so that straight stays straight."""
+    """Gaussian filter along the first axis; the ends are mirrored point-wise: straight stays straight."""
     offsets = np.arange(-_REACH, _REACH + 1)
     kernel = np.exp(-0.5 * (offsets / SMOOTHING) ** 2)
     kernel /= kernel.sum()
@@ -152,9 +150,7 @@ def _smooth(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(np.apply_along_axis(np.convolve, 0, padded, kernel, "valid"))
 
 
-def agents_at(
-    episode: Episode, step: int, ego: EgoState, chosen: NDArray[np.bool_] | None = None
-) -> TrackedAgents:
+def agents_at(episode: Episode, step: int, ego: EgoState, chosen: NDArray[np.bool_] | None = None) -> TrackedAgents:
     """The agents of an episode at one step, without the ego, exactly known.
 
     Args:

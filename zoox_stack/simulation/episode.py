@@ -60,7 +60,7 @@ class Episode:
             ("attributes", np.uint8, (t, n, N_ATTRIBUTES), None),
             ("signal_states", np.uint8, (t, s), max(SignalState)),
         ):
-            array = checked_array(f"Episode.{name}", getattr(self, name), dtype, shape, high=high)  # type: ignore[arg-type]
+            array = checked_array(f"Episode.{name}", getattr(self, name), dtype, shape, high=high)
             object.__setattr__(self, name, array)
         if self.ego_id >= 0 and self.ego_id not in self.ids:
             raise InvalidInputError("Episode.ego_id", "one of ids, or -1", str(self.ego_id))
@@ -79,7 +79,7 @@ def episode_from_arrays(arrays: dict[str, NDArray[Any]]) -> Episode:
         InvalidInputError: An array is missing or does not fit.
     """
     try:
-        values = {f.name: arrays[f.name] for f in fields(Episode) if f.name != "network"}
+        values: dict[str, Any] = {f.name: arrays[f.name] for f in fields(Episode) if f.name != "network"}
     except KeyError as error:
         raise InvalidInputError("episode arrays", f"array {error}", ", ".join(sorted(arrays))) from error
     return Episode(network=network_from_arrays(arrays), **values | {"ego_id": int(values["ego_id"])})
@@ -87,7 +87,7 @@ def episode_from_arrays(arrays: dict[str, NDArray[Any]]) -> Episode:
 
 def save_episode(path: Path, episode: Episode) -> None:
     """Write an episode as a compressed ``.npz``."""
-    np.savez_compressed(path, **episode_arrays(episode))
+    save_arrays(path, episode_arrays(episode))
 
 
 def load_episode(path: Path) -> Episode:
@@ -99,6 +99,12 @@ def load_episode(path: Path) -> Episode:
     return episode_from_arrays(read_arrays(path))
 
 
+def save_arrays(path: Path, arrays: dict[str, NDArray[Any]], *, compress: bool = True) -> None:
+    """Write arrays to an ``.npz`` file."""
+    save: Any = np.savez_compressed if compress else np.savez
+    save(path, **arrays)
+
+
 def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
     """All arrays of an ``.npz`` file.
 
@@ -106,7 +112,7 @@ def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
         InvalidInputError: Missing or damaged.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with Path(path).open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             return {name: file[name] for name in file.files}
     except Exception as error:  # zipfile, zlib and numpy raise many kinds for damaged files
         raise InvalidInputError(f"file {path}", "a readable .npz file", str(error)) from error

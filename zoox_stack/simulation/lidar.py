@@ -73,7 +73,8 @@ class LidarWorld:
             import open3d
         except ImportError as error:
             raise ConfigurationError("Open3D is not installed: pip install open3d-cpu") from error
-        self._o3d = open3d
+        self._o3d: Any = open3d
+        self._tensor: Any = open3d.core.Tensor
         self._directions = _directions(self.config)
         parts = make_scenery(network, self.config.seed).parts
         self._static = self._scene([(mesh.vertices, mesh.triangles) for mesh, _ in parts])
@@ -83,7 +84,7 @@ class LidarWorld:
     def _scene(self, meshes: list[tuple[NDArray[np.float32], NDArray[np.uint32]]]) -> Any:
         scene = self._o3d.t.geometry.RaycastingScene()
         for vertices, triangles in meshes:
-            scene.add_triangles(self._o3d.core.Tensor(vertices), self._o3d.core.Tensor(triangles))
+            scene.add_triangles(self._tensor(vertices), self._tensor(triangles))
         return scene
 
     def sweep(self, agents: TrackedAgents) -> LidarSweep:
@@ -103,7 +104,7 @@ class LidarWorld:
         struck = np.full(len(rays), -1)
         near = np.flatnonzero(np.hypot(*(agents.position[:, :2] - [ego.x, ego.y]).T) < config.agent_range)
         if len(near):
-            scene = self._scene([self._placed(agents, row) for row in near])
+            scene = self._scene([self._placed(agents, row) for row in near.tolist()])
             values = np.array([_REFLECTIVITY.get(AgentClass(agents.classes[r]), 0.5) for r in near], np.float32)
             hit, value, normal, which = self._cast_ids(scene, rays, values)
             closer = hit < distance
@@ -140,7 +141,7 @@ class LidarWorld:
         self, scene: Any, rays: NDArray[np.float32], values: NDArray[np.float32]
     ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32], NDArray[np.int64]]:
         """Distance, reflectivity and normal of the first hit of every ray, and the row of the mesh."""
-        answer = scene.cast_rays(self._o3d.core.Tensor(rays))
+        answer = scene.cast_rays(self._tensor(rays))
         distance = answer["t_hit"].numpy()
         which = np.where(np.isfinite(distance), answer["geometry_ids"].numpy(), 0).astype(np.int64)
         return distance, values[which], answer["primitive_normals"].numpy(), which
@@ -174,11 +175,10 @@ class LidarWorld:
 def _directions(config: LidarConfig) -> NDArray[np.float32]:
     """Unit vectors of all rays in the sensor's frame ``[beams * azimuth_steps, 3]``."""
     share = config.elevation_high / (config.elevation_high - config.elevation_low)
-    u = np.linspace(-(1 - share) ** (1 / _SPREAD), share ** (1 / _SPREAD), config.beams)
+    u = np.linspace(-((1 - share) ** (1 / _SPREAD)), share ** (1 / _SPREAD), config.beams)
     span = config.elevation_high - config.elevation_low
     elevation = np.deg2rad(np.sign(u) * np.abs(u) ** _SPREAD * span)
     azimuth = np.arange(config.azimuth_steps) * 2 * np.pi / config.azimuth_steps
     e, a = np.meshgrid(elevation, azimuth, indexing="ij")
     rays = np.stack([np.cos(e) * np.cos(a), np.cos(e) * np.sin(a), np.sin(e)], axis=-1)
     return np.asarray(rays.reshape(-1, 3), np.float32)
-

@@ -24,8 +24,15 @@ import numpy as np
 from zoox_stack.core.errors import ConfigurationError, ZooxStackError
 from zoox_stack.simulation.counterfactuals import CounterfactualConfig, counterfactual_samples
 from zoox_stack.simulation.demand import DemandConfig
-from zoox_stack.simulation.episode import network_arrays
-from zoox_stack.simulation.samples import CounterfactualSample, affected_agents, load_samples, save_samples, shard_paths
+from zoox_stack.simulation.episode import network_arrays, save_arrays
+from zoox_stack.simulation.samples import (
+    CounterfactualSample,
+    affected_agents,
+    load_samples,
+    reacts_early,
+    save_samples,
+    shard_paths,
+)
 from zoox_stack.simulation.towns import LAYOUTS, build_town
 
 SHARD_SIZE = 50
@@ -38,7 +45,7 @@ class TrainingSetPlan:
     """What to make.
 
     Attributes:
-        samples: How many.
+        samples: How many to simulate; about 1 % of them are dropped, see `reacts_early`.
         seed: Of demand, drivers, egos and behaviours.
         layouts: Keys of `LAYOUTS`.
         town_seeds: Every layout is drawn with each of these.
@@ -51,13 +58,13 @@ class TrainingSetPlan:
 
 
 def make_shard(plan: TrainingSetPlan, number: int, size: int, path: Path) -> None:
-    """Simulate episodes until there are `size` samples; write them to `path`."""
+    """Simulate episodes until there are `size` samples; write those in which nobody reacts early to `path`."""
     with tempfile.TemporaryDirectory() as folder:
         samples: list[CounterfactualSample] = []
         for sample in _samples(plan, number, Path(folder)):
             samples.append(sample)
             if len(samples) == size:
-                save_samples(path, samples)
+                save_samples(path, [made for made in samples if not reacts_early(made)])
                 return
     raise ZooxStackError(f"shard {number}: {len(samples)} of {size} samples after {_MOST_EPISODES} episodes")
 
@@ -120,7 +127,7 @@ def _prepare(plan: TrainingSetPlan, out: Path) -> None:
         for layout in plan.layouts:
             for seed in plan.town_seeds:
                 town = build_town(layout, seed, Path(folder))
-                np.savez_compressed(out / "towns" / f"{town.name}.npz", **network_arrays(town.net.network))
+                save_arrays(out / "towns" / f"{town.name}.npz", network_arrays(town.net.network))
     path.write_text(json.dumps(manifest, indent=2) + "\n")
 
 
@@ -136,10 +143,10 @@ def _finish(out: Path) -> None:
     manifest |= {
         "complete": True,
         "samples": len(agents),
-        "agents_per_sample": {name: float(np.percentile(agents, q)) for name, q in (("p10", 10), ("p50", 50), ("p90", 90))},
+        "agents_per_sample": {f"p{q}": float(np.percentile(agents, q)) for q in (10, 50, 90)},
         "samples_with_affected_agents": float(np.mean(np.array(affected) > 0)),
         "affected_agents_per_sample": float(np.mean(affected)),
-    }  # fmt: skip
+    }
     (out / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n")
 
 

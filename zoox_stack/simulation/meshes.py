@@ -26,7 +26,7 @@ class Mesh:
         """Turned by `yaw` [rad] and moved."""
         c, s = np.cos(yaw), np.sin(yaw)
         turned = self.vertices @ np.array([[c, s, 0], [-s, c, 0], [0, 0, 1]])
-        return Mesh((turned + [x, y, z]).astype(np.float32), self.triangles)
+        return Mesh((turned + np.array([x, y, z])).astype(np.float32), self.triangles)
 
 
 def join(*meshes: Mesh) -> Mesh:
@@ -68,10 +68,13 @@ def cylinder(radius: float, z: tuple[float, float], *, sides: int = 8, top_radiu
     vertices = np.concatenate([low, high, [[0, 0, z[0]], [0, 0, z[1]]]])
     i = np.arange(sides)
     j = (i + 1) % sides
+    bottom, top = np.full(sides, 2 * sides), np.full(sides, 2 * sides + 1)
     faces = [
-        np.stack([i, j, sides + j], 1), np.stack([i, sides + j, sides + i], 1),
-        np.stack([j, i, np.full(sides, 2 * sides)], 1), np.stack([sides + i, sides + j, np.full(sides, 2 * sides + 1)], 1),
-    ]  # fmt: skip
+        np.stack([i, j, sides + j], 1),
+        np.stack([i, sides + j, sides + i], 1),
+        np.stack([j, i, bottom], 1),
+        np.stack([sides + i, sides + j, top], 1),
+    ]
     return Mesh(vertices.astype(np.float32), np.concatenate(faces).astype(np.uint32))
 
 
@@ -88,17 +91,6 @@ def prism(ring: NDArray[np.float64], height: float) -> Mesh:
         np.stack([n + i, n + j, np.full(n, 2 * n)], 1),
     ]
     return Mesh(np.concatenate([low, high, [middle]]).astype(np.float32), np.concatenate(faces).astype(np.uint32))
-
-
-def strip(left: NDArray[np.float64], right: NDArray[np.float64], height: float) -> Mesh:
-    """A raised band between two polylines ``[P, 2]`` of equally many points: lid and both side walls."""
-    p = len(left)
-    rows = [np.column_stack([line, np.full(p, z)]) for line, z in ((left, height), (right, height), (left, 0), (right, 0))]
-    i = np.arange(p - 1)
-    faces = []
-    for a, b in ((0, 1), (2, 0), (1, 3)):  # lid, left wall, right wall
-        faces += [np.stack([a * p + i, b * p + i, b * p + i + 1], 1), np.stack([a * p + i, b * p + i + 1, a * p + i + 1], 1)]
-    return Mesh(np.concatenate(rows).astype(np.float32), np.concatenate(faces).astype(np.uint32))
 
 
 def agent_mesh(kind: AgentClass, length: float, width: float, height: float) -> Mesh:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
@@ -17,7 +16,7 @@ from zoox_stack.core.predictions import STEPS
 from zoox_stack.core.validation import checked_array
 from zoox_stack.prediction.history import HISTORY_STEPS, HistoryColumn
 from zoox_stack.road_network.network import RoadNetwork
-from zoox_stack.simulation.episode import network_from_arrays, read_arrays
+from zoox_stack.simulation.episode import network_from_arrays, read_arrays, save_arrays
 
 
 class PlanColumn(IntEnum):
@@ -108,6 +107,18 @@ def affected_agents(sample: CounterfactualSample, distance: float = 1.0) -> NDAr
         return np.asarray((np.hypot(*np.moveaxis(xy - first, -1, 0)) > distance).any(axis=(0, 2)))
 
 
+def reacts_early(sample: CounterfactualSample, distance: float = 0.05) -> bool:
+    """Whether someone's future differs from the first one by `distance` [m] before the ego's plan does by 1 mm.
+
+    SUMO's drivers know what others intend (who has claimed a junction, who wants to change lane); in the rare cases
+    where that shows, an effect precedes its cause, and a model must not learn from it.
+    """
+    plans, futures = sample.ego_plans[..., :2], sample.futures[..., :2]
+    same = np.cumsum(np.hypot(*np.moveaxis(plans - plans[:1], -1, 0)) > 1e-3, axis=1) == 0
+    moved = np.hypot(*np.moveaxis(futures - futures[:1], -1, 0)) > distance
+    return bool((moved & sample.futures_valid & sample.futures_valid[:1] & same[:, None, :]).any())
+
+
 def save_samples(path: Path, samples: Sequence[CounterfactualSample]) -> None:
     """Write samples to one ``.npz`` file; the file appears only when it is complete."""
     arrays: dict[str, NDArray[Any]] = {
@@ -121,8 +132,8 @@ def save_samples(path: Path, samples: Sequence[CounterfactualSample]) -> None:
     for name in ("futures", "futures_valid"):
         arrays[name] = np.concatenate([getattr(s, name) for s in samples], axis=1)
     part = path.with_suffix(".part.npz")
-    np.savez(part, **arrays)
-    os.replace(part, path)
+    save_arrays(part, arrays, compress=False)
+    part.replace(path)
 
 
 def load_samples(path: Path) -> list[CounterfactualSample]:

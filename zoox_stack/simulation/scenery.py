@@ -1,4 +1,4 @@
-"""What stands beside the roads: raised sidewalks, buildings, poles and trees, drawn from a seed for any road network."""
+"""What stands beside the roads of any network: raised sidewalks, buildings, poles and trees, drawn from a seed."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 
 from zoox_stack.core.classes import AreaType
 from zoox_stack.core.geometry import arc_lengths, resample
@@ -44,18 +45,25 @@ def make_scenery(network: RoadNetwork, seed: int) -> Scenery:
     keep_off = [ring[:, :2] for kind, ring in zip(network.area_types, network.areas, strict=True)
                 if kind == AreaType.INTERSECTION]  # fmt: skip
     road = np.concatenate([road, *keep_off])
+    road_tree = cKDTree(road)
     buildings: list[Mesh] = []
     poles: list[Mesh] = []
     trees: list[Mesh] = []
     for row in range(len(network.lane_ids)):
         if network.lane_in_intersection[row] or network.right_neighbours[row] >= 0:
             continue
-        _line_road(network.centre_lines[row][:, :2], float(np.nan_to_num(network.lane_widths[row], nan=3.5)), road,
+        _line_road(network.centre_lines[row][:, :2], float(np.nan_to_num(network.lane_widths[row], nan=3.5)), road_tree,
                    random, buildings, poles, trees)  # fmt: skip
     ground = box((low[0] - GROUND_MARGIN, high[0] + GROUND_MARGIN), (low[1] - GROUND_MARGIN, high[1] + GROUND_MARGIN),
                  (-1.0, 0.0))  # fmt: skip
     walks = [prism(ring[:, :2], KERB_HEIGHT) for ring in _convex_sidewalks(network)]
-    return Scenery((ground, 0.15), (join(*walks), 0.25), (join(*buildings), 0.4), (join(*poles), 0.8), (join(*trees), 0.3))
+    return Scenery(
+        ground=(ground, 0.15),
+        sidewalks=(join(*walks), 0.25),
+        buildings=(join(*buildings), 0.4),
+        poles=(join(*poles), 0.8),
+        trees=(join(*trees), 0.3),
+    )
 
 
 def _convex_sidewalks(network: RoadNetwork) -> list[NDArray[np.float64]]:
@@ -73,7 +81,7 @@ def _convex_sidewalks(network: RoadNetwork) -> list[NDArray[np.float64]]:
 
 
 def _line_road(
-    line: NDArray[np.float64], width: float, road: NDArray[np.float64], random: Generator,
+    line: NDArray[np.float64], width: float, road: cKDTree, random: Generator,
     buildings: list[Mesh], poles: list[Mesh], trees: list[Mesh],
 ) -> None:  # fmt: skip
     s = arc_lengths(line)
@@ -87,7 +95,7 @@ def _line_road(
         return point + right * np.array([along[1], -along[0]]), float(np.arctan2(along[1], along[0]))
 
     def clear(point: NDArray[np.float64], distance: float) -> bool:
-        return bool((np.hypot(*(road - point).T) > distance).all())
+        return float(road.query(point)[0]) > distance
 
     at = random.uniform(4, 12)
     while at < s[-1] - 4:
@@ -95,14 +103,14 @@ def _line_road(
         middle, yaw = place(at + length / 2, edge + random.uniform(4.5, 8.5) + depth / 2)
         if clear(middle, np.hypot(length, depth) / 2 + 2.5):
             shape = box((-length / 2, length / 2), (-depth / 2, depth / 2), (0, height))
-            buildings.append(shape.placed(*middle, yaw))
+            buildings.append(shape.placed(middle[0], middle[1], yaw))
         at += length + random.uniform(3, 14)
     for at in np.arange(random.uniform(3, 15), s[-1], 28.0):
         point, _ = place(at, edge + 0.6)
         if clear(point, 1.8):
-            poles.append(cylinder(0.09, (0, 6.0), sides=6).placed(*point, 0))
+            poles.append(cylinder(0.09, (0, 6.0), sides=6).placed(point[0], point[1], 0.0))
     for at in np.arange(random.uniform(5, 20), s[-1], random.uniform(14, 30)):
         point, yaw = place(at, edge + 3.2)
         if clear(point, 3.5):
             crown = cylinder(random.uniform(1.0, 1.8), (2.2, random.uniform(4.5, 7)), sides=7, top_radius=0.3)
-            trees.append(join(cylinder(0.16, (0, 2.3), sides=6), crown).placed(*point, yaw))
+            trees.append(join(cylinder(0.16, (0, 2.3), sides=6), crown).placed(point[0], point[1], yaw))

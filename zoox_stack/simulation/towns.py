@@ -10,6 +10,7 @@ import subprocess
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -135,7 +136,7 @@ def signal_grid(random: Generator, name: str) -> TownPlan:
         inner = b if a.startswith("e") else a
         along_x = abs(nodes[a].x - nodes[b].x) > abs(nodes[a].y - nodes[b].y)
         i, j = (int(v) for v in inner[1:].split("_"))
-        lanes = 2 if ("x", j) in wide and along_x or ("y", i) in wide and not along_x else 1
+        lanes = 2 if (("x", j) if along_x else ("y", i)) in wide else 1
         streets.append(Street(a, b, lanes, 50 * KMH, 3, float(random.normal(0, 2.5))))
     return TownPlan(name, nodes, tuple(streets))
 
@@ -153,7 +154,7 @@ def arterial(random: Generator, name: str) -> TownPlan:
     nodes["west"] = Node(float(xs[0] - 110), float(ys[0]), "dead_end")
     nodes["east"] = Node(float(xs[-1] + 110), float(ys[-1]), "dead_end")
     chain = ["west", *(f"m{i}" for i in range(count)), "east"]
-    for i, (a, b) in enumerate(zip(chain[:-1], chain[1:], strict=True)):
+    for i, (a, b) in enumerate(pairwise(chain)):
         lanes = (2, 3, 2, 3, 2, 2, 3)[i % 7]
         streets.append(Street(a, b, lanes, 60 * KMH, 6, float(random.normal(0, 2))))
     for i in range(count):
@@ -299,7 +300,8 @@ def _write_plain(plan: TownPlan, folder: Path) -> None:
             edge = ET.SubElement(
                 edges, "edge", {"from": start}, id=f"{start}-{end}", to=end, numLanes=str(street.lanes),
                 speed=f"{street.speed:.3f}", priority=str(street.priority),
-                spreadType="center" if street.one_way else "right", shape=_bent(plan.nodes[start], plan.nodes[end], bend),
+                spreadType="center" if street.one_way else "right",
+                shape=_bent(plan.nodes[start], plan.nodes[end], bend),
             )  # fmt: skip
             if street.sidewalk:
                 edge.set("sidewalkWidth", str(SIDEWALK_WIDTH))

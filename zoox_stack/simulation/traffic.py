@@ -58,5 +58,5 @@ def record(town: Town, world: TrafficWorld, snapshots: list[Snapshot]) -> Episod
         states=states,
         valid=valid,
         attributes=attributes,
-        signal_states=np.stack([s.signals for s in snapshots]) if t else np.zeros((0, len(town.net.signal_links))),
+        signal_states=np.array([s.signals for s in snapshots], np.uint8).reshape(t, len(town.net.signal_links)),
     )

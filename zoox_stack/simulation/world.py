@@ -40,7 +40,7 @@ def load_libsumo() -> ModuleType:
         import libsumo
     except ImportError as error:
         raise ConfigurationError("SUMO is not installed: pip install 'zoox_stack[simulation]'") from error
-    return libsumo  # type: ignore[no-any-return]
+    return libsumo
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,8 +88,8 @@ class TrafficWorld:
         folder.mkdir(parents=True, exist_ok=True)
         self._routes = folder / f"{town.name}_{seed}.rou.xml"
         self.users: dict[int, RoadUser] = write_demand(town, config, seed, self._routes)
-        self.snapshot = Snapshot(0.0, *(np.zeros(0, np.int64), np.zeros((0, 5)), np.zeros((0, 6), np.uint8)),
-                                 np.zeros(len(town.net.signal_links), np.uint8))  # fmt: skip
+        nobody = np.zeros(0, np.int64), np.zeros((0, len(HistoryColumn))), np.zeros((0, len(Attribute)), np.uint8)
+        self.snapshot = Snapshot(0.0, *nobody, np.zeros(len(town.net.signal_links), np.uint8))
         self.controlled: set[int] = set()  # vehicles driven from outside: anticipation leaves them alone
         self._held: set[int] = set()
         self._steps = 0
@@ -173,12 +173,16 @@ class TrafficWorld:
         before, known = self.snapshot.rows(ids)
         if known.any():
             velocity[known] = (centre[known] - self.snapshot.states[before[known], :2]) / STEP
+        attributes = np.zeros((len(ids), len(Attribute)), np.uint8)
+        signals = np.zeros(len(self.town.net.signal_links), np.uint8)
+        if lights:
+            attributes, signals = _attributes(users, table[:, 5].astype(np.int64)), self._signals()
         return Snapshot(
             time=self.snapshot.time + STEP,
             ids=ids,
             states=np.concatenate([centre, yaw[:, None], velocity], axis=1),
-            attributes=_attributes(users, table[:, 5].astype(np.int64)) if lights else np.zeros((len(ids), 6), np.uint8),
-            signals=self._signals() if lights else np.zeros(len(self.town.net.signal_links), np.uint8),
+            attributes=attributes,
+            signals=signals,
         )
 
     def _signals(self) -> NDArray[np.uint8]:

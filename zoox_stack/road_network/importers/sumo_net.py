@@ -260,7 +260,7 @@ def _kind(lane: ET.Element) -> LaneType | None:
 
 def _points(shape: str) -> NDArray[np.float64]:
     rows = [[float(v) for v in point.split(",")] for point in shape.split()]
-    points = np.array([(row + [0.0])[:3] for row in rows], np.float64).reshape(-1, 3)
+    points = np.array([[*row, 0.0][:3] for row in rows], np.float64).reshape(-1, 3)
     if not np.isfinite(points).all():
         raise ValueError(f"coordinates are not finite: {shape[:60]}")
     return points
