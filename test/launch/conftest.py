@@ -147,6 +147,7 @@ class Probe:
         self.node = rclpy.create_node("probe", context=self.context)
         self.heard: dict[str, list[Any]] = defaultdict(list)
         self._publishers: dict[str, Any] = {}
+        self._subscriptions: dict[str, Any] = {}
         for topic in (
             topics.TRACKED_AGENTS, topics.PREDICTED_AGENTS, topics.TRAJECTORY, topics.DECISION, topics.DIAGNOSTICS,
             topics.TIMING,
@@ -154,7 +155,8 @@ class Probe:
             profile = publisher_profile(topic.qos)
             profile.depth = 200
             kind = message_class(topic.type_name)
-            self.node.create_subscription(kind, topic.name, self.heard[topic.name].append, profile)
+            hear = self.heard[topic.name].append
+            self._subscriptions[topic.name] = self.node.create_subscription(kind, topic.name, hear, profile)
         self._executor = SingleThreadedExecutor(context=self.context)
         self._executor.add_node(self.node)
         self._stop = False
@@ -172,6 +174,10 @@ class Probe:
         self._executor.shutdown()
         self.node.destroy_node()
         self.context.try_shutdown()
+
+    def hears(self, *wanted: topics.Topic) -> bool:
+        """True once somebody publishes on each of these topics and is connected with this probe."""
+        return all(self._subscriptions[topic.name].get_publisher_count() for topic in wanted)
 
     def get(self, topic: topics.Topic) -> list[Any]:
         """Everything heard on a topic so far."""

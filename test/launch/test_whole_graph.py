@@ -46,6 +46,7 @@ def one_run(harness: Any, folder: Path, domain: int, bag: Path) -> Run:
     try:
         graph.start_stack(use_sim_time=True, lockstep=True)
         graph.start("recorder", use_sim_time=True, output=folder / "recording")
+        harness.wait_until(lambda: probe.hears(*OUTPUTS), "the probe hears all outputs", graph)
         graph.start(
             "replay",
             bag=bag,

@@ -69,7 +69,8 @@ class ReplayConfig(NodeConfig):
     duration: float = parameter(0.0, "How much to play; 0 for all", unit="s", low=0.0, high=1e6)
     source: str = parameter(
         "auto",
-        "What makes a tick: lidar or detections; auto takes sweeps if the bag has any. The other is not played",
+        "What makes a tick: lidar or detections; auto takes what the bag has more of, sweeps at equal numbers. "
+        "The other is not played",
         choices=("auto", "lidar", "detections"),
     )
     topics: str = parameter("", "Topics to play, comma separated; empty for all inputs of the stack that the bag has")
@@ -81,7 +82,9 @@ class ReplayConfig(NodeConfig):
     tick_timeout: float = parameter(
         60.0, "Lock-step: a tick without trajectory after this counts as dropped", unit="s", low=0.1, high=3600.0
     )
-    clock_period: float = parameter(0.01, "Time between messages on /clock", unit="s", low=0.001, high=1.0)
+    clock_period: float = parameter(
+        0.05, "Time between messages on /clock; each tick sends one too", unit="s", low=0.001, high=1.0
+    )
     recover: bool = parameter(False, "Play what is whole of a damaged bag instead of refusing it")
     loop: bool = parameter(False, "Start again at the end")
     report: str = parameter("", "File for one JSON line per tick; empty for none")

@@ -7,8 +7,8 @@ Log times are those of the ROS clock. Under simulated time messages wait in memo
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
-from typing import Any
 
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.subscription import Subscription
@@ -100,19 +100,19 @@ class RecorderNode(StackNode[RecorderConfig]):
         kind = message_class(types[0])
         self._writer.add_topic(name, types[0], tuple({profile_of(p.qos_profile): None for p in publishers}))
 
-        def callback(data: bytes, info: dict[str, Any]) -> None:
-            self.guarded(name, self._record, name, data, info)
+        def callback(data: bytes) -> None:
+            self.guarded(name, self._record, name, data, time.time_ns())
 
         self._subscriptions_by_topic[name] = self.create_subscription(kind, name, callback, wanted, raw=True)
 
-    def _record(self, name: str, data: bytes, info: dict[str, Any]) -> None:
+    def _record(self, name: str, data: bytes, received_ns: int) -> None:
         self.ticks += 1
         if not self._simulated:
-            self._writer.write(name, info["received_timestamp"], data, info["source_timestamp"])
+            self._writer.write(name, received_ns, data)
             return
         now = self.get_clock().now().nanoseconds
         if now == 0:
-            self._waiting.append((name, data, info["received_timestamp"]))
+            self._waiting.append((name, data, received_ns))
             return
         while self._waiting:
             earlier, early_data, _ = self._waiting.pop(0)

@@ -64,7 +64,7 @@ class ReplayNode(StackNode[ReplayConfig]):
         self._heard: dict[str, bool] = {}
         self._started = time.monotonic()
         self._time = self.publisher(topics.CLOCK)
-        self._publishers: dict[str, Publisher] = {name: self._publisher_of(name) for name in self.source.topics}
+        self._outlets: dict[str, Publisher] = {name: self._publisher_of(name) for name in self.source.topics}
         self.create_subscription(
             DiagnosticArray, topics.DIAGNOSTICS.name, self._on_diagnostics, publisher_profile(QosClass.RELIABLE)
         )
@@ -111,8 +111,8 @@ class ReplayNode(StackNode[ReplayConfig]):
     def _listen(self, topic: Topic) -> None:
         kind = message_class(topic.type_name)
 
-        def callback(data: bytes, info: dict[str, Any]) -> None:
-            self.guarded(topic.name, self._on_output, topic, kind, data, info["received_timestamp"] or time.time_ns())
+        def callback(data: bytes) -> None:
+            self.guarded(topic.name, self._on_output, topic, kind, data, time.time_ns())
 
         self.create_subscription(kind, topic.name, callback, publisher_profile(topic.qos), raw=True)
 
@@ -149,10 +149,10 @@ class ReplayNode(StackNode[ReplayConfig]):
         missing = sorted(name for name in self._asked | set(self._heard) if not self._heard.get(name, False))
         unmatched = sorted(
             name
-            for name, publisher in self._publishers.items()
+            for name, publisher in self._outlets.items()
             if publisher.get_subscription_count() < self.count_subscribers(name)
         )
-        if not missing and not unmatched and self._publishers[self.source.tick_topic].get_subscription_count():
+        if not missing and not unmatched and self._outlets[self.source.tick_topic].get_subscription_count():
             self._begin()
             return 0.0
         if time.monotonic() - self._started > self.config.ready_timeout:
@@ -164,7 +164,7 @@ class ReplayNode(StackNode[ReplayConfig]):
     def _begin(self) -> None:
         for item in self.source.first_latched():
             self._send(item)
-            self._publishers[item.topic].wait_for_all_acked(Duration(seconds=_ACKNOWLEDGED))
+            self._outlets[item.topic].wait_for_all_acked(Duration(seconds=_ACKNOWLEDGED))
         self._phase = _Phase.PLAYING
         if self._lockstep:
             self._groups = self.source.lockstep_groups()
@@ -257,7 +257,7 @@ class ReplayNode(StackNode[ReplayConfig]):
     def _send(self, item: Item) -> None:
         if item.stamp_ns is not None:
             self.report.begin(item.stamp_ns, time.time_ns())
-        self._publishers[item.topic].publish(item.data)
+        self._outlets[item.topic].publish(item.data)
 
     def _tell_time(self, time_ns: int) -> None:
         self._time.publish(Clock(clock=stamp_to_message(time_ns)))

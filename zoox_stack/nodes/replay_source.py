@@ -102,9 +102,9 @@ class ReplaySource:
     def _choose_tick_topic(self, have: dict[str, BagTopic]) -> str:
         source = self._config.source
         names = ["lidar", "detections"] if source == "auto" else [source]
-        for name in names:
-            if TICK_TOPICS[name].name in have:
-                return TICK_TOPICS[name].name
+        found = [have[TICK_TOPICS[name].name] for name in names if TICK_TOPICS[name].name in have]
+        if found:  # at equal numbers the first: sweeps
+            return max(found, key=lambda topic: topic.count).name
         wanted = " or ".join(TICK_TOPICS[name].name for name in names)
         raise InvalidInputError(self._config.bag, f"topic {wanted}", ", ".join(have) or "no topics")
 

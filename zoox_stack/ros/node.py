@@ -141,15 +141,16 @@ class StackNode(Node, Generic[C]):
         """
         kind = message_class(topic.type_name)
 
-        def callback(data: bytes, info: dict[str, Any]) -> None:
+        def callback(data: bytes) -> None:
+            received_ns = time.time_ns()
             self._cpu_mark = time.process_time()
             if newest_only:
                 while (newer := subscription.handle.take_message(kind, True)) is not None:
-                    data, info = newer
+                    data = newer[0]
                     self.drop_old(topic.name)
             value = self.guarded(topic.name, _unpack, data, kind, convert)
             if value is not None:
-                self.guarded(topic.name, handle, value, info["received_timestamp"] or time.time_ns())
+                self.guarded(topic.name, handle, value, received_ns)
 
         profile = subscription_profile(topic.qos, reliable_sensors=reliable_sensors, depth=depth)
         subscription = self.create_subscription(kind, topic.name, callback, profile, raw=True)
