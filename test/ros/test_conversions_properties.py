@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from typing import Any
 
@@ -17,6 +18,7 @@ from rclpy.serialization import deserialize_message, serialize_message
 
 from zoox_stack.core.agents import N_ATTRIBUTES, N_CLASSES, DetectedAgents, EgoState, TrackedAgents, TrafficSignals
 from zoox_stack.core.classes import Attribute, PredictionSource, TrajectorySource, TriState, TurnSignal, WhatIfStatus
+from zoox_stack.core.errors import InvalidInputError
 from zoox_stack.core.frames import Frame
 from zoox_stack.core.plans import EgoPlan, PlanDecision, Route, Trajectory
 from zoox_stack.core.predictions import PredictedAgents, WhatIfAnswer, WhatIfRequest
@@ -25,6 +27,7 @@ from zoox_stack.core.sensors import PointCloud
 from zoox_stack.core.timing import StageTick
 from zoox_stack.road_network.network import RoadNetwork
 from zoox_stack.ros.conversions import agents, odometry, plans, point_cloud, predictions, road_network, timing
+from zoox_stack.ros.node import unpack
 
 pytestmark = pytest.mark.filterwarnings("ignore:module 'sre_.*' is deprecated:DeprecationWarning")
 
@@ -327,3 +330,17 @@ def test_odometry_keeps_all_it_has_room_for(ego: EgoState, yaw: float) -> None:
     back = odometry.odometry_from_message(odometry.odometry_to_message(ego), box)
     assert back.yaw == pytest.approx(ego.yaw, abs=1e-12)
     assert_same(dataclasses.replace(back, yaw=ego.yaw), ego)
+
+
+@pytest.mark.parametrize("name", CASES)
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_damaged_bytes_are_read_or_refused_and_nothing_else(name: str, data: st.DataObject) -> None:
+    strategy, to_message, from_message = CASES[name]
+    message = to_message(data.draw(strategy))
+    damaged = bytearray(serialize_message(message))
+    for _ in range(data.draw(st.integers(1, 3))):
+        damaged[data.draw(st.integers(4, len(damaged) - 1))] = data.draw(st.integers(0, 255))
+    del damaged[data.draw(st.integers(4, len(damaged))) :]
+    with contextlib.suppress(InvalidInputError):
+        unpack(bytes(damaged), type(message), from_message)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import time
 from typing import Any
 
@@ -135,7 +136,8 @@ def _identity(message: Any) -> Any:
 
 
 def main() -> int:
-    """Run the node."""
+    """Run the node, after the stages of the stack where cores are few."""
+    os.nice(5)
     return run_node(MonitorNode)
 
 

@@ -7,6 +7,7 @@ Log times are those of the ROS clock. Under simulated time messages wait in memo
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 
@@ -149,7 +150,8 @@ def _asks_too_much(asked: QoSProfile, offered: QoSProfile) -> bool:
 
 
 def main() -> int:
-    """Run the node."""
+    """Run the node, after the stages of the stack where cores are few."""
+    os.nice(5)
     return run_node(RecorderNode)
 
 

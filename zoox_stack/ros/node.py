@@ -148,7 +148,7 @@ class StackNode(Node, Generic[C]):
                 while (newer := subscription.handle.take_message(kind, True)) is not None:
                     data = newer[0]
                     self.drop_old(topic.name)
-            value = self.guarded(topic.name, _unpack, data, kind, convert)
+            value = self.guarded(topic.name, unpack, data, kind, convert)
             if value is not None:
                 self.guarded(topic.name, handle, value, received_ns)
 
@@ -291,7 +291,8 @@ class OneShot:
         self._node.guarded("timer", self._callback)
 
 
-def _unpack(data: bytes, kind: Any, convert: Callable[[Any], T]) -> T:
+def unpack(data: bytes, kind: Any, convert: Callable[[Any], T]) -> T:
+    """A serialized message as core type; raises InvalidInputError if it is too long, no CDR, or fails a check."""
     if len(data) > MAX_MESSAGE_BYTES:
         raise InvalidInputError("message", f"at most {MAX_MESSAGE_BYTES} bytes", str(len(data)))
     try:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
-import numpy as np
 from geometry_msgs.msg import Point, Pose, PoseWithCovariance, Quaternion, Twist, TwistWithCovariance, Vector3
 from nav_msgs.msg import Odometry
 
@@ -58,7 +58,7 @@ def odometry_from_message(message: Odometry, box: VehicleBox) -> EgoState:
     if message.child_frame_id != Frame.BASE_LINK:
         raise InvalidInputError("Odometry.child_frame_id", repr(str(Frame.BASE_LINK)), repr(message.child_frame_id))
     p, q = message.pose.pose.position, message.pose.pose.orientation
-    norm = float(np.sqrt(q.x**2 + q.y**2 + q.z**2 + q.w**2))
+    norm = math.hypot(q.x, q.y, q.z, q.w)
     if not abs(norm - 1) < 1e-2:
         raise InvalidInputError("Odometry.pose.orientation", "a unit quaternion", f"length {norm}")
     linear, angular = message.twist.twist.linear, message.twist.twist.angular
