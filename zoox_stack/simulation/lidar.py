@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from zoox_stack.core.agents import EgoState, TrackedAgents
 from zoox_stack.core.classes import AgentClass
 from zoox_stack.core.errors import ConfigurationError
+from zoox_stack.core.geometry import to_local, wrap_angle
 from zoox_stack.core.parameters import parameter
 from zoox_stack.core.sensors import PointCloud
 from zoox_stack.road_network.network import RoadNetwork
@@ -38,7 +39,9 @@ class LidarConfig:
     range_low: float = parameter(1.5, "nearer returns are dropped", unit="m", low=0.0, high=10.0)
     range_high: float = parameter(100.0, "farther returns are dropped", unit="m", low=1.0, high=500.0)
     range_noise: float = parameter(0.02, "standard deviation of the range", unit="m", low=0.0, high=1.0)
-    dropout: float = parameter(0.03, "share of returns lost near the sensor; it grows with range", low=0.0, high=1.0)
+    dropout: float = parameter(
+        0.03, "share of returns lost near the sensor, growing with range; 0: none at all", low=0.0, high=1.0
+    )
     agent_range: float = parameter(90.0, "agents farther away are not drawn", unit="m", low=1.0, high=500.0)
     seed: int = parameter(0, "of noise and scenery", low=0, high=2**31 - 1)
 
@@ -101,18 +104,31 @@ class LidarWorld:
             raise ConfigurationError("LidarWorld.sweep: expected a scene with an ego, found none")
         rays = self._rays(ego)
         distance, reflectivity, normals = self._cast(self._static, rays, self._static_reflectivity)
-        struck = np.full(len(rays), -1)
+        struck = np.full(len(rays), -1)  # row of the agent hit
         near = np.flatnonzero(np.hypot(*(agents.position[:, :2] - [ego.x, ego.y]).T) < config.agent_range)
         if len(near):
             scene = self._scene([self._placed(agents, row) for row in near.tolist()])
             values = np.array([_REFLECTIVITY.get(AgentClass(agents.classes[r]), 0.5) for r in near], np.float32)
-            hit, value, normal, which = self._cast_ids(scene, rays, values)
-            closer = hit < distance
-            distance = np.where(closer, hit, distance)
-            reflectivity = np.where(closer, value, reflectivity)
-            normals = np.where(closer[:, None], normal, normals)
-            struck[closer] = near[which[closer]]
+            towards = self._towards(agents, ego, near)
+            hit, value, normal, which = self._cast_ids(scene, rays[towards], values)
+            closer = hit < distance[towards]
+            changed = towards[closer]
+            distance[changed], reflectivity[changed] = hit[closer], value[closer]
+            normals[changed] = normal[closer]
+            struck[changed] = near[which[closer]]
         return self._measure(agents, distance, reflectivity, normals, struck, rays[:, 3:])
+
+    def _towards(self, agents: TrackedAgents, ego: EgoState, near: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Rays whose azimuth could meet one of the agents in rows `near`."""
+        steps = self.config.azimuth_steps
+        local = to_local(agents.position[near, :2], [ego.x, ego.y], ego.yaw) - [self.config.forward, 0.0]
+        distance = np.hypot(local[:, 0], local[:, 1])
+        radius = np.hypot(agents.size[near, 0], agents.size[near, 1]) / 2 + 0.05
+        half = np.where(distance > radius, np.arcsin(np.minimum(radius / np.maximum(distance, 1e-3), 1.0)), np.pi)
+        azimuth = np.arange(steps) * 2 * np.pi / steps
+        away = np.abs(wrap_angle(azimuth[None] - np.arctan2(local[:, 1], local[:, 0])[:, None]))
+        columns = np.flatnonzero((away <= half[:, None]).any(axis=0))
+        return np.asarray((np.arange(self.config.beams)[:, None] * steps + columns).ravel())
 
     def _rays(self, ego: EgoState) -> NDArray[np.float32]:
         c, s = np.cos(ego.yaw), np.sin(ego.yaw)
@@ -142,9 +158,9 @@ class LidarWorld:
     ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32], NDArray[np.int64]]:
         """Distance, reflectivity and normal of the first hit of every ray, and the row of the mesh."""
         answer = scene.cast_rays(self._tensor(rays))
-        distance = answer["t_hit"].numpy()
+        distance = answer["t_hit"].numpy().copy()
         which = np.where(np.isfinite(distance), answer["geometry_ids"].numpy(), 0).astype(np.int64)
-        return distance, values[which], answer["primitive_normals"].numpy(), which
+        return distance, values[which], answer["primitive_normals"].numpy().copy(), which
 
     def _measure(
         self,
@@ -157,13 +173,10 @@ class LidarWorld:
     ) -> LidarSweep:
         config = self.config
         random = np.random.default_rng([config.seed, agents.stamp_ns & 0xFFFFFFFF, agents.stamp_ns >> 32])
-        lost = random.random(len(distance), np.float32)
-        noise = random.standard_normal(len(distance), np.float32) * np.float32(config.range_noise)
-        far = np.float32(1 / config.range_high)
-        keep = (distance > config.range_low) & (distance < config.range_high)
-        keep &= lost > config.dropout + 0.4 * np.square(np.where(keep, distance, 0) * far)
-        rows = np.flatnonzero(keep)
-        measured = distance[rows] + noise[rows]
+        rows = np.flatnonzero((distance > config.range_low) & (distance < config.range_high))
+        lost = config.dropout + 0.4 * np.square(distance[rows] / np.float32(config.range_high))
+        rows = rows[random.random(len(rows), np.float32) >= lost * (config.dropout > 0)]
+        measured = distance[rows] + random.standard_normal(len(rows), np.float32) * np.float32(config.range_noise)
         xyz = self._directions[rows] * measured[:, None]
         xyz += np.array([config.forward, 0, config.height], np.float32)
         facing = np.abs((normals[rows] * directions[rows]).sum(axis=1))

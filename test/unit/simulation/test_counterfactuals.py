@@ -34,8 +34,8 @@ from zoox_stack.simulation.samples import (
 from zoox_stack.simulation.towns import Town
 from zoox_stack.simulation.world import TrafficWorld
 
-CONFIG = CounterfactualConfig(warm_up=8.0, instants=2, keep_unaffected=1.0, min_agents=3)
-DEMAND = DemandConfig(vehicles_per_km=9.0, pedestrians_per_km=5.0, duration=30.0)
+CONFIG = CounterfactualConfig(warm_up=8.0, instants=3, keep_unaffected=1.0, min_agents=3)
+DEMAND = DemandConfig(vehicles_per_km=13.0, pedestrians_per_km=5.0, duration=30.0)
 
 
 @pytest.fixture(scope="module")
