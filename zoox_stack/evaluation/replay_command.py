@@ -61,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
 def print_result(result: dict[str, Any]) -> None:
     """The result for people."""
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
 
     console = Console()
     console.print(
@@ -73,9 +73,8 @@ def print_result(result: dict[str, Any]) -> None:
         table.add_row(name, *(("-" if row[k] is None else f"{row[k]:.1f}") for k in ("p50", "p95", "p99", "max")))
     console.print(table)
     errors = result["prediction_errors_m"]
-    table = Table(
-        f"errors [m], truth: {errors['truth']}", "n", "ADE 1", "FDE 1", "minADE", "minFDE", "miss", "CV ADE", "CV FDE"
-    )
+    names = ("n", "ADE 1", "FDE 1", "minADE", "minFDE", "miss", "CV ADE", "CV FDE")
+    table = Table(Column("metres", no_wrap=True), *names, title=f"prediction errors, truth: {errors['truth']}")
     for group, horizons in errors.items():
         for horizon, e in horizons.items() if isinstance(horizons, dict) else ():
             numbers = (e[k] for k in ("ade_1", "fde_1", "min_ade", "min_fde", "miss_rate", "cv_ade", "cv_fde"))

@@ -32,13 +32,15 @@ def headings_along(
     motion = np.diff(np.concatenate([start, positions], axis=-2), axis=-2)
     direction = np.arctan2(motion[..., 1], motion[..., 0])
     moving = np.hypot(motion[..., 0], motion[..., 1]) > STANDING_SPEED * STEP
-    first = yaw.astype(np.float32)[:, None]
-    backwards = np.abs(wrap_angle(direction[..., 0] - first)) > np.pi / 2
-    direction = np.where(backwards[..., None] & moving[..., :1], direction + np.float32(np.pi), direction)
+    first = wrap_angle(yaw).astype(np.float32)[:, None]
+    backwards = np.cos(direction[..., 0] - first) < 0
+    turned = (backwards & moving[..., 0])[..., None]
+    if turned.any():
+        direction = np.where(turned, direction - np.copysign(np.float32(np.pi), direction), direction)
     steps = np.where(moving, np.arange(1, moving.shape[-1] + 1), 0)
     last = np.maximum.accumulate(steps, axis=-1)
     with_first = np.concatenate([np.broadcast_to(first[..., None], (*direction.shape[:-1], 1)), direction], axis=-1)
-    return wrap_angle(np.take_along_axis(with_first, last, axis=-1)).astype(np.float32)
+    return np.take_along_axis(with_first, last, axis=-1)
 
 
 def turned_covariances(covariances: NDArray[np.float32], yaw: NDArray[np.float64]) -> NDArray[np.float32]:

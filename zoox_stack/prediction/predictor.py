@@ -12,22 +12,26 @@ from numpy.typing import NDArray
 
 from zoox_stack.core.agents import TrackedAgents, TrafficSignals
 from zoox_stack.core.classes import WhatIfStatus
-from zoox_stack.core.collision import PlanArrays, agent_sizes_of, collision_probability
 from zoox_stack.core.constant_velocity import constant_velocity_prediction
 from zoox_stack.core.parameters import parameter
 from zoox_stack.core.plans import EgoPlan, Route
 from zoox_stack.core.predictions import MODES, STEP, STEPS, PredictedAgents, WhatIfAnswer, WhatIfRequest
-from zoox_stack.prediction.features import KNOT_STEPS, DecoderInputs, decoder_inputs, plan_knots
+from zoox_stack.prediction.features import DecoderInputs, decoder_inputs, plan_knots
 from zoox_stack.prediction.futures import headings_along, to_map_axes, turned_covariances
 from zoox_stack.prediction.history import HistoryBuffer
 from zoox_stack.prediction.lane_pieces import LanePieces
 from zoox_stack.prediction.network import PredictionNetwork
 from zoox_stack.prediction.raster import SceneRasterizer
+from zoox_stack.prediction.what_if import (
+    Reactions,
+    affected_futures,
+    all_futures,
+    collision_probabilities,
+    no_reactions,
+    reacting_rows,
+    trouble_with,
+)
 from zoox_stack.road_network.network import RoadNetwork
-
-MAX_PLANS = 16
-REACTION_RANGE = 50.0  # [m] the network's reactions are exactly zero beyond it
-PLAN_START_TOLERANCE = 3.0  # [m] between the ego and the first point of a plan, beyond its own motion
 
 
 @dataclass(frozen=True)
@@ -42,7 +46,7 @@ class PredictionConfig:
     threads: int = parameter(0, "threads per network run; 0 for one per physical core", low=0, high=64)
     kept_scenes: int = parameter(5, "newest scenes that what-if questions may refer to", low=1, high=50)
     max_reacting: int = parameter(
-        32, "agents nearest to the asked plans whose reaction is computed; others keep their future", low=1, high=512
+        16, "agents nearest to the asked plans whose reaction is computed; others keep their future", low=1, high=512
     )
     affected_displacement: float = parameter(
         0.05, "an agent moved less than this by a plan counts as not affected", unit="m", low=0.0, high=5.0
@@ -177,7 +181,7 @@ class Predictor:
         if pinned is None:
             held = f"{next(iter(self._pinned))} .. {next(reversed(self._pinned))}"
             return WhatIfAnswer(WhatIfStatus.STALE_SCENE, f"scene stamp: expected one of {held} ns, found {stamp} ns")
-        trouble = _trouble_with(request, pinned.scene)
+        trouble = trouble_with(request, pinned.scene)
         if trouble:
             return WhatIfAnswer(WhatIfStatus.BAD_PLAN, trouble, stamp)
         expected = self._seconds_per_plan * len(request.plans)
@@ -185,88 +189,39 @@ class Predictor:
             return WhatIfAnswer(
                 WhatIfStatus.DEADLINE, f"deadline: expected > {expected:.3f} s, found {request.deadline:g} s", stamp
             )
-        if pinned.embeddings is None:
-            conditional, predictions = False, (pinned.predicted,) * len(request.plans)
+        reactions = self._reactions(pinned, request.plans)
+        collisions = collision_probabilities(pinned.scene, pinned.predicted, request.plans, reactions)
+        if reactions is None:
+            predictions = (pinned.predicted,) * len(request.plans)
+        elif request.affected_only:
+            predictions = affected_futures(pinned.predicted, reactions, self.config.affected_displacement)
         else:
-            conditional, predictions = True, self._conditional(pinned, request.plans)
-        collisions = self._collisions(pinned, request.plans, predictions)
-        if request.affected_only:
-            predictions = tuple(self._affected(pinned.predicted, p) for p in predictions)
+            predictions = all_futures(pinned.predicted, reactions)
         spent = time.monotonic() - started
         self._seconds_per_plan += 0.2 * (spent / len(request.plans) - self._seconds_per_plan)
         if spent > request.deadline:
             return WhatIfAnswer(WhatIfStatus.DEADLINE, f"took {spent:.3f} s of {request.deadline:g} s", stamp)
-        return WhatIfAnswer(WhatIfStatus.OK, "", stamp, conditional, predictions, collisions, spent)
+        return WhatIfAnswer(WhatIfStatus.OK, "", stamp, reactions is not None, predictions, collisions, spent)
 
-    def _conditional(self, pinned: PinnedScene, plans: tuple[EgoPlan, ...]) -> tuple[PredictedAgents, ...]:
+    def _reactions(self, pinned: PinnedScene, plans: tuple[EgoPlan, ...]) -> Reactions | None:
+        """How agents near the plans react; None if the scene was not predicted by the network."""
         scene, base, inputs = pinned.scene, pinned.predicted, pinned.inputs
-        assert scene.ego is not None
-        assert inputs is not None
-        assert pinned.embeddings is not None
+        if inputs is None or pinned.embeddings is None or scene.ego is None:
+            return None
         rows = reacting_rows(base, plans, self.config.max_reacting)
         if not len(rows):
-            return (base,) * len(plans)
+            return no_reactions(base, len(plans))
         decoded = self._network.decode(
             pinned.embeddings[rows], inputs.agent_pose[rows], inputs.agent_velocity[rows], plan_knots(plans, scene.ego)
         )
         starts, yaw = scene.position[rows, :2] - base.origin, scene.yaw[rows]
-        moved = to_map_axes(decoded.conditional, starts, yaw)
-        headings = headings_along(moved, starts, yaw)
-        predictions = []
-        for plan in range(len(plans)):
-            positions, turned = np.array(base.positions), np.array(base.headings)
-            positions[rows], turned[rows] = moved[plan], headings[plan]
-            predictions.append(replace(base, positions=positions, headings=turned))
-        return tuple(predictions)
-
-    def _collisions(
-        self, pinned: PinnedScene, plans: tuple[EgoPlan, ...], predictions: tuple[PredictedAgents, ...]
-    ) -> NDArray[np.float32]:
-        scene = pinned.scene
-        if scene.ego is None or not len(scene):
-            return np.zeros(len(plans), np.float32)
-        sizes = agent_sizes_of(pinned.predicted, scene)
-        return np.array(
-            [
-                collision_probability(PlanArrays.from_plans([plan]), scene.ego, predicted, sizes, scene.existence)[0]
-                for plan, predicted in zip(plans, predictions, strict=True)
-            ],
-            dtype=np.float32,
-        )
-
-    def _affected(self, base: PredictedAgents, predicted: PredictedAgents) -> PredictedAgents:
-        """Only the agents whose future under the plan differs from the unconditional one."""
-        if predicted is base:
-            rows = np.zeros(0, np.int64)
-        else:
-            moved = np.abs(predicted.positions - base.positions).max(axis=(1, 2, 3), initial=0.0)
-            rows = np.flatnonzero(moved > self.config.affected_displacement)
-        return replace(
-            predicted,
-            agent_ids=predicted.agent_ids[rows],
-            probabilities=predicted.probabilities[rows],
-            positions=predicted.positions[rows],
-            headings=predicted.headings[rows],
-            covariances=predicted.covariances[rows],
-        )
+        positions = to_map_axes(decoded.conditional, starts, yaw)
+        return Reactions(rows, positions, headings_along(positions, starts, yaw))
 
     @staticmethod
     def _origin(scene: TrackedAgents) -> NDArray[np.float64]:
         assert scene.ego is not None
         return np.round(np.array([scene.ego.x, scene.ego.y]))
-
-
-def reacting_rows(base: PredictedAgents, plans: tuple[EgoPlan, ...], most: int) -> NDArray[np.int64]:
-    """Agents some mode of which comes within the network's reaction range of some plan; at most `most`, the nearest."""
-    if not len(base):
-        return np.zeros(0, np.int64)
-    at = slice(KNOT_STEPS - 1, None, KNOT_STEPS)
-    ego = np.stack([plan.xy[at] for plan in plans]) - base.origin  # [P, J, 2]
-    gap = base.positions[:, None, :, at] - ego[None, :, None].astype(np.float32)  # [A, P, K, J, 2]
-    nearest = np.hypot(gap[..., 0], gap[..., 1]).min(axis=(1, 2, 3))
-    # The reaction itself may bring an agent nearer: keep a margin.
-    near = np.flatnonzero(nearest < REACTION_RANGE + 15.0)
-    return np.sort(near[np.argsort(nearest[near], kind="stable")[:most]])
 
 
 def _without_ego(inputs: DecoderInputs) -> DecoderInputs:
@@ -277,20 +232,3 @@ def _without_ego(inputs: DecoderInputs) -> DecoderInputs:
         agent_pose=inputs.agent_pose[1:],
         agent_velocity=inputs.agent_velocity[1:],
     )
-
-
-def _trouble_with(request: WhatIfRequest, scene: TrackedAgents) -> str:
-    """What is wrong with the plans, empty if nothing."""
-    if not 1 <= len(request.plans) <= MAX_PLANS:
-        return f"plans: expected 1..{MAX_PLANS}, found {len(request.plans)}"
-    if not (np.isfinite(request.deadline) and request.deadline > 0):
-        return f"deadline: expected > 0 s, found {request.deadline}"
-    for plan in request.plans:
-        if len(plan) != STEPS or abs(plan.step - STEP) > 1e-6:
-            return f"plan {plan.id}: expected {STEPS} points every {STEP} s, found {len(plan)} every {plan.step:g} s"
-        if scene.ego is not None:
-            reach = PLAN_START_TOLERANCE + abs(plan.speed[0]) * plan.step
-            gap = float(np.hypot(plan.x[0] - scene.ego.x, plan.y[0] - scene.ego.y))
-            if gap > reach:
-                return f"plan {plan.id}: expected to start within {reach:.1f} m of the ego, found {gap:.1f} m"
-    return ""

@@ -13,7 +13,8 @@ from zoox_stack.training.model import InteractionDecoder, SceneEncoder, covarian
 
 STANDING = 2.0  # [m] an agent that moves less within the horizon is not scored (and weighs less in training)
 STANDING_WEIGHT = 0.2
-NLL_WEIGHT, CLASS_WEIGHT, REACTION_WEIGHT = 0.2, 0.5, 1.0
+NLL_WEIGHT, CLASS_WEIGHT, REACTION_WEIGHT = 0.2, 1.0, 2.0
+SHARPNESS = 0.5  # [m] modes whose errors differ by less share the target probability
 AFFECTED = 1.0  # [m] an agent whose true future differs more between plans was affected
 
 
@@ -88,7 +89,7 @@ def evaluate_batch(encoder: SceneEncoder, decoder: InteractionDecoder, batch: Te
     regression = (per_agent * weight).sum() / total
     nll = gaussian_nll(truth - best.detach(), covariance(pick_mode(spread, mode)[:, :, 0]))
     nll = ((nll * valid).sum(-1) / valid.sum(-1).clamp(min=1) * weight).sum() / total
-    soft = torch.softmax(-mean_error / 1.0, dim=-1)
+    soft = torch.softmax(-mean_error / SHARPNESS, dim=-1)
     classification = (-(soft * torch.log_softmax(logits, -1)).sum(-1) * weight).sum() / total
 
     modes = decoder.mode[mode][:, :, None]

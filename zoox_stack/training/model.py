@@ -230,7 +230,7 @@ class InteractionDecoder(nn.Module):
         self.future = mlp(WIDTH, 2 * WIDTH, 5 * KNOTS)
         nn.init.normal_(self.future[-1].weight, std=0.02)  # training starts near constant velocity
         nn.init.zeros_(self.future[-1].bias)
-        self.score = mlp(WIDTH, 64, 1)
+        self.score = mlp(WIDTH, 64, MODES)
         self.cell_start = nn.Linear(WIDTH, REACTION_HIDDEN)
         self.cell = GatedCell(10, REACTION_HIDDEN)
         self.reaction = nn.Linear(REACTION_HIDDEN, 2)
@@ -248,7 +248,7 @@ class InteractionDecoder(nn.Module):
         time = torch.arange(1, STEPS + 1, device=agents.device) * STEP
         position = velocity[:, :, None, None, :] * time[:, None] + (change @ self.integrate.T).transpose(-1, -2)
         spread = (out[:, :, :, 2:] @ self.spread.T).transpose(-1, -2)
-        return change.transpose(-1, -2), position, spread, self.score(hidden)[..., 0]
+        return change.transpose(-1, -2), position, spread, self.score(agents)
 
     def react(
         self,

@@ -14,7 +14,8 @@ from zoox_stack.core.errors import ModelError
 from zoox_stack.core.plans import EgoPlan
 from zoox_stack.core.predictions import MODES, STEP, STEPS, WhatIfRequest
 from zoox_stack.prediction.network import SHIPPED_MODELS, bucket
-from zoox_stack.prediction.predictor import MAX_PLANS, PredictionConfig, Predictor
+from zoox_stack.prediction.predictor import PredictionConfig, Predictor
+from zoox_stack.prediction.what_if import MAX_PLANS
 from zoox_stack.road_network.made_up import crossing
 
 STEP_NS = 100_000_000
