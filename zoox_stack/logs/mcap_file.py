@@ -12,7 +12,7 @@ from collections import defaultdict
 from pathlib import Path
 from typing import BinaryIO
 
-import lz4.frame  # type: ignore[import-untyped]
+import lz4.frame
 import zstandard
 from mcap.data_stream import RecordBuilder
 from mcap.opcode import Opcode

@@ -13,8 +13,8 @@ from zoox_stack.training.model import InteractionDecoder, SceneEncoder, covarian
 
 STANDING = 2.0  # [m] an agent that moves less within the horizon is not scored (and weighs less in training)
 STANDING_WEIGHT = 0.2
-NLL_WEIGHT, CLASS_WEIGHT, REACTION_WEIGHT = 0.2, 1.0, 2.0
-SHARPNESS = 0.5  # [m] modes whose errors differ by less share the target probability
+WINNER_WEIGHT, NLL_WEIGHT, REACTION_WEIGHT = 0.2, 0.2, 2.0
+SHARPNESS = 1.0  # [m] scale of the mixture: modes whose errors differ by less share an agent
 AFFECTED = 1.0  # [m] an agent whose true future differs more between plans was affected
 
 
@@ -84,13 +84,15 @@ def evaluate_batch(encoder: SceneEncoder, decoder: InteractionDecoder, batch: Te
     mode, mean_error = best_mode(position.detach(), truth, valid)
 
     best = pick_mode(position, mode)[:, :, 0]
-    step_loss = functional.smooth_l1_loss(best, truth, reduction="none").sum(-1) * valid
-    per_agent = step_loss.sum(-1) / valid.sum(-1).clamp(min=1)
-    regression = (per_agent * weight).sum() / total
+    step_loss = functional.smooth_l1_loss(position, truth[:, :, None].expand_as(position), reduction="none").sum(-1)
+    per_mode = (step_loss * valid[:, :, None]).sum(-1) / valid.sum(-1).clamp(min=1)[:, :, None]
+    regression = (per_mode.min(-1).values * weight).sum() / total
+    # Likelihood of a mixture: modes and probabilities are learned together. (Winner takes all makes modes that are all
+    # equally probable, because it spreads them to be so.)
+    log_mixture = torch.logsumexp(torch.log_softmax(logits, -1) - per_mode / SHARPNESS, dim=-1)
+    mixture = (-SHARPNESS * log_mixture * weight).sum() / total
     nll = gaussian_nll(truth - best.detach(), covariance(pick_mode(spread, mode)[:, :, 0]))
     nll = ((nll * valid).sum(-1) / valid.sum(-1).clamp(min=1) * weight).sum() / total
-    soft = torch.softmax(-mean_error / SHARPNESS, dim=-1)
-    classification = (-(soft * torch.log_softmax(logits, -1)).sum(-1) * weight).sum() / total
 
     modes = decoder.mode[mode][:, :, None]
     own = pick_mode(position, mode)
@@ -115,7 +117,7 @@ def evaluate_batch(encoder: SceneEncoder, decoder: InteractionDecoder, batch: Te
         min=1
     )
 
-    loss = regression + NLL_WEIGHT * nll + CLASS_WEIGHT * classification + REACTION_WEIGHT * reaction
+    loss = mixture + WINNER_WEIGHT * regression + NLL_WEIGHT * nll + REACTION_WEIGHT * reaction
     with torch.no_grad():
         others = scored * moving
         others[:, 0] = 0
@@ -140,7 +142,7 @@ def evaluate_batch(encoder: SceneEncoder, decoder: InteractionDecoder, batch: Te
             "affected_ade_told": (gap(conditional) * hit).sum(),
             "affected_ade_not_told": (gap(own[:, None, :, 0].expand_as(conditional)) * hit).sum(),
         }
-    parts = {"regression": regression, "nll": nll, "classification": classification, "reaction": reaction, "loss": loss}
+    parts = {"regression": regression, "mixture": mixture, "nll": nll, "reaction": reaction, "loss": loss}
     return Outcome(loss, {k: float(v.detach()) for k, v in parts.items()}, {k: float(v) for k, v in sums.items()})
 
 
