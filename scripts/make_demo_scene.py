@@ -24,6 +24,7 @@ from zoox_stack.simulation.episode import Episode
 from zoox_stack.simulation.lidar import LidarWorld
 from zoox_stack.simulation.towns import build_town
 from zoox_stack.simulation.traffic import simulate_episode
+from zoox_stack.simulation.world import JUMP
 
 TOWN = ("signal_grid", 777)  # training sets use seeds below 200
 DURATION = 32.0  # [s]
@@ -74,10 +75,12 @@ def best_ego(episode: Episode) -> Candidate | None:
 
 
 def trimmed(episode: Episode, row: int) -> Episode:
-    """The episode with this ego and only agents that come near it."""
+    """The episode with this ego and only agents that come near it and that SUMO never moved."""
     ego = episode.states[:, row : row + 1, :2]
     near = np.hypot(*np.moveaxis(episode.states[..., :2] - ego, -1, 0)) < KEEP_WITHIN
     keep = (near & episode.valid).any(axis=0)
+    steps = np.hypot(*np.moveaxis(np.diff(episode.states[..., :2], axis=0), -1, 0))
+    keep &= ~((steps > JUMP) & episode.valid[1:] & episode.valid[:-1]).any(axis=0)
     return replace(
         episode,
         ids=episode.ids[keep],

@@ -28,10 +28,11 @@ from zoox_stack.simulation.episode import network_arrays, save_arrays
 from zoox_stack.simulation.samples import (
     CounterfactualSample,
     affected_agents,
+    is_plausible,
     load_samples,
-    reacts_early,
     save_samples,
     shard_paths,
+    without_jumps,
 )
 from zoox_stack.simulation.towns import LAYOUTS, build_town
 
@@ -45,7 +46,7 @@ class TrainingSetPlan:
     """What to make.
 
     Attributes:
-        samples: How many to simulate; about 1 % of them are dropped, see `reacts_early`.
+        samples: How many to simulate; about 1 % of them are dropped, see `is_plausible`.
         seed: Of demand, drivers, egos and behaviours.
         layouts: Keys of `LAYOUTS`.
         town_seeds: Every layout is drawn with each of these.
@@ -58,13 +59,13 @@ class TrainingSetPlan:
 
 
 def make_shard(plan: TrainingSetPlan, number: int, size: int, path: Path) -> None:
-    """Simulate episodes until there are `size` samples; write those in which nobody reacts early to `path`."""
+    """Simulate episodes until there are `size` samples; write the plausible ones to `path`."""
     with tempfile.TemporaryDirectory() as folder:
         samples: list[CounterfactualSample] = []
         for sample in _samples(plan, number, Path(folder)):
             samples.append(sample)
             if len(samples) == size:
-                save_samples(path, [made for made in samples if not reacts_early(made)])
+                save_samples(path, [without_jumps(made) for made in samples if is_plausible(made)])
                 return
     raise ZooxStackError(f"shard {number}: {len(samples)} of {size} samples after {_MOST_EPISODES} episodes")
 

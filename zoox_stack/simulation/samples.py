@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from pathlib import Path
 from typing import Any
@@ -94,6 +94,7 @@ class CounterfactualSample:
             object.__setattr__(self, name, array)
 
 
+MOST_ACCELERATION = 10.0  # [m/s^2] of an ego
 _PER_AGENT = ("ids", "classes", "sizes", "attributes", "history", "history_valid")
 _PER_SIGNAL = ("signal_ids", "signal_states")
 _PER_SAMPLE = ("town", "stamp_ns", "ego_id", "ego_history", "ego_size", "behaviours", "ego_plans")
@@ -117,6 +118,36 @@ def reacts_early(sample: CounterfactualSample, distance: float = 0.05) -> bool:
     same = np.cumsum(np.hypot(*np.moveaxis(plans - plans[:1], -1, 0)) > 1e-3, axis=1) == 0
     moved = np.hypot(*np.moveaxis(futures - futures[:1], -1, 0)) > distance
     return bool((moved & sample.futures_valid & sample.futures_valid[:1] & same[:, None, :]).any())
+
+
+def without_jumps(sample: CounterfactualSample, jump: float = 3.0) -> CounterfactualSample:
+    """The sample with everything after a jump of more than `jump` [m] in one step marked as not valid.
+
+    SUMO frees pedestrians that are stuck in a crowd by moving them; in the history what lies before the jump goes.
+    """
+    now = np.broadcast_to(sample.history[None, :, -1:, :2], (len(sample.behaviours), len(sample.ids), 1, 2))
+    steps = np.diff(np.concatenate([now, sample.futures[..., :2]], axis=2), axis=2)
+    jumps = (np.hypot(steps[..., 0], steps[..., 1]) > jump) & sample.futures_valid
+    valid = sample.futures_valid & (np.cumsum(jumps, axis=2) == 0)
+    past = np.diff(sample.history[..., :2], axis=1)
+    leaps = (np.hypot(past[..., 0], past[..., 1]) > jump) & sample.history_valid[:, 1:] & sample.history_valid[:, :-1]
+    known = sample.history_valid.copy()
+    known[:, :-1] &= np.cumsum(leaps[:, ::-1], axis=1)[:, ::-1] == 0
+    if np.array_equal(valid, sample.futures_valid) and np.array_equal(known, sample.history_valid):
+        return sample
+    return replace(
+        sample,
+        futures=np.where(valid[..., None], sample.futures, 0),
+        futures_valid=valid,
+        history=np.where(known[..., None], sample.history, 0),
+        history_valid=known,
+    )
+
+
+def is_plausible(sample: CounterfactualSample) -> bool:
+    """Whether nobody reacts early, and the ego neither stops dead nor leaps (SUMO does so in rare emergencies)."""
+    calm = float(np.abs(sample.ego_plans[..., PlanColumn.ACCELERATION]).max()) < MOST_ACCELERATION
+    return calm and not reacts_early(sample)
 
 
 def save_samples(path: Path, samples: Sequence[CounterfactualSample]) -> None:

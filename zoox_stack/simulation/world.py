@@ -20,6 +20,7 @@ from zoox_stack.simulation.demand import FIRST_PEDESTRIAN, DemandConfig, RoadUse
 from zoox_stack.simulation.towns import Town
 
 STEP = 0.1  # [s]
+JUMP = 3.0  # [m] in one step: SUMO has moved someone (it frees jammed pedestrians so)
 LOOK_EVERY = 3  # [steps] between two looks of anticipating drivers
 _SIGNAL_STATES = {
     "r": SignalState.RED, "u": SignalState.RED, "y": SignalState.YELLOW, "Y": SignalState.YELLOW,
@@ -172,7 +173,10 @@ class TrafficWorld:
         velocity = table[:, 4:5] * heading
         before, known = self.snapshot.rows(ids)
         if known.any():
-            velocity[known] = (centre[known] - self.snapshot.states[before[known], :2]) / STEP
+            moved = np.full_like(centre, np.inf)
+            moved[known] = centre[known] - self.snapshot.states[before[known], :2]
+            steady = np.hypot(moved[:, 0], moved[:, 1]) < JUMP
+            velocity[steady] = moved[steady] / STEP
         attributes = np.zeros((len(ids), len(Attribute)), np.uint8)
         signals = np.zeros(len(self.town.net.signal_links), np.uint8)
         if lights:

@@ -25,11 +25,13 @@ from zoox_stack.simulation.samples import (
     CounterfactualSample,
     PlanColumn,
     affected_agents,
+    is_plausible,
     iterate_samples,
     load_samples,
     load_town_networks,
     reacts_early,
     save_samples,
+    without_jumps,
 )
 from zoox_stack.simulation.towns import Town
 from zoox_stack.simulation.world import TrafficWorld
@@ -83,6 +85,29 @@ def test_reactions_before_the_plans_differ_are_noticed(samples: list[Counterfact
         earlier[1, 0, 29] += 2.0
         assert not reacts_early(replace(calm, futures=later))
         assert reacts_early(replace(calm, futures=earlier))
+
+
+def test_jumps_end_what_is_valid(samples: list[CounterfactualSample]) -> None:
+    sample = samples[0]
+    assert without_jumps(sample) is sample
+    row = int(sample.futures_valid.all(axis=(0, 2)).argmax())
+    futures, history = sample.futures.copy(), sample.history.copy()
+    futures[2, row, 40:, 0] += 9.0
+    history[row, :4, 1] += 9.0
+    cut = without_jumps(replace(sample, futures=futures, history=history))
+    assert cut.futures_valid[2, row].sum() == 40
+    assert not cut.futures[2, row, 40:].any()
+    assert np.array_equal(cut.futures_valid[3], sample.futures_valid[3])
+    assert not cut.history_valid[row, :4].any()
+    assert np.array_equal(cut.history_valid[row, 4:], sample.history_valid[row, 4:])
+
+
+def test_a_dead_stop_is_not_plausible(samples: list[CounterfactualSample]) -> None:
+    plans = samples[0].ego_plans.copy()
+    plans[..., PlanColumn.ACCELERATION] = 0
+    assert is_plausible(replace(samples[0], ego_plans=plans)) or reacts_early(samples[0])
+    plans[1, 5, PlanColumn.ACCELERATION] = -49.0
+    assert not is_plausible(replace(samples[0], ego_plans=plans))
 
 
 def test_behaviours_do_what_they_say(samples: list[CounterfactualSample]) -> None:
