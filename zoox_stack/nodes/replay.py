@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
-from rclpy.duration import Duration
 from rclpy.publisher import Publisher
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.serialization import deserialize_message
@@ -38,11 +37,11 @@ _OUTPUTS = (topics.TRACKED_AGENTS, topics.PREDICTED_AGENTS, topics.DECISION, top
 _SETTLE = 1.0  # [s] at the end for the last trajectory and the last words of the stages
 _OTHERS = 1.0  # [s] lock-step: after the trajectory, for the other outputs of the tick
 _IDLE = 0.05  # [s] between looks while waiting for nodes
-_ACKNOWLEDGED = 5.0  # [s] longest wait until all subscribers have the map
 
 
 class _Phase(Enum):
     WAITING = auto()
+    MAPPING = auto()
     PLAYING = auto()
     SETTLING = auto()
 
@@ -61,7 +60,7 @@ class ReplayNode(StackNode[ReplayConfig]):
         self._hashing = config.lockstep and config.hashes and bool(config.report)
         self._phase = _Phase.WAITING
         self._asked = {name.strip() for name in config.wait_for.split(",") if name.strip()}
-        self._heard: dict[str, bool] = {}
+        self._heard: dict[str, dict[str, str]] = {}
         self._started = time.monotonic()
         self._time = self.publisher(topics.CLOCK)
         self._outlets: dict[str, Publisher] = {name: self._publisher_of(name) for name in self.source.topics}
@@ -131,9 +130,9 @@ class ReplayNode(StackNode[ReplayConfig]):
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
         for status in message.status:
-            for value in status.values:
-                if value.key == "ready" and status.name != self.stage:
-                    self._heard[status.name] = value.value == "true"
+            values = {value.key: value.value for value in status.values}
+            if "ready" in values and status.name != self.stage:
+                self._heard[status.name] = values
 
     # --- the work ---------------------------------------------------------------------------------------------------
 
@@ -141,30 +140,48 @@ class ReplayNode(StackNode[ReplayConfig]):
         """What is due now; the time until more is [s]."""
         if self._phase is _Phase.WAITING:
             return self._wait_for_stack()
+        if self._phase is _Phase.MAPPING:
+            return self._wait_for_map()
         if self._phase is _Phase.SETTLING:
             return self._settle()
         return self._step() if self._lockstep else self._play()
 
     def _wait_for_stack(self) -> float:
-        missing = sorted(name for name in self._asked | set(self._heard) if not self._heard.get(name, False))
+        missing = sorted(
+            name for name in self._asked | set(self._heard) if self._heard.get(name, {}).get("ready") != "true"
+        )
         unmatched = sorted(
             name
             for name, publisher in self._outlets.items()
             if publisher.get_subscription_count() < self.count_subscribers(name)
         )
         if not missing and not unmatched and self._outlets[self.source.tick_topic].get_subscription_count():
-            self._begin()
+            for item in self.source.first_latched():
+                self._send(item)
+            self._phase = _Phase.MAPPING
             return 0.0
+        return self._give_up_in_time(missing or unmatched or [f"nobody subscribes to {self.source.tick_topic}"])
+
+    def _wait_for_map(self) -> float:
+        """The first tick waits until everyone uses the map, not only has it: drawing it takes a while."""
+        missing = sorted(
+            f"{node} without {name}"
+            for node, values in self._heard.items()
+            for name in self.source.latched
+            if values.get(f"received {name}") == "0"
+        )
+        if missing:
+            return self._give_up_in_time(missing)
+        self._begin()
+        return 0.0
+
+    def _give_up_in_time(self, missing: list[str]) -> float:
         if time.monotonic() - self._started > self.config.ready_timeout:
-            missing = missing or unmatched or [f"nobody subscribes to {self.source.tick_topic}"]
             self.get_logger().error(f"not ready after {self.config.ready_timeout:g} s: {', '.join(missing)}")
             self.exit_code, self.done = 1, True
         return _IDLE
 
     def _begin(self) -> None:
-        for item in self.source.first_latched():
-            self._send(item)
-            self._outlets[item.topic].wait_for_all_acked(Duration(seconds=_ACKNOWLEDGED))
         self._phase = _Phase.PLAYING
         if self._lockstep:
             self._groups = self.source.lockstep_groups()
@@ -234,6 +251,8 @@ class ReplayNode(StackNode[ReplayConfig]):
 
     def _end(self) -> float:
         if self.config.loop:
+            for item in self.source.first_latched():
+                self._send(item)
             self._begin()
             return 0.0
         self._phase = _Phase.SETTLING

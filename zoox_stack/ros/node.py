@@ -20,7 +20,7 @@ from rclpy.timer import Timer
 from zoox_stack.core import topics
 from zoox_stack.core.errors import InvalidInputError
 from zoox_stack.core.timing import StageTick
-from zoox_stack.core.topics import Topic
+from zoox_stack.core.topics import QosClass, Topic
 from zoox_stack.ros.conversions.timing import stage_timing_to_message
 from zoox_stack.ros.message_types import message_class
 from zoox_stack.ros.parameters import load_parameters
@@ -85,7 +85,8 @@ class StackNode(Node, Generic[C]):
         self._last_stamp: int | None = None
         self._cpu_mark = time.process_time()
         self._last_log = -_LOG_PERIOD
-        self._was_ready = False
+        self._received: dict[str, int] = {}
+        self._told: tuple[bool, dict[str, int]] | None = None
         self._last_heartbeat = 0.0
         self._timing = self.publisher(topics.TIMING)
         self._diagnostics = self.publisher(topics.DIAGNOSTICS)
@@ -140,6 +141,9 @@ class StackNode(Node, Generic[C]):
             depth: Another queue length.
         """
         kind = message_class(topic.type_name)
+        latched = topic.qos is QosClass.LATCHED
+        if latched:
+            self._received[topic.name] = 0
 
         def callback(data: bytes) -> None:
             received_ns = time.time_ns()
@@ -151,6 +155,8 @@ class StackNode(Node, Generic[C]):
             value = self.guarded(topic.name, unpack, data, kind, convert)
             if value is not None:
                 self.guarded(topic.name, handle, value, received_ns)
+            if latched:
+                self._received[topic.name] += 1
 
         profile = subscription_profile(topic.qos, reliable_sensors=reliable_sensors, depth=depth)
         subscription = self.create_subscription(kind, topic.name, callback, profile, raw=True)
@@ -234,11 +240,12 @@ class StackNode(Node, Generic[C]):
         self._timing.publish(stage_timing_to_message(done))
 
     def _heartbeat(self) -> None:
-        ready = self._was_ready = bool(self.guarded("ready", self.ready))
+        ready = bool(self.guarded("ready", self.ready))
+        state = (ready, dict(self._received))
         now = time.monotonic()
-        if ready == self._reported_ready and now - self._last_heartbeat < HEARTBEAT:
+        if state == self._told and now - self._last_heartbeat < HEARTBEAT:
             return
-        self._last_heartbeat, self._reported_ready = now, ready
+        self._last_heartbeat, self._told = now, state
         values = {
             "ready": str(ready).lower(),
             "ticks": str(self.ticks),
@@ -247,6 +254,8 @@ class StackNode(Node, Generic[C]):
             "resets": str(self.resets),
             "last_stamp": "" if self._last_stamp is None else str(self._last_stamp),
         }
+        # Whoever sends a map can wait here until it is in use: that takes longer than its arrival.
+        values |= {f"received {name}": str(count) for name, count in self._received.items()}
         values |= {f"dropped {label}": str(count) for label, count in sorted(self.reasons.items())}
         values |= self.guarded("diagnostics", self.diagnostic_values) or {}
         status = DiagnosticStatus(
@@ -259,8 +268,6 @@ class StackNode(Node, Generic[C]):
         message = DiagnosticArray(status=[status])
         message.header.stamp = self.get_clock().now().to_msg()
         self._diagnostics.publish(message)
-
-    _reported_ready: bool | None = None
 
 
 class OneShot:
