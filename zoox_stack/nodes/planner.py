@@ -8,6 +8,7 @@ with it the answer. A new scene ends the wait of the one before, which is decide
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -36,6 +37,8 @@ from zoox_stack.ros.conversions.road_network import road_network_from_message
 from zoox_stack.ros.node import StackNode, Tick
 from zoox_stack.ros.run import run_node
 from zoox_stack.srv import WhatIf
+
+_SHORTEST_QUESTION = 0.005  # [s] with less time left a question only keeps prediction from its next scene
 
 
 @dataclass(eq=False)
@@ -158,10 +161,20 @@ class PlannerNode(StackNode[PlannerNodeConfig]):
         elif not self._what_if.service_is_ready():
             self._decide(job, None, WhatIfStatus.NO_SERVICE)
         else:
-            patience = LOCKSTEP_PATIENCE if self.config.lockstep else self.config.what_if_deadline
+            patience = self._patience(job)
+            if patience < _SHORTEST_QUESTION:
+                self._decide(job, None, WhatIfStatus.TIMEOUT)
+                return
             job.question = self._what_if.call_async(what_if_request_to_message(replace(request, deadline=patience)))
             job.question.add_done_callback(partial(self._on_answer, job))
             self._timer.arm(patience)
+
+    def _patience(self, job: _Job) -> float:
+        """How long this scene may wait for an answer [s]."""
+        if self.config.lockstep:
+            return LOCKSTEP_PATIENCE
+        waited = (time.time_ns() - job.tick.received_ns) * 1e-9
+        return min(self.config.what_if_deadline, self.config.answer_deadline - waited)
 
     def _proposal(
         self, scene: TrackedAgents, predicted: PredictedAgents | None, signals: TrafficSignals | None

@@ -12,12 +12,16 @@ class PlannerConfig:
     """Parameters of the planner; the horizon is that of predictions (80 steps of 0.1 s)."""
 
     # Questions and deadlines
-    shortlist: int = parameter(8, "Most candidates put to what_if in one question", low=0, high=16)
+    shortlist: int = parameter(6, "Most candidates put to what_if in one question", low=0, high=16)
     prediction_deadline: float = parameter(
-        0.06, "How long the node waits for the predictions of a scene", unit="s", low=0.0, high=1.0
+        0.05, "How long the node waits for the predictions of a scene", unit="s", low=0.0, high=1.0
     )
+    answer_deadline: float = parameter(
+        0.07, "Latest end of all waiting, from the arrival of the scene: then the node decides with what is there",
+        unit="s", low=0.0, high=2.0,
+    )  # fmt: skip
     what_if_deadline: float = parameter(
-        0.04, "How long the node waits for the answer to a what-if question", unit="s", low=0.0, high=1.0
+        0.03, "How long the node waits for the answer to a what-if question", unit="s", low=0.0, high=1.0
     )
     # Vehicle limits
     max_acceleration: float = parameter(2.5, "Strongest acceleration", unit="m/s^2", low=0.1, high=10.0)

@@ -96,7 +96,8 @@ class PredictionNetwork:
     def __init__(self, folder: Path | None = None, provider: str = "auto", threads: int = 0) -> None:
         folder = SHIPPED_MODELS if folder is None else folder
         self._encoder = self._open(folder / ENCODER_FILE, provider, threads, ENCODER_SPEC)
-        self._decoder = self._open(folder / DECODER_FILE, provider, threads, DECODER_SPEC)
+        # Its operations are too small to share: a second thread costs more than it brings.
+        self._decoder = self._open(folder / DECODER_FILE, provider, 1, DECODER_SPEC)
         names = [s.metadata.get("run", "") for s in (self._encoder, self._decoder)]
         if names[0] != names[1]:
             raise ModelError(

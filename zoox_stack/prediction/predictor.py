@@ -16,6 +16,7 @@ from zoox_stack.core.constant_velocity import constant_velocity_prediction
 from zoox_stack.core.parameters import parameter
 from zoox_stack.core.plans import EgoPlan, Route
 from zoox_stack.core.predictions import MODES, STEP, STEPS, PredictedAgents, WhatIfAnswer, WhatIfRequest
+from zoox_stack.prediction.channels import X_AHEAD, X_BEHIND, Y_LEFT, Y_RIGHT
 from zoox_stack.prediction.features import DecoderInputs, decoder_inputs, plan_knots
 from zoox_stack.prediction.futures import headings_along, to_map_axes, turned_covariances
 from zoox_stack.prediction.history import HistoryBuffer
@@ -29,6 +30,7 @@ from zoox_stack.prediction.what_if import (
     collision_probabilities,
     no_reactions,
     reacting_rows,
+    take,
     trouble_with,
 )
 from zoox_stack.road_network.network import RoadNetwork
@@ -46,10 +48,10 @@ class PredictionConfig:
     threads: int = parameter(0, "threads per network run; 0 for one per physical core", low=0, high=64)
     kept_scenes: int = parameter(5, "newest scenes that what-if questions may refer to", low=1, high=50)
     max_reacting: int = parameter(
-        16, "agents nearest to the asked plans whose reaction is computed; others keep their future", low=1, high=512
+        12, "agents nearest to the asked plans whose reaction is computed; others keep their future", low=1, high=512
     )
     affected_displacement: float = parameter(
-        0.05, "an agent moved less than this by a plan counts as not affected", unit="m", low=0.0, high=5.0
+        0.2, "an agent moved less than this by a plan counts as not affected", unit="m", low=0.0, high=5.0
     )
 
 
@@ -59,8 +61,9 @@ class PinnedScene:
 
     scene: TrackedAgents
     predicted: PredictedAgents
-    inputs: DecoderInputs | None  # None: predicted by rule, there was no ego
-    embeddings: NDArray[np.float32] | None
+    inputs: DecoderInputs | None = None  # of the rows below; None: the network was not asked
+    embeddings: NDArray[np.float32] | None = None
+    rows: NDArray[np.int64] | None = None  # agents of the scene that the network predicted
 
 
 class Predictor:
@@ -128,14 +131,13 @@ class Predictor:
     def predict(self, scene: TrackedAgents, signals: TrafficSignals | None = None) -> PredictedAgents:
         """Futures of every agent of `scene`.
 
-        Without an ego in the scene there is no scene image; agents then keep their velocity, and the result says so
+        The network predicts the agents inside the scene image; those outside keep their velocity in every mode (the
+        first has all probability). Without an ego there is no image: then all do, and the result says so
         (`PredictionSource.CONSTANT_VELOCITY`).
         """
         history = self._history.push(scene)
         if scene.ego is None:
-            pinned = PinnedScene(
-                scene, constant_velocity_prediction(scene, modes=1, steps=STEPS, step=STEP), None, None
-            )
+            pinned = PinnedScene(scene, constant_velocity_prediction(scene, modes=1, steps=STEPS, step=STEP))
         elif not len(scene):
             none = np.zeros((0, MODES, STEPS, 3), np.float32)
             empty = PredictedAgents(
@@ -143,33 +145,48 @@ class Predictor:
                 none[..., :2], none[..., 0], none,
                 model=self.model, provider=self.provider,
             )  # fmt: skip
-            pinned = PinnedScene(scene, empty, None, None)
+            pinned = PinnedScene(scene, empty)
         else:
             raster = self._rasterizer.render(history, signals, self._route)
             inputs = decoder_inputs(history, self._lanes, signals)
+            rows = np.flatnonzero(in_image(inputs.agent_pose[1:]))
+            inputs = take_agents(inputs, np.concatenate([[0], rows + 1]))
             embeddings = self._network.encode(raster, inputs)[1:]  # row 0 is the ego
-            inputs = _without_ego(inputs)
-            decoded = self._network.decode(embeddings, inputs.agent_pose, inputs.agent_velocity)
-            origin = self._origin(scene)
-            starts = scene.position[:, :2] - origin
-            positions = to_map_axes(decoded.positions, starts, scene.yaw)
-            predicted = PredictedAgents(
-                stamp_ns=scene.stamp_ns,
-                agent_ids=scene.ids,
-                probabilities=decoded.probabilities,
-                origin=origin,
-                positions=positions,
-                headings=headings_along(positions, starts, scene.yaw),
-                covariances=turned_covariances(decoded.covariances, scene.yaw),
-                model=self.model,
-                provider=self.provider,
-            )
-            pinned = PinnedScene(scene, predicted, inputs, embeddings)
+            inputs = take_agents(inputs, np.arange(1, len(rows) + 1))
+            pinned = PinnedScene(scene, self._futures(scene, rows, inputs, embeddings), inputs, embeddings, rows)
         self._pinned[scene.stamp_ns] = pinned
         self._pinned.move_to_end(scene.stamp_ns)
         while len(self._pinned) > self.config.kept_scenes:
             self._pinned.popitem(last=False)
         return pinned.predicted
+
+    def _futures(
+        self, scene: TrackedAgents, rows: NDArray[np.int64], inputs: DecoderInputs, embeddings: NDArray[np.float32]
+    ) -> PredictedAgents:
+        """Futures of all agents in map axes; `inputs` and `embeddings` are of the agents `rows`."""
+        decoded = self._network.decode(embeddings, inputs.agent_pose, inputs.agent_velocity)
+        origin, yaw = self._origin(scene), scene.yaw[rows]
+        starts = scene.position[rows, :2] - origin
+        moved = to_map_axes(decoded.positions, starts, yaw)
+        known = PredictedAgents(
+            stamp_ns=scene.stamp_ns,
+            agent_ids=scene.ids[rows],
+            probabilities=decoded.probabilities,
+            origin=origin,
+            positions=moved,
+            headings=headings_along(moved, starts, yaw),
+            covariances=turned_covariances(decoded.covariances, yaw),
+            model=self.model,
+            provider=self.provider,
+        )
+        if len(rows) == len(scene):
+            return known
+        rest = constant_velocity_prediction(scene, modes=MODES, steps=STEPS, step=STEP)
+        merged = {name: np.array(getattr(rest, name)) for name in ("probabilities", "headings", "covariances")}
+        merged["positions"] = (rest.positions + (rest.origin - origin)).astype(np.float32)
+        for name, values in merged.items():
+            values[rows] = getattr(known, name)
+        return replace(known, agent_ids=scene.ids, **merged)
 
     def what_if(self, request: WhatIfRequest) -> WhatIfAnswer:
         """Answer a question; never raises for a bad question, the status says what was wrong with it."""
@@ -186,6 +203,7 @@ class Predictor:
             return WhatIfAnswer(WhatIfStatus.BAD_PLAN, trouble, stamp)
         expected = self._seconds_per_plan * len(request.plans)
         if request.deadline <= expected:
+            self._seconds_per_plan *= 0.9  # one slow answer must not refuse all questions for ever
             return WhatIfAnswer(
                 WhatIfStatus.DEADLINE, f"deadline: expected > {expected:.3f} s, found {request.deadline:g} s", stamp
             )
@@ -206,14 +224,18 @@ class Predictor:
     def _reactions(self, pinned: PinnedScene, plans: tuple[EgoPlan, ...]) -> Reactions | None:
         """How agents near the plans react; None if the scene was not predicted by the network."""
         scene, base, inputs = pinned.scene, pinned.predicted, pinned.inputs
-        if inputs is None or pinned.embeddings is None or scene.ego is None:
+        if inputs is None or pinned.embeddings is None or pinned.rows is None or scene.ego is None:
             return None
-        rows = reacting_rows(base, plans, self.config.max_reacting)
-        if not len(rows):
+        chosen = reacting_rows(take(base, pinned.rows), plans, self.config.max_reacting)
+        if not len(chosen):
             return no_reactions(base, len(plans))
         decoded = self._network.decode(
-            pinned.embeddings[rows], inputs.agent_pose[rows], inputs.agent_velocity[rows], plan_knots(plans, scene.ego)
+            pinned.embeddings[chosen],
+            inputs.agent_pose[chosen],
+            inputs.agent_velocity[chosen],
+            plan_knots(plans, scene.ego),
         )
+        rows = pinned.rows[chosen]
         starts, yaw = scene.position[rows, :2] - base.origin, scene.yaw[rows]
         positions = to_map_axes(decoded.conditional, starts, yaw)
         return Reactions(rows, positions, headings_along(positions, starts, yaw))
@@ -224,11 +246,18 @@ class Predictor:
         return np.round(np.array([scene.ego.x, scene.ego.y]))
 
 
-def _without_ego(inputs: DecoderInputs) -> DecoderInputs:
+def in_image(pose: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Agents ``[N]`` whose poses ``[N, 4]`` in the ego frame lie inside the scene image."""
+    x, y = pose[:, 0], pose[:, 1]
+    return np.asarray((x > X_BEHIND) & (x < X_AHEAD) & (y > Y_RIGHT) & (y < Y_LEFT))
+
+
+def take_agents(inputs: DecoderInputs, rows: NDArray[np.int64]) -> DecoderInputs:
+    """Only some agents."""
     return replace(
         inputs,
-        agent_history=inputs.agent_history[1:],
-        agent_static=inputs.agent_static[1:],
-        agent_pose=inputs.agent_pose[1:],
-        agent_velocity=inputs.agent_velocity[1:],
+        agent_history=inputs.agent_history[rows],
+        agent_static=inputs.agent_static[rows],
+        agent_pose=inputs.agent_pose[rows],
+        agent_velocity=inputs.agent_velocity[rows],
     )

@@ -115,6 +115,20 @@ def test_any_number_of_agents(predictor: Predictor, agents: int) -> None:
     assert answer.status is WhatIfStatus.OK
 
 
+def test_agents_outside_the_image_keep_their_velocity(predictor: Predictor) -> None:
+    now = scene(agents=6)
+    position = now.position.copy()
+    position[[1, 4], 0] = [150.0, -60.0]
+    now = replace(now, position=position)
+    out = predictor.predict(now)
+    assert out.agent_ids.tolist() == now.ids.tolist()
+    for row in (1, 4):
+        end = now.position[row, :2] + now.velocity[row] * STEPS * STEP
+        np.testing.assert_allclose(out.map_positions[row, :, -1], np.tile(end, (MODES, 1)), atol=1e-3)
+        assert out.probabilities[row, 0] == 1.0
+    assert (out.probabilities[[0, 2, 3, 5]].max(axis=1) < 1.0).all()
+
+
 def test_without_odometry_it_says_constant_velocity(predictor: Predictor) -> None:
     out = predictor.predict(scene(ego=False))
     assert out.source is PredictionSource.CONSTANT_VELOCITY
