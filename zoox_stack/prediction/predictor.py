@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoox_stack.core.agents import TrackedAgents, TrafficSignals
-from zoox_stack.core.classes import WhatIfStatus
+from zoox_stack.core.classes import AgentClass, WhatIfStatus
 from zoox_stack.core.constant_velocity import constant_velocity_prediction
 from zoox_stack.core.parameters import parameter
 from zoox_stack.core.plans import EgoPlan, Route
@@ -47,6 +47,9 @@ class PredictionConfig:
     )  # fmt: skip
     threads: int = parameter(0, "threads per network run; 0 for one per physical core", low=0, high=64)
     kept_scenes: int = parameter(5, "newest scenes that what-if questions may refer to", low=1, high=50)
+    max_agents: int = parameter(
+        64, "agents nearest to the ego that the network predicts; others keep their velocity", low=1, high=1024
+    )
     max_reacting: int = parameter(
         12, "agents nearest to the asked plans whose reaction is computed; others keep their future", low=1, high=512
     )
@@ -131,9 +134,9 @@ class Predictor:
     def predict(self, scene: TrackedAgents, signals: TrafficSignals | None = None) -> PredictedAgents:
         """Futures of every agent of `scene`.
 
-        The network predicts the agents inside the scene image; those outside keep their velocity in every mode (the
-        first has all probability). Without an ego there is no image: then all do, and the result says so
-        (`PredictionSource.CONSTANT_VELOCITY`).
+        The network predicts the road users inside the scene image, at most `max_agents`, the nearest. The others, and
+        hazards (cones, barriers), keep their velocity in every mode; the first mode has all probability. Without an
+        ego there is no image: then all do, and the result says so (`PredictionSource.CONSTANT_VELOCITY`).
         """
         history = self._history.push(scene)
         if scene.ego is None:
@@ -149,7 +152,7 @@ class Predictor:
         else:
             raster = self._rasterizer.render(history, signals, self._route)
             inputs = decoder_inputs(history, self._lanes, signals)
-            rows = np.flatnonzero(in_image(inputs.agent_pose[1:]))
+            rows = rows_for_network(scene, inputs.agent_pose[1:], self.config.max_agents)
             inputs = take_agents(inputs, np.concatenate([[0], rows + 1]))
             embeddings = self._network.encode(raster, inputs)[1:]  # row 0 is the ego
             inputs = take_agents(inputs, np.arange(1, len(rows) + 1))
@@ -182,11 +185,14 @@ class Predictor:
         if len(rows) == len(scene):
             return known
         rest = constant_velocity_prediction(scene, modes=MODES, steps=STEPS, step=STEP)
-        merged = {name: np.array(getattr(rest, name)) for name in ("probabilities", "headings", "covariances")}
-        merged["positions"] = (rest.positions + (rest.origin - origin)).astype(np.float32)
-        for name, values in merged.items():
-            values[rows] = getattr(known, name)
-        return replace(known, agent_ids=scene.ids, **merged)
+        return replace(
+            known,
+            agent_ids=scene.ids,
+            probabilities=with_rows(rest.probabilities, rows, known.probabilities),
+            positions=with_rows(rest.positions + (rest.origin - origin), rows, known.positions),
+            headings=with_rows(rest.headings, rows, known.headings),
+            covariances=with_rows(rest.covariances, rows, known.covariances),
+        )
 
     def what_if(self, request: WhatIfRequest) -> WhatIfAnswer:
         """Answer a question; never raises for a bad question, the status says what was wrong with it."""
@@ -246,10 +252,21 @@ class Predictor:
         return np.round(np.array([scene.ego.x, scene.ego.y]))
 
 
-def in_image(pose: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Agents ``[N]`` whose poses ``[N, 4]`` in the ego frame lie inside the scene image."""
+def rows_for_network(scene: TrackedAgents, pose: NDArray[np.float32], most: int) -> NDArray[np.int64]:
+    """Rows of the agents the network predicts, rising; `pose` ``[N, 4]`` in the ego frame."""
     x, y = pose[:, 0], pose[:, 1]
-    return np.asarray((x > X_BEHIND) & (x < X_AHEAD) & (y > Y_RIGHT) & (y < Y_LEFT))
+    inside = (x > X_BEHIND) & (x < X_AHEAD) & (y > Y_RIGHT) & (y < Y_LEFT)
+    rows = np.flatnonzero(inside & (scene.classes != AgentClass.HAZARD))
+    return np.sort(rows[np.argsort(np.hypot(x, y)[rows], kind="stable")[:most]])
+
+
+def with_rows(
+    everybody: NDArray[np.floating], rows: NDArray[np.int64], values: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """A copy of `everybody` with `values` in `rows`."""
+    out = everybody.astype(np.float32)
+    out[rows] = values
+    return out
 
 
 def take_agents(inputs: DecoderInputs, rows: NDArray[np.int64]) -> DecoderInputs:

@@ -129,6 +129,18 @@ def test_agents_outside_the_image_keep_their_velocity(predictor: Predictor) -> N
     assert (out.probabilities[[0, 2, 3, 5]].max(axis=1) < 1.0).all()
 
 
+def test_hazards_and_the_farthest_agents_are_left_to_the_rule() -> None:
+    predictor = Predictor(PredictionConfig(provider="cpu", threads=1, max_agents=3))
+    place = np.array([[40.0, 0.0, 0.0], [5.0, 3.0, 0.0], [20.0, 3.0, 0.0], [30.0, -3.0, 0.0], [10.0, -3.0, 0.0]])
+    classes = np.array([AgentClass.CAR] * 4 + [AgentClass.HAZARD], np.uint8)
+    now = TrackedAgents.from_states(
+        START_NS, np.arange(5) + 1, classes, place, np.zeros(5), np.full((5, 2), 2.0), np.ones((5, 3), np.float32),
+        ego=EgoState(stamp_ns=START_NS, x=0.0, y=0.0, speed=8.0),
+    )  # fmt: skip
+    by_network = np.flatnonzero(predictor.predict(now).probabilities.max(axis=1) < 1.0)
+    assert by_network.tolist() == [1, 2, 3]
+
+
 def test_without_odometry_it_says_constant_velocity(predictor: Predictor) -> None:
     out = predictor.predict(scene(ego=False))
     assert out.source is PredictionSource.CONSTANT_VELOCITY
