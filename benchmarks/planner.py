@@ -18,7 +18,6 @@ from zoox_stack.core.agents import EgoState, TrackedAgents
 from zoox_stack.core.classes import AgentClass, PredictionSource, WhatIfStatus
 from zoox_stack.core.constant_velocity import constant_velocity_prediction
 from zoox_stack.core.predictions import PredictedAgents, WhatIfAnswer
-from zoox_stack.planning.futures import take
 from zoox_stack.planning.planner import Planner
 from zoox_stack.road_network.made_up import crossing
 
@@ -89,9 +88,10 @@ def main() -> None:
     predicted = make_predictions(scene, arguments.modes, rng)
     planner = Planner()
     planner.set_road_network(crossing())
-    proposal = planner.propose(scene, predicted, None)
+    prepared = planner.prepare(scene, None)
+    proposal = planner.judge(prepared, predicted)
     asked = len(proposal.asked)
-    affected = take(predicted, np.arange(min(arguments.affected, len(predicted))))
+    affected = predicted.take(np.arange(min(arguments.affected, len(predicted))))
 
     def answer(futures: PredictedAgents) -> WhatIfAnswer:
         return WhatIfAnswer(
@@ -118,7 +118,8 @@ def main() -> None:
         "asked": asked,
         "runs": arguments.runs,
         "without_what_if_ms": measure(whole_tick, arguments.runs),
-        "propose_ms": measure(lambda: planner.propose(scene, predicted, None), arguments.runs),
+        "prepare_ms": measure(lambda: planner.prepare(scene, None), arguments.runs),
+        "judge_ms": measure(lambda: planner.judge(prepared, predicted), arguments.runs),
         "affected": len(affected),
         "decide_some_affected_ms": measure(lambda: planner.decide(proposal, some, WhatIfStatus.OK), arguments.runs),
         "decide_all_affected_ms": measure(lambda: planner.decide(proposal, every, WhatIfStatus.OK), arguments.runs),

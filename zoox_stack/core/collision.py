@@ -10,7 +10,7 @@ rectangular bounds). Over time the greatest value counts, over modes the weighte
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any
 
@@ -110,21 +110,30 @@ class CollisionReport:
         """Smallest distance to any agent [m], ``[C]``."""
         return np.asarray(self.agent_distance.min(axis=1, initial=np.inf))
 
-    def with_agents(self, plan: int, agents: NDArray[np.int64], other: CollisionReport) -> CollisionReport:
-        """The report of one plan with the columns `agents` from `other`, a report of that plan and these agents."""
+    def of_plans(self, plans: NDArray[np.int64]) -> CollisionReport:
+        """Only the rows `plans`."""
+        return CollisionReport(*(values[plans] for values in self._arrays()))
+
+    def with_answers(
+        self, plan: NDArray[np.int64], agent: NDArray[np.int64], other: CollisionReport
+    ) -> CollisionReport:
+        """This report where some agents have other futures under some plans.
+
+        Args:
+            plan: ``[Q]`` row of the plan each of the other futures belongs to.
+            agent: ``[Q]`` column of the agent whose future it is.
+            other: Report ``[C, Q]`` of the same plans and the other futures.
+        """
 
         def merged(mine: NDArray[np.float64], theirs: NDArray[np.float64]) -> NDArray[np.float64]:
-            row = mine[plan : plan + 1].copy()
-            row[0, agents] = theirs[0]
-            return row
+            values = mine.copy()
+            values[plan, agent] = theirs[plan, np.arange(len(plan))]
+            return values
 
-        return CollisionReport(
-            merged(self.agent_probability, other.agent_probability),
-            merged(self.agent_risk, other.agent_risk),
-            merged(self.agent_certain, other.agent_certain),
-            merged(self.agent_time, other.agent_time),
-            merged(self.agent_distance, other.agent_distance),
-        )
+        return CollisionReport(*(merged(*pair) for pair in zip(self._arrays(), other._arrays(), strict=True)))
+
+    def _arrays(self) -> tuple[NDArray[np.float64], ...]:
+        return tuple(getattr(self, field.name) for field in fields(self))
 
 
 def _any_agent(values: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -172,6 +181,7 @@ def assess_collisions(
     *,
     discount_time: float = 8.0,
     speeds: NDArray[Any] | None = None,
+    only_plan: NDArray[np.int64] | None = None,
 ) -> CollisionReport:
     """Compare C plans with the futures of A agents.
 
@@ -183,6 +193,8 @@ def assess_collisions(
         existence: ``[A]`` probability that the agent is real; None: all are.
         discount_time: [s] time constant with which later overlaps count less in `risk`.
         speeds: ``[C, T]`` ego speeds [m/s]; where the ego stands, an overlap does not count as `certain`.
+        only_plan: ``[A]`` the one plan each agent is compared with (futures that hold under this plan only); the
+            agent counts as far away from the others. None: every agent with every plan.
 
     Raises:
         InvalidInputError: Steps differ or the sizes do not fit the agents.
@@ -197,7 +209,7 @@ def assess_collisions(
     if a == 0 or c == 0:
         return empty
     steps = _time_rows(min(plans.x.shape[1], predicted.steps), plans.step)
-    pairs = _Pairs.near(plans, ego, predicted, np.asarray(agent_sizes, dtype=np.float32), steps)
+    pairs = _Pairs.near(plans, ego, predicted, np.asarray(agent_sizes, dtype=np.float32), steps, only_plan)
     if not len(pairs.plan):
         return empty
     overlap, distance = pairs.evaluate()
@@ -257,6 +269,24 @@ def _time_rows(steps: int, step: float) -> NDArray[np.int64]:
     return np.unique(rows[rows < steps])
 
 
+def _within_reach(
+    x: NDArray[Any], y: NDArray[Any], limit: NDArray[Any], time: NDArray[np.int64], ex: NDArray[Any], ey: NDArray[Any]
+) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]:
+    """Which of the places `x`, `y` ``[M]`` at rows `time` come nearer than the root of `limit` to which plan.
+
+    Returns plan, place and offsets dx, dy of every such pair, ordered by plan.
+    """
+    found: list[tuple[NDArray[Any], ...]] = []
+    block = max(1, _BLOCK // max(len(time), 1))
+    for first in range(0, len(ex), block):  # small blocks stay in the cache
+        dx = x - ex[first : first + block].take(time, axis=1)
+        dy = y - ey[first : first + block].take(time, axis=1)
+        row, column = np.nonzero(dx * dx + dy * dy < limit)
+        found.append((row + first, column, dx[row, column], dy[row, column]))
+    plan, column, dx, dy = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    return plan, column, dx, dy
+
+
 @dataclass(frozen=True, eq=False)
 class _Pairs:
     """Combinations of plan, agent, mode and time that come near each other: M of them, ordered; arrays ``[M]``."""
@@ -281,6 +311,7 @@ class _Pairs:
         predicted: PredictedAgents,
         sizes: NDArray[np.float32],
         steps: NDArray[np.int64],
+        only_plan: NDArray[np.int64] | None,
     ) -> _Pairs:
         """Keep what can touch; first per agent, mode and time against the region of all plans, then per plan."""
         f32 = np.float32
@@ -302,14 +333,14 @@ class _Pairs:
         )
         agent, mode, time = np.nonzero(close)
         x, y, limit = px[close], py[close], reach[close] ** 2
-        found: list[tuple[NDArray[Any], ...]] = []
-        block = max(1, _BLOCK // max(len(time), 1))
-        for first in range(0, len(ex), block):  # small blocks stay in the cache
-            dx = x - ex[first : first + block].take(time, axis=1)
-            dy = y - ey[first : first + block].take(time, axis=1)
-            row, column = np.nonzero(dx * dx + dy * dy < limit)
-            found.append((row + first, column, dx[row, column], dy[row, column]))
-        plan, column, dx, dy = (np.concatenate(parts) for parts in zip(*found, strict=True))
+        if only_plan is None:
+            plan, column, dx, dy = _within_reach(x, y, limit, time, ex, ey)
+        else:
+            mine = only_plan[agent]
+            dx, dy = x - ex[mine, time], y - ey[mine, time]
+            column = np.flatnonzero(dx * dx + dy * dy < limit)
+            column = column[np.argsort(mine[column], kind="stable")]
+            plan, dx, dy = mine[column], dx[column], dy[column]
         time = time[column]
         return cls(
             plan=plan,

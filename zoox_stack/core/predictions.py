@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,7 +71,7 @@ class PredictedAgents:
             ("covariances", checked_array(name + "covariances", self.covariances, f32, (a, k, t, 3))),
         ):
             object.__setattr__(self, attribute, array)
-        if a and not np.allclose(self.probabilities.sum(axis=1), 1.0, atol=1e-3):
+        if a and np.abs(self.probabilities.sum(axis=1) - 1.0).max() > 1e-3:
             raise InvalidInputError(name + "probabilities", "rows that sum to 1", f"{self.probabilities.sum(axis=1)}")
         if not (np.isfinite(self.step) and self.step > 0):
             raise InvalidInputError(name + "step", "> 0 s", str(self.step))
@@ -87,6 +88,32 @@ class PredictedAgents:
     def steps(self) -> int:
         """T."""
         return int(self.positions.shape[2])
+
+    def take(self, rows: NDArray[np.int64]) -> PredictedAgents:
+        """Only the agents `rows` (any order, doubles allowed)."""
+        return replace(
+            self,
+            agent_ids=self.agent_ids[rows],
+            probabilities=self.probabilities[rows],
+            positions=self.positions[rows],
+            headings=self.headings[rows],
+            covariances=self.covariances[rows],
+        )
+
+    @classmethod
+    def concatenate(cls, parts: Sequence[PredictedAgents]) -> PredictedAgents:
+        """The agents of all parts, one after the other; everything else from the first. Modes and steps must agree."""
+        first = parts[0]
+        return replace(
+            first,
+            agent_ids=np.concatenate([part.agent_ids for part in parts]),
+            probabilities=np.concatenate([part.probabilities for part in parts]),
+            positions=np.concatenate(
+                [part.positions + (part.origin - first.origin).astype(np.float32) for part in parts]
+            ),
+            headings=np.concatenate([part.headings for part in parts]),
+            covariances=np.concatenate([part.covariances for part in parts]),
+        )
 
     @property
     def map_positions(self) -> NDArray[np.float64]:

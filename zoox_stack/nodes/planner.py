@@ -1,9 +1,10 @@
 """The planner node: scene and futures in, one trajectory per scene out, always on time.
 
-Per scene: wait for the futures of the same stamp (at most `prediction_deadline`; without them agents keep their
-velocity), propose candidates, put the best to `/prediction/what_if` in one call (at most `what_if_deadline`), decide,
-publish. The call is asynchronous: waiting for a service inside a callback would block this thread, the only one, and
-with it the answer. A new scene ends the wait of the one before, which is decided with what is there.
+Per scene: make candidates while prediction works, wait for the futures of the same stamp (at most
+`prediction_deadline`; without them agents keep their velocity), judge the candidates, put the best to
+`/prediction/what_if` in one call (at most `what_if_deadline`), decide, publish. The call is asynchronous: waiting for a
+service inside a callback would block this thread, the only one, and with it the answer. A new scene ends the wait of
+the one before, which is decided with what is there.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from zoox_stack.core.predictions import PredictedAgents, WhatIfAnswer
 from zoox_stack.nodes.configs import LOCKSTEP_PATIENCE, PlannerNodeConfig
 from zoox_stack.nodes.signal_buffer import SignalBuffer
 from zoox_stack.planning.planner import Planner
-from zoox_stack.planning.proposal import Proposal
+from zoox_stack.planning.proposal import Preparation, Proposal
 from zoox_stack.road_network.network import RoadNetwork
 from zoox_stack.ros.conversions.agents import tracked_agents_from_message, traffic_signals_from_message
 from zoox_stack.ros.conversions.plans import plan_decision_to_message, route_from_message, trajectory_to_message
@@ -47,9 +48,14 @@ class _Job:
 
     scene: TrackedAgents
     tick: Tick
+    prepared: Preparation | None = None
     proposal: Proposal | None = None
     question: Any = None  # the future of the answer
     decided: bool = False
+
+    def waited(self) -> float:
+        """Since the scene arrived [s]."""
+        return (time.time_ns() - self.tick.received_ns) * 1e-9
 
 
 class PlannerNode(StackNode[PlannerNodeConfig]):
@@ -112,21 +118,24 @@ class PlannerNode(StackNode[PlannerNodeConfig]):
             return
         if last is not None and last is self._job:  # not forgotten by a reset
             self.guarded("overtaken scene", self._finish_now, last)
-        self._job = _Job(scene, self.begin(scene.stamp_ns, received_ns))
+        job = self._job = _Job(scene, self.begin(scene.stamp_ns, received_ns))
+        try:
+            job.prepared = self.planner.prepare(scene, self._signals.at(scene.stamp_ns))
+        except Exception:
+            self._job = None  # no ego: nothing can be planned for this scene
+            raise
         if self._predicted is not None and self._predicted.stamp_ns == scene.stamp_ns:
-            self._propose(self._job, self._predicted)
-        elif self.config.lockstep:
-            # Without anyone to predict there is nothing to wait for.
-            expected = self._futures.get_publisher_count() > 0
-            self._timer.arm(LOCKSTEP_PATIENCE if expected else self.config.prediction_deadline)
-        else:
-            self._timer.arm(self.config.prediction_deadline)
+            self._ask(job, self._predicted)
+            return
+        # In lock-step without anyone to predict there is nothing to wait for.
+        patient = self.config.lockstep and self._futures.get_publisher_count() > 0
+        self._timer.arm(LOCKSTEP_PATIENCE if patient else max(self.config.prediction_deadline - job.waited(), 0.0))
 
     def _on_predicted(self, predicted: PredictedAgents, _received_ns: int) -> None:
         self._predicted = predicted
         job = self._job
         if job is not None and job.proposal is None and job.scene.stamp_ns == predicted.stamp_ns:
-            self._propose(job, predicted)
+            self._ask(job, predicted)
 
     def _deadline(self) -> None:
         """The wait is over: go on with what is there."""
@@ -134,28 +143,21 @@ class PlannerNode(StackNode[PlannerNodeConfig]):
         if job is None:
             return
         if job.proposal is None:
-            self._propose(job, None)
+            self._ask(job, None)
         else:
             self._finish_now(job)
 
     def _finish_now(self, job: _Job) -> None:
         """Decide with what is there, without asking."""
         if job.proposal is None:
-            self._make_proposal(job, None)
+            job.proposal = self._judge(job, None)
         self._drop_question()
         self._decide(job, None, WhatIfStatus.TIMEOUT)
 
-    def _make_proposal(self, job: _Job, predicted: PredictedAgents | None) -> Proposal:
+    def _ask(self, job: _Job, predicted: PredictedAgents | None) -> None:
         self._timer.disarm()
-        try:
-            job.proposal = self._proposal(job.scene, predicted, self._signals.at(job.scene.stamp_ns))
-        except Exception:
-            self._job = None  # no ego: nothing can be planned for this scene
-            raise
-        return job.proposal
-
-    def _propose(self, job: _Job, predicted: PredictedAgents | None) -> None:
-        request = self._make_proposal(job, predicted).request
+        job.proposal = self._judge(job, predicted)
+        request = job.proposal.request
         if request is None:
             self._decide(job, None, WhatIfStatus.NOT_ASKED)
         elif not self._what_if.service_is_ready():
@@ -173,21 +175,17 @@ class PlannerNode(StackNode[PlannerNodeConfig]):
         """How long this scene may wait for an answer [s]."""
         if self.config.lockstep:
             return LOCKSTEP_PATIENCE
-        waited = (time.time_ns() - job.tick.received_ns) * 1e-9
-        return min(self.config.what_if_deadline, self.config.answer_deadline - waited)
+        return min(self.config.what_if_deadline, self.config.answer_deadline - job.waited())
 
-    def _proposal(
-        self, scene: TrackedAgents, predicted: PredictedAgents | None, signals: TrafficSignals | None
-    ) -> Proposal:
+    def _judge(self, job: _Job, predicted: PredictedAgents | None) -> Proposal:
+        assert job.prepared is not None
         if predicted is not None:
             try:
-                return self.planner.propose(scene, predicted, signals)
+                return self.planner.judge(job.prepared, predicted)
             except InvalidInputError as error:
-                if scene.ego is None:
-                    raise
                 self.drop_bad(topics.PREDICTED_AGENTS.name, str(error))
         self._without_predictions += 1
-        return self.planner.propose(scene, None, signals)
+        return self.planner.judge(job.prepared, None)
 
     def _on_answer(self, job: _Job, future: Future) -> None:
         self.guarded("what_if answer", self._take_answer, job, future)

@@ -117,6 +117,7 @@ def interaction_costs(
     report: CollisionReport,
     config: PlannerConfig,
     imposed: NDArray[np.float64] | None = None,
+    counted: NDArray[np.bool_] | None = None,
 ) -> NDArray[np.float64]:
     """Terms that depend on the futures of others; the others are 0.
 
@@ -128,13 +129,18 @@ def interaction_costs(
         report: Collisions of these N candidates.
         config: Weights.
         imposed: ``[N]`` way lost by the most affected agent [m]; None: unknown, counts as 0.
+        counted: ``[N, B]`` which of the agents count for which candidate; None: all for all.
 
     Returns:
         Weighted terms, ``[N, M]``.
     """
     raw = np.zeros((len(rows), len(COST_NAMES)))
     raw[:, _COLUMN["collision"]] = report.risk
-    raw[:, _COLUMN["headway"]], raw[:, _COLUMN["time_to_collision"]] = _gaps(candidates, rows, ego, agents, config)
+    for column, shortfall in zip(
+        ("headway", "time_to_collision"), _gaps(candidates, rows, ego, agents, config), strict=True
+    ):
+        of_counted = shortfall if counted is None else np.where(counted, shortfall, 0.0)
+        raw[:, _COLUMN[column]] = of_counted.max(axis=1, initial=0.0)
     if imposed is not None:
         raw[:, _COLUMN["imposed_braking"]] = imposed / _IMPOSED_UNIT
     return raw * weights(config)
@@ -170,9 +176,9 @@ def _off_road(candidates: Candidates, path: ReferencePath, ego: EgoState, grid: 
 def _gaps(
     candidates: Candidates, rows: NDArray[np.int64], ego: EgoState, agents: PathAgents, config: PlannerConfig
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Shortfall of time headway and of time to collision to agents ahead in the way, ``[N]`` each, 0..1."""
-    none = np.zeros(len(rows))
+    """Shortfall of time headway and of time to collision to agents ahead in the way, ``[N, B]`` each, 0..1."""
     if not len(agents):
+        none = np.zeros((len(rows), 0))
         return none, none
     columns = np.maximum(np.round(agents.time / STEP).astype(int) - 1, 0)
     s = candidates.s[rows][:, None, columns] + ego.rear_axle_to_centre + ego.length / 2
@@ -187,6 +193,6 @@ def _gaps(
     to_collision = np.clip(1 - gap / np.maximum(closing * _SAFE_TIME_TO_COLLISION, 0.1), 0, 1) ** 2
     moving = counted & (v > 0.5)
     return (
-        np.where(moving, headway * certainty, 0.0).max(axis=(1, 2)),
-        np.where(moving & (closing > 0.3), to_collision * certainty, 0.0).max(axis=(1, 2)),
+        np.where(moving, headway * certainty, 0.0).max(axis=2),
+        np.where(moving & (closing > 0.3), to_collision * certainty, 0.0).max(axis=2),
     )

@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 from zoox_stack.core.classes import PredictionSource, Rejection, TrajectorySource, WhatIfStatus
 from zoox_stack.core.collision import CollisionReport, PlanArrays, assess_collisions
 from zoox_stack.core.plans import PlanDecision, Trajectory
-from zoox_stack.core.predictions import STEP, WhatIfAnswer
+from zoox_stack.core.predictions import STEP, PredictedAgents, WhatIfAnswer
 from zoox_stack.planning.answer_check import check_answer
 from zoox_stack.planning.candidates import STOPS, Lateral
 from zoox_stack.planning.config import PlannerConfig
 from zoox_stack.planning.costs import COST_NAMES, interaction_costs
-from zoox_stack.planning.futures import take, way_lost
-from zoox_stack.planning.path_agents import find_path_agents
+from zoox_stack.planning.futures import way_lost
+from zoox_stack.planning.path_agents import MOST_PATH_AGENTS, find_path_agents
 from zoox_stack.planning.proposal import Proposal, judge_collisions
 
 _WORTH_SAYING = 5.0  # [m] of way lost by another agent that an explanation mentions
@@ -39,7 +39,7 @@ class _Conditional:
     """What an answer changes for the N asked plans."""
 
     totals: NDArray[np.float64]  # [N]
-    reports: tuple[CollisionReport, ...]
+    report: CollisionReport  # of the N plans
     lost: NDArray[np.float64]  # [N, A] way lost by each agent [m]
 
 
@@ -57,8 +57,7 @@ def choose(
         rescored = _rescore(proposal, answer, config)
         conditional_totals = rescored.totals
         answered = np.asarray(answer.collision_probabilities, dtype=np.float64)
-        for i, row in enumerate(asked.tolist()):
-            codes[row : row + 1] = judge_collisions(codes[row : row + 1], rescored.reports[i], config)
+        codes[asked] = judge_collisions(codes[asked], rescored.report, config)
     final = totals.copy()
     if rescored is not None:
         final[asked] = conditional_totals
@@ -105,30 +104,37 @@ def _outcome(proposal: Proposal, answer: WhatIfAnswer | None, status: WhatIfStat
 
 def _rescore(proposal: Proposal, answer: WhatIfAnswer, config: PlannerConfig) -> _Conditional:
     """Judge every asked plan with its own futures; agents an answer leaves out keep what was found without it."""
-    scene, candidates, ego = proposal.scene, proposal.candidates, proposal.ego
+    scene, candidates, ego, asked = proposal.scene, proposal.candidates, proposal.ego, proposal.asked
     from_model = proposal.predictions_from == PredictionSource.MODEL
     lost = way_lost(answer.predictions, scene.futures if from_model else None, scene.ids)
     lost = lost * scene.existence
     imposed = lost.max(axis=1, initial=0.0)
-    totals, reports = np.zeros(len(proposal.asked)), []
-    for i, row in enumerate(proposal.asked.tolist()):
-        here = np.flatnonzero(np.isin(answer.predictions[i].agent_ids, scene.ids))
-        futures = take(answer.predictions[i], here)
+    report, agents, counted = proposal.report.of_plans(asked), proposal.agents, None
+    parts = [(plan, part) for plan, part in enumerate(answer.predictions) if len(part)]
+    if parts and len(scene.ids):
+        # All answered futures in one go, each with the plan it belongs to.
+        every = PredictedAgents.concatenate([part for _, part in parts])
+        here = np.flatnonzero(np.isin(every.agent_ids, scene.ids))
+        plan = np.repeat([plan for plan, _ in parts], [len(part) for _, part in parts])[here]
+        futures = every.take(here)
         rows = np.searchsorted(scene.ids, futures.agent_ids)
         sizes, existence = scene.sizes[rows], scene.existence[rows]
-        new = find_path_agents(proposal.path, ego, futures, scene.position[rows], scene.yaw[rows], sizes, existence)
-        agents = proposal.agents.with_new(futures.agent_ids, new)
-        one = slice(row, row + 1)
-        arrays = PlanArrays(candidates.x[one], candidates.y[one], candidates.yaw[one], STEP)
+        arrays = PlanArrays(candidates.x[asked], candidates.y[asked], candidates.yaw[asked], STEP)
         answered = assess_collisions(
             arrays, ego, futures, sizes, existence,
-            discount_time=config.risk_discount_time, speeds=candidates.speed[one],
+            discount_time=config.risk_discount_time, speeds=candidates.speed[asked], only_plan=plan,
         )  # fmt: skip
-        report = proposal.report.with_agents(row, rows, answered)
-        costs = interaction_costs(candidates, np.array([row]), ego, agents, report, config, imposed[i : i + 1])
-        totals[i] = float(proposal.motion[row].sum() + costs.sum())
-        reports.append(report)
-    return _Conditional(totals, tuple(reports), lost)
+        report = report.with_answers(plan, rows, answered)
+        new = find_path_agents(
+            proposal.path, ego, futures, scene.position[rows], scene.yaw[rows], sizes, existence,
+            most=MOST_PATH_AGENTS * len(asked),
+        )  # fmt: skip
+        replaced = np.zeros((len(asked), len(scene.ids)), bool)
+        replaced[plan, rows] = True
+        counted = np.concatenate([~replaced[:, agents.rows], plan[new.rows] == np.arange(len(asked))[:, None]], axis=1)
+        agents = agents.joined(new)
+    costs = interaction_costs(candidates, asked, ego, agents, report, config, imposed, counted)
+    return _Conditional(proposal.motion[asked].sum(axis=1) + costs.sum(axis=1), report, lost)
 
 
 def _safest_stop(proposal: Proposal, totals: NDArray[np.float64]) -> int:

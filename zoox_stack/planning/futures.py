@@ -46,17 +46,22 @@ def overlay(base: PredictedAgents, over: PredictedAgents) -> PredictedAgents:
     )
 
 
-def take(predicted: PredictedAgents, rows: NDArray[np.int64]) -> PredictedAgents:
-    """Some of the agents."""
-    if len(rows) == len(predicted):
+def later(predicted: PredictedAgents, steps: int) -> PredictedAgents:
+    """The same futures seen `steps` later; beyond their end agents go on as in the last step."""
+    if steps <= 0:
         return predicted
+    keep = min(steps, predicted.steps - 1)
+
+    def shifted(array: NDArray[Any], end: NDArray[Any]) -> NDArray[Any]:
+        return np.concatenate([array[:, :, keep:], end], axis=2)
+
+    last = predicted.positions[:, :, -1:]
+    ahead = np.arange(1, keep + 1, dtype=np.float32)[:, None]
     return replace(
         predicted,
-        agent_ids=predicted.agent_ids[rows],
-        probabilities=predicted.probabilities[rows],
-        positions=predicted.positions[rows],
-        headings=predicted.headings[rows],
-        covariances=predicted.covariances[rows],
+        positions=shifted(predicted.positions, last + (last - predicted.positions[:, :, -2:-1]) * ahead),
+        headings=shifted(predicted.headings, np.repeat(predicted.headings[:, :, -1:], keep, axis=2)),
+        covariances=shifted(predicted.covariances, np.repeat(predicted.covariances[:, :, -1:], keep, axis=2)),
     )
 
 

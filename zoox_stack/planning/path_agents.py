@@ -15,6 +15,7 @@ from zoox_stack.planning.speed_profiles import LeadMotion
 
 _SAMPLES = np.arange(4, STEPS, 5)  # every 0.5 s from 0.5 s on
 SIDE_MARGIN = 0.3  # [m] kept on both sides of the ego when asking whether an agent is in the way
+MOST_PATH_AGENTS = 40
 _AWAY = 1e6  # [m]
 
 
@@ -45,22 +46,21 @@ class PathAgents:
     def __len__(self) -> int:
         return len(self.rows)
 
-    def with_new(self, replaced: NDArray[np.int64], new: PathAgents) -> PathAgents:
-        """These agents without the ids in `replaced`, and all of `new`."""
-        keep = ~np.isin(self.ids, replaced)
+    def joined(self, other: PathAgents) -> PathAgents:
+        """These agents, then the others."""
 
-        def joined(name: str) -> NDArray[Any]:
-            return np.concatenate([getattr(self, name)[keep], getattr(new, name)])
+        def both(name: str) -> NDArray[Any]:
+            return np.concatenate([getattr(self, name), getattr(other, name)])
 
         return PathAgents(
-            rows=joined("rows"),
-            ids=joined("ids"),
+            rows=both("rows"),
+            ids=both("ids"),
             time=self.time,
-            s=joined("s"),
-            d=joined("d"),
-            half_along=joined("half_along"),
-            half_across=joined("half_across"),
-            probability=joined("probability"),
+            s=both("s"),
+            d=both("d"),
+            half_along=both("half_along"),
+            half_across=both("half_across"),
+            probability=both("probability"),
         )
 
     def speed(self) -> NDArray[np.float64]:
@@ -78,7 +78,7 @@ def find_path_agents(
     existence: NDArray[np.float64],
     *,
     band: float = 8.0,
-    most: int = 40,
+    most: int = MOST_PATH_AGENTS,
 ) -> PathAgents:
     """Agents that come within `band` [m] of the path ahead, the nearest `most` of them.
 

@@ -1,4 +1,4 @@
-"""The planner: proposes candidate plans, asks how others would react, decides."""
+"""The planner: makes candidate plans, judges them by the futures of others, asks how these would react, decides."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from zoox_stack.planning.candidates import check_feasibility, make_candidates
 from zoox_stack.planning.config import PlannerConfig
 from zoox_stack.planning.costs import interaction_costs, motion_costs
 from zoox_stack.planning.decision import choose
-from zoox_stack.planning.futures import overlay, take
+from zoox_stack.planning.futures import later, overlay
 from zoox_stack.planning.path_agents import find_path_agents
-from zoox_stack.planning.proposal import PlanningScene, Proposal, judge_collisions, shortlist
+from zoox_stack.planning.proposal import Preparation, Proposal, judge_collisions, shortlist
 from zoox_stack.planning.reference_path import ReferencePath, ReferencePathFinder
 from zoox_stack.road_network.drivable import DrivableGrid
 from zoox_stack.road_network.network import RoadNetwork
@@ -28,7 +28,7 @@ LONGEST_GAP = 2.0  # [s] between scenes; after a longer one, or when time runs b
 
 
 class Planner:
-    """Plans one scene after the other: `propose`, then (with or without an answer) `decide`.
+    """Plans one scene after the other: `prepare`, `judge` with its predictions, then `decide`, answered or not.
 
     Deterministic: the same calls give the same results. Keeps the last chosen plan and the way taken so far.
 
@@ -42,6 +42,7 @@ class Planner:
         self._index: LaneIndex | None = None
         self._grid: DrivableGrid | None = None
         self._last_plan: tuple[int, EgoPlan] | None = None
+        self._predicted: PredictedAgents | None = None
         self._last_stamp: int | None = None
 
     def set_road_network(self, network: RoadNetwork | None) -> None:
@@ -62,46 +63,81 @@ class Planner:
         """Forget the last plan and the way taken; keep map and route."""
         self._finder.reset()
         self._last_plan = None
+        self._predicted = None
         self._last_stamp = None
 
     def propose(
         self, scene: TrackedAgents, predicted: PredictedAgents | None, signals: TrafficSignals | None
     ) -> Proposal:
-        """Make candidates for a scene and judge them with unconditional futures.
+        """`prepare` and `judge` in one, for callers that have scene and predictions at the same time."""
+        return self.judge(self.prepare(scene, signals), predicted)
+
+    def prepare(self, scene: TrackedAgents, signals: TrafficSignals | None) -> Preparation:
+        """Make candidates for a scene whose predictions are still to come.
+
+        Leads to follow and crossing agents to yield to are found with what is expected already: the last predictions,
+        and constant velocities of agents that were not in them.
 
         Args:
             scene: Agents and ego.
-            predicted: Futures of this scene; agents it leaves out, or all if it is None, are taken to keep their
-                velocity.
             signals: States of the traffic signals, None if none are known.
 
         Raises:
-            InvalidInputError: The scene has no ego, or the predictions are of another scene or have other steps.
+            InvalidInputError: The scene has no ego.
         """
         ego = scene.ego
         if ego is None:
             raise InvalidInputError("scene.ego", "the state of the ego", "none", "is odometry published?")
         self._notice_time(scene.stamp_ns)
         config = self.config
-        planning_scene, source = _planning_scene(scene, ego, predicted)
         path = self._finder.find(ego, min(8.0 * max(ego.speed, 0.0) + 80.0, 8.0 * config.max_speed) + 20.0)
-        futures = planning_scene.futures
+        rows, overlapping, following = relevant_agents(scene, ego)
         agents = find_path_agents(
-            path, ego, futures, planning_scene.position, planning_scene.yaw, planning_scene.sizes,
-            planning_scene.existence,
+            path, ego, self._expected(scene).take(rows), scene.position[rows, :2], scene.yaw[rows],
+            scene.size[rows, :2].astype(np.float64), scene.existence[rows].astype(np.float64),
         )  # fmt: skip
         candidates = make_candidates(path, ego, agents, config)
         stops = closed_stops(path, ego, signals, scene.stamp_ns, config)
-        codes = check_feasibility(candidates, path, ego, stops, self._grid, config)
+        return Preparation(
+            scene=scene,
+            ego=ego,
+            path=path,
+            rows=rows,
+            overlapping=scene.ids[overlapping],
+            following=scene.ids[following],
+            candidates=candidates,
+            rejections=check_feasibility(candidates, path, ego, stops, self._grid, config),
+            motion=motion_costs(candidates, path, ego, self._grid, self._last_positions(scene.stamp_ns), config),
+        )
+
+    def judge(self, prepared: Preparation, predicted: PredictedAgents | None) -> Proposal:
+        """Judge the candidates by unconditional futures, and choose what to ask.
+
+        Args:
+            prepared: From `prepare`.
+            predicted: Futures of this scene; agents it leaves out, or all if it is None, are taken to keep their
+                velocity.
+
+        Raises:
+            InvalidInputError: The predictions are of another scene or have other steps.
+        """
+        scene, ego, path, candidates, config = (
+            prepared.scene, prepared.ego, prepared.path, prepared.candidates, self.config,
+        )  # fmt: skip
+        planning_scene = prepared.planning_scene(complete_futures(scene, predicted))
+        self._predicted = predicted if predicted is not None else self._predicted
+        agents = find_path_agents(
+            path, ego, planning_scene.futures, planning_scene.position, planning_scene.yaw, planning_scene.sizes,
+            planning_scene.existence,
+        )  # fmt: skip
         report = assess_collisions(
-            candidates.arrays, ego, futures, planning_scene.sizes, planning_scene.existence,
+            candidates.arrays, ego, planning_scene.futures, planning_scene.sizes, planning_scene.existence,
             discount_time=config.risk_discount_time, speeds=candidates.speed,
         )  # fmt: skip
-        codes = judge_collisions(codes, report, config)
-        motion = motion_costs(candidates, path, ego, self._grid, self._last_positions(scene.stamp_ns), config)
+        codes = judge_collisions(prepared.rejections, report, config)
         every = np.arange(len(candidates))
-        costs = motion + interaction_costs(candidates, every, ego, agents, report, config)
-        asked = shortlist(candidates, codes, costs.sum(axis=1), motion.sum(axis=1), config.shortlist)
+        costs = prepared.motion + interaction_costs(candidates, every, ego, agents, report, config)
+        asked = shortlist(candidates, codes, costs.sum(axis=1), prepared.motion.sum(axis=1), config.shortlist)
         if len(asked) < 2 or not len(planning_scene.ids):
             asked = np.zeros(0, np.int64)
         request = None
@@ -114,11 +150,11 @@ class Planner:
             path=path,
             known_ids=scene.ids,
             scene=planning_scene,
-            predictions_from=source,
+            predictions_from=PredictionSource.CONSTANT_VELOCITY if predicted is None else predicted.source,
             agents=agents,
             candidates=candidates,
             rejections=codes,
-            motion=motion,
+            motion=prepared.motion,
             costs=costs,
             report=report,
             asked=asked,
@@ -149,6 +185,14 @@ class Planner:
         if last is not None and not 0 <= stamp_ns - last <= LONGEST_GAP * 1e9:
             self.reset()
         self._last_stamp = stamp_ns
+
+    def _expected(self, scene: TrackedAgents) -> PredictedAgents:
+        """Futures of the scene's agents as far as they are known without predictions of this scene."""
+        expected = constant_velocity_prediction(scene)
+        last = self._predicted
+        if last is None or last.stamp_ns > scene.stamp_ns:
+            return expected
+        return overlay(expected, later(last, round((scene.stamp_ns - last.stamp_ns) / 1e9 / STEP)))
 
     def _last_positions(self, stamp_ns: int) -> NDArray[np.float64] | None:
         """The last chosen plan at the times of the new candidates, ``[STEPS, 2]`` [m]; NaN beyond its end."""
@@ -190,28 +234,31 @@ def closed_stops(
     return np.array(closed)
 
 
-def _planning_scene(
-    scene: TrackedAgents, ego: EgoState, predicted: PredictedAgents | None
-) -> tuple[PlanningScene, PredictionSource]:
-    """Agents that matter, with futures for each."""
-    if predicted is not None:
-        if predicted.stamp_ns != scene.stamp_ns:
-            raise InvalidInputError(
-                "PredictedAgents.stamp_ns", f"the scene's {scene.stamp_ns}", f"{predicted.stamp_ns}"
-            )
-        if predicted.steps != STEPS or abs(predicted.step - STEP) > 1e-6:
-            raise InvalidInputError(
-                "PredictedAgents steps", f"{STEPS} of {STEP} s", f"{predicted.steps} of {predicted.step} s"
-            )
-        if (rows_of(predicted.agent_ids, scene) < 0).any():
-            raise InvalidInputError("PredictedAgents.agent_ids", "ids of the scene", "others")
-    if predicted is not None and np.array_equal(predicted.agent_ids, scene.ids):
-        futures = predicted
-    else:
-        futures = constant_velocity_prediction(scene)
-        if predicted is not None:
-            futures = overlay(futures, predicted)
-    source = PredictionSource.CONSTANT_VELOCITY if predicted is None else predicted.source
+def complete_futures(scene: TrackedAgents, predicted: PredictedAgents | None) -> PredictedAgents:
+    """Futures of all agents of the scene: predicted, or with constant velocity.
+
+    Raises:
+        InvalidInputError: The predictions are of another scene or have other steps.
+    """
+    if predicted is None:
+        return constant_velocity_prediction(scene)
+    if predicted.stamp_ns != scene.stamp_ns:
+        raise InvalidInputError("PredictedAgents.stamp_ns", f"the scene's {scene.stamp_ns}", f"{predicted.stamp_ns}")
+    if predicted.steps != STEPS or abs(predicted.step - STEP) > 1e-6:
+        raise InvalidInputError(
+            "PredictedAgents steps", f"{STEPS} of {STEP} s", f"{predicted.steps} of {predicted.step} s"
+        )
+    if np.array_equal(predicted.agent_ids, scene.ids):
+        return predicted
+    if (rows_of(predicted.agent_ids, scene) < 0).any():
+        raise InvalidInputError("PredictedAgents.agent_ids", "ids of the scene", "others")
+    return overlay(constant_velocity_prediction(scene), predicted)
+
+
+def relevant_agents(
+    scene: TrackedAgents, ego: EgoState
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Rows of the agents that matter, of those that overlap the ego's box now, and of those that follow it."""
     cos, sin = np.cos(ego.yaw), np.sin(ego.yaw)
     offset = scene.position[:, :2] - ego.centre
     ahead, left = offset @ [cos, sin], offset @ [-sin, cos]
@@ -222,14 +269,4 @@ def _planning_scene(
     overlapping = (np.abs(ahead) < along + ego.length / 2) & (np.abs(left) < across + ego.width / 2)
     beside = np.abs(left) < across + ego.width / 2 + 0.3
     following = ~overlapping & beside & (ahead < -(ego.length / 2)) & (np.cos(turn) > 0.7)
-    rows = np.flatnonzero(~overlapping & ~following)
-    return PlanningScene(
-        ids=scene.ids[rows],
-        position=scene.position[rows, :2],
-        yaw=scene.yaw[rows],
-        sizes=scene.size[rows, :2].astype(np.float64),
-        existence=scene.existence[rows].astype(np.float64),
-        futures=take(futures, rows),
-        overlapping=scene.ids[overlapping],
-        following=scene.ids[following],
-    ), source
+    return np.flatnonzero(~overlapping & ~following), np.flatnonzero(overlapping), np.flatnonzero(following)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from zoox_stack.core.agents import EgoState
+from zoox_stack.core.agents import EgoState, TrackedAgents
 from zoox_stack.core.classes import PredictionSource, Rejection
 from zoox_stack.core.collision import CollisionReport
 from zoox_stack.core.predictions import PredictedAgents, WhatIfRequest
@@ -43,6 +43,47 @@ class PlanningScene:
     futures: PredictedAgents
     overlapping: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
     following: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+
+
+@dataclass(frozen=True, eq=False)
+class Preparation:
+    """What the planner knows of a scene before it has its predictions. C candidates, M cost terms, A agents.
+
+    Attributes:
+        scene: The tracked scene.
+        ego: The ego.
+        path: Reference path.
+        rows: int64 ``[A]`` rows of the agents of the scene that matter.
+        overlapping: As in `PlanningScene`.
+        following: As in `PlanningScene`.
+        candidates: The candidates.
+        rejections: uint8 ``[C]`` `Rejection` by geometry, dynamics and signals.
+        motion: float64 ``[C, M]`` weighted costs of the ego's own motion.
+    """
+
+    scene: TrackedAgents
+    ego: EgoState
+    path: ReferencePath
+    rows: NDArray[np.int64]
+    overlapping: NDArray[np.int64]
+    following: NDArray[np.int64]
+    candidates: Candidates
+    rejections: NDArray[np.uint8]
+    motion: NDArray[np.float64]
+
+    def planning_scene(self, futures: PredictedAgents) -> PlanningScene:
+        """The agents that matter, with `futures` of all agents of the scene."""
+        scene, rows = self.scene, self.rows
+        return PlanningScene(
+            ids=scene.ids[rows],
+            position=scene.position[rows, :2],
+            yaw=scene.yaw[rows],
+            sizes=scene.size[rows, :2].astype(np.float64),
+            existence=scene.existence[rows].astype(np.float64),
+            futures=futures.take(rows),
+            overlapping=self.overlapping,
+            following=self.following,
+        )
 
 
 @dataclass(frozen=True, eq=False)

@@ -29,7 +29,7 @@ from zoox_stack.prediction.onnx_session import ModelSpec, Session, TensorSpec, m
 
 EMBEDDING_SIZE = 128
 ENCODER_FILE, DECODER_FILE = "scene_encoder.onnx", "interaction_decoder.onnx"
-BUCKETS = (8, 16, 32, 48, 64, 96, 128, 192, 256, 512, 1024)
+BUCKETS = (4, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 512, 1024)
 SHIPPED_MODELS = Path(__file__).resolve().parents[1] / "models"
 
 _F = "float32"
@@ -127,9 +127,9 @@ class PredictionNetwork:
         return self._encoder.provider
 
     def encode(self, raster: NDArray[np.uint8], inputs: DecoderInputs) -> NDArray[np.float32]:
-        """Embeddings ``[N, 128]``. Agents are padded to fixed sizes so that buffers can be used again."""
+        """Embeddings ``[N, 128]``, row 0 the ego. Agents are padded to fixed sizes: buffers are used again."""
         n, m = len(inputs.agent_pose), len(inputs.lane_pose)
-        agents, lanes = bucket(n), max(MAX_LANE_PIECES, m)
+        agents, lanes = bucket(n - 1) + 1, max(MAX_LANE_PIECES, m)
         outputs = self._encoder.run(
             {
                 "raster": raster[None],

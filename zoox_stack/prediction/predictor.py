@@ -30,7 +30,6 @@ from zoox_stack.prediction.what_if import (
     collision_probabilities,
     no_reactions,
     reacting_rows,
-    take,
     trouble_with,
 )
 from zoox_stack.road_network.network import RoadNetwork
@@ -214,13 +213,14 @@ class Predictor:
                 WhatIfStatus.DEADLINE, f"deadline: expected > {expected:.3f} s, found {request.deadline:g} s", stamp
             )
         reactions = self._reactions(pinned, request.plans)
-        collisions = collision_probabilities(pinned.scene, pinned.predicted, request.plans, reactions)
+        changes = no_reactions(pinned.predicted) if reactions is None else reactions
+        collisions = collision_probabilities(pinned.scene, pinned.predicted, request.plans, changes)
         if reactions is None:
             predictions = (pinned.predicted,) * len(request.plans)
         elif request.affected_only:
-            predictions = affected_futures(pinned.predicted, reactions, self.config.affected_displacement)
+            predictions = affected_futures(pinned.predicted, len(request.plans), changes)
         else:
-            predictions = all_futures(pinned.predicted, reactions)
+            predictions = all_futures(pinned.predicted, len(request.plans), changes)
         spent = time.monotonic() - started
         self._seconds_per_plan += 0.2 * (spent / len(request.plans) - self._seconds_per_plan)
         if spent > request.deadline:
@@ -232,19 +232,22 @@ class Predictor:
         scene, base, inputs = pinned.scene, pinned.predicted, pinned.inputs
         if inputs is None or pinned.embeddings is None or pinned.rows is None or scene.ego is None:
             return None
-        chosen = reacting_rows(take(base, pinned.rows), plans, self.config.max_reacting)
+        chosen = reacting_rows(base.take(pinned.rows), plans, self.config.max_reacting)
         if not len(chosen):
-            return no_reactions(base, len(plans))
+            return no_reactions(base)
         decoded = self._network.decode(
             pinned.embeddings[chosen],
             inputs.agent_pose[chosen],
             inputs.agent_velocity[chosen],
             plan_knots(plans, scene.ego),
         )
-        rows = pinned.rows[chosen]
+        gap = decoded.conditional - decoded.positions
+        moved = (gap * gap).sum(axis=-1).max(axis=(2, 3))  # [P, R] m^2
+        plan, agent = np.nonzero(moved > self.config.affected_displacement**2)
+        rows = pinned.rows[chosen[agent]]
         starts, yaw = scene.position[rows, :2] - base.origin, scene.yaw[rows]
-        positions = to_map_axes(decoded.conditional, starts, yaw)
-        return Reactions(rows, positions, headings_along(positions, starts, yaw))
+        positions = to_map_axes(decoded.conditional[plan, agent], starts, yaw)
+        return Reactions(plan, rows, positions, headings_along(positions, starts, yaw))
 
     @staticmethod
     def _origin(scene: TrackedAgents) -> NDArray[np.float64]:

@@ -8,37 +8,42 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoox_stack.core.agents import TrackedAgents
-from zoox_stack.core.collision import PlanArrays, agent_sizes_of, collision_probability
+from zoox_stack.core.collision import PlanArrays, agent_sizes_of, assess_collisions
 from zoox_stack.core.plans import EgoPlan
 from zoox_stack.core.predictions import STEP, STEPS, PredictedAgents, WhatIfRequest
 from zoox_stack.prediction.features import KNOT_STEPS
 
 MAX_PLANS = 16
 REACTION_RANGE = 50.0  # [m] the network's reactions are exactly zero beyond it
-REACTION_MARGIN = 15.0  # [m] a reaction itself may bring an agent nearer
-COLLISION_RANGE = 40.0  # [m] at a knot; nobody comes from farther to touch between two knots of 0.5 s
+REACTION_MARGIN = 15.0  # [m] more at the first knot, 0.5 s ahead, than now
 PLAN_START_TOLERANCE = 3.0  # [m] between the ego and the first point of a plan, beyond its own motion
 
 
 @dataclass(frozen=True, eq=False)
 class Reactions:
-    """Futures of R agents under each of P plans; all others keep their unconditional futures.
+    """Futures of agents that a plan affects: Q pairs of plan and agent; all others keep their unconditional futures.
 
     Attributes:
-        rows: int64 ``[R]`` rows of the agents in the unconditional prediction, rising.
-        positions: float32 ``[P, R, K, T, 2]`` relative to its origin [m].
-        headings: float32 ``[P, R, K, T]`` [rad].
+        plan: int64 ``[Q]`` rising.
+        rows: int64 ``[Q]`` rows of the agents in the unconditional prediction, rising within a plan.
+        positions: float32 ``[Q, K, T, 2]`` relative to its origin [m].
+        headings: float32 ``[Q, K, T]`` [rad].
     """
 
+    plan: NDArray[np.int64]
     rows: NDArray[np.int64]
     positions: NDArray[np.float32]
     headings: NDArray[np.float32]
 
+    def futures(self, base: PredictedAgents) -> PredictedAgents:
+        """All Q futures, one after the other."""
+        return replace(base.take(self.rows), positions=self.positions, headings=self.headings)
 
-def no_reactions(base: PredictedAgents, plans: int) -> Reactions:
+
+def no_reactions(base: PredictedAgents) -> Reactions:
     """Nobody is near any plan."""
-    shape = (plans, 0, base.modes, base.steps)
-    return Reactions(np.zeros(0, np.int64), np.zeros((*shape, 2), np.float32), np.zeros(shape, np.float32))
+    none, shape = np.zeros(0, np.int64), (0, base.modes, base.steps)
+    return Reactions(none, none, np.zeros((*shape, 2), np.float32), np.zeros(shape, np.float32))
 
 
 def distances_to_plans(base: PredictedAgents, plans: tuple[EgoPlan, ...]) -> NDArray[np.float32]:
@@ -60,72 +65,41 @@ def reacting_rows(base: PredictedAgents, plans: tuple[EgoPlan, ...], most: int) 
     return np.sort(near[np.argsort(nearest[near], kind="stable")[:most]])
 
 
-def take(predicted: PredictedAgents, rows: NDArray[np.int64]) -> PredictedAgents:
-    """Only some agents."""
-    return replace(
-        predicted,
-        agent_ids=predicted.agent_ids[rows],
-        probabilities=predicted.probabilities[rows],
-        positions=predicted.positions[rows],
-        headings=predicted.headings[rows],
-        covariances=predicted.covariances[rows],
-    )
-
-
-def all_futures(base: PredictedAgents, reactions: Reactions) -> tuple[PredictedAgents, ...]:
+def all_futures(base: PredictedAgents, plans: int, reactions: Reactions) -> tuple[PredictedAgents, ...]:
     """Futures of all agents under each plan."""
     predictions = []
-    for moved, turned in zip(reactions.positions, reactions.headings, strict=True):
+    for plan in range(plans):
+        mine = reactions.plan == plan
         positions, headings = np.array(base.positions), np.array(base.headings)
-        positions[reactions.rows], headings[reactions.rows] = moved, turned
+        positions[reactions.rows[mine]], headings[reactions.rows[mine]] = (
+            reactions.positions[mine],
+            reactions.headings[mine],
+        )
         predictions.append(replace(base, positions=positions, headings=headings))
     return tuple(predictions)
 
 
-def affected_futures(base: PredictedAgents, reactions: Reactions, least: float) -> tuple[PredictedAgents, ...]:
-    """Under each plan only the agents that some mode of moves by more than `least` [m]."""
-    own = base.positions[reactions.rows]
-    predictions = []
-    for moved, turned in zip(reactions.positions, reactions.headings, strict=True):
-        chosen = np.flatnonzero(np.abs(moved - own).max(axis=(1, 2, 3), initial=0.0) > least)
-        rows = reactions.rows[chosen]
-        predictions.append(
-            replace(
-                base,
-                agent_ids=base.agent_ids[rows],
-                probabilities=base.probabilities[rows],
-                positions=moved[chosen],
-                headings=turned[chosen],
-                covariances=base.covariances[rows],
-            )
-        )
-    return tuple(predictions)
+def affected_futures(base: PredictedAgents, plans: int, reactions: Reactions) -> tuple[PredictedAgents, ...]:
+    """Futures of the affected agents under each plan."""
+    every = reactions.futures(base)
+    return tuple(every.take(np.flatnonzero(reactions.plan == plan)) for plan in range(plans))
 
 
 def collision_probabilities(
-    scene: TrackedAgents, base: PredictedAgents, plans: tuple[EgoPlan, ...], reactions: Reactions | None
+    scene: TrackedAgents, base: PredictedAgents, plans: tuple[EgoPlan, ...], reactions: Reactions
 ) -> NDArray[np.float32]:
     """Probability ``[P]`` that the ego hits anyone under each plan, with the futures that belong to the plan."""
     if scene.ego is None or not len(scene):
         return np.zeros(len(plans), np.float32)
-    near = distances_to_plans(base, plans) < COLLISION_RANGE
-    if reactions is not None:
-        near[reactions.rows] = True
-    rows = np.flatnonzero(near)
-    some, existence = take(base, rows), scene.existence[rows]
-    sizes = agent_sizes_of(base, scene)[rows]
-    if reactions is None:
-        futures = [some] * len(plans)
-    else:
-        within = np.searchsorted(rows, reactions.rows)
-        futures = list(all_futures(some, replace(reactions, rows=within)))
-    return np.array(
-        [
-            collision_probability(PlanArrays.from_plans([plan]), scene.ego, predicted, sizes, existence)[0]
-            for plan, predicted in zip(plans, futures, strict=True)
-        ],
-        dtype=np.float32,
-    )
+    arrays, sizes = PlanArrays.from_plans(plans), agent_sizes_of(base, scene)
+    by_agent = assess_collisions(arrays, scene.ego, base, sizes, scene.existence).agent_probability
+    if len(reactions.rows):
+        rows = reactions.rows
+        report = assess_collisions(
+            arrays, scene.ego, reactions.futures(base), sizes[rows], scene.existence[rows], only_plan=reactions.plan
+        )
+        by_agent[reactions.plan, rows] = report.agent_probability[reactions.plan, np.arange(len(rows))]
+    return (1.0 - np.prod(1.0 - by_agent, axis=1)).astype(np.float32)
 
 
 def trouble_with(request: WhatIfRequest, scene: TrackedAgents) -> str:

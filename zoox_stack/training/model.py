@@ -2,10 +2,10 @@
 
 Shapes: B scenes, N agents (row 0 is the ego), M lane pieces, K modes, T = 80 steps, J = 16 knots of 0.5 s, P plans.
 
-The ego's plan enters as an intervention: futures without a plan are predicted first; a recurrent cell then steps
-through the plan knot by knot and adds a change of velocity to each future. The change over ``(t_j, t_{j+1}]`` is made
-from the plan up to ``t_j`` only, so that what is predicted for a time never depends on what the ego does later, and it
-is zero while the ego is farther than `REACTION_RANGE`.
+The ego's plan enters as an intervention: futures without a plan are predicted first; causal mixing over the knots of
+the plan then adds a change of velocity to each future. The change over ``(t_j, t_{j+1}]`` is made from the plan up to
+``t_j`` only, so that what is predicted for a time never depends on what the ego does later, and it is zero while the
+ego is farther than `REACTION_RANGE` from where the agent would be without a plan.
 """
 
 from __future__ import annotations
@@ -27,13 +27,14 @@ from zoox_stack.prediction.features import (
 from zoox_stack.prediction.history import HISTORY_STEPS
 from zoox_stack.prediction.lane_pieces import PIECE_FEATURES
 
+STEM_CHANNELS = 32  # a multiple of 32 runs best on CPUs
 FEATURE_CHANNELS = 64
 EXTENT = RASTER_SIZE * METRES_PER_PIXEL  # [m] of the scene image in both directions
 WIDTH = 128
-HEADS = 4
+HEADS, EDGE_WIDTH = 4, 32
 REACTION_RANGE = 50.0  # [m]
 REACTION_FADE = 10.0  # [m] over which the reaction fades in
-REACTION_HIDDEN = 48
+REACTION_HIDDEN, REACTION_LAYERS = 40, 2
 MAX_VELOCITY_CHANGE = 3.0  # [m/s] per knot: 6 m/s^2
 # Where around an agent the feature map is sampled, in its own frame [m].
 SAMPLE_X = (-8.0, 0.0, 8.0, 18.0, 30.0, 45.0)
@@ -91,9 +92,9 @@ class ImageEncoder(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.scale = 1.0 / 255.0
-        self.stem = nn.Conv2d(len(Channel), 40, 4, stride=4)
-        self.norm = nn.BatchNorm2d(40)
-        self.down = nn.Conv2d(40, FEATURE_CHANNELS, 3, stride=2, padding=1)
+        self.stem = nn.Conv2d(len(Channel), STEM_CHANNELS, 4, stride=4)
+        self.norm = nn.BatchNorm2d(STEM_CHANNELS)
+        self.down = nn.Conv2d(STEM_CHANNELS, FEATURE_CHANNELS, 3, stride=2, padding=1)
         self.near = nn.Sequential(ResidualBlock(FEATURE_CHANNELS), ResidualBlock(FEATURE_CHANNELS))
         self.wide = nn.Sequential(
             nn.Conv2d(FEATURE_CHANNELS, 96, 3, stride=2, padding=1), nn.ReLU(), ResidualBlock(96), ResidualBlock(96)
@@ -122,20 +123,26 @@ def mlp(inputs: int, hidden: int, outputs: int) -> nn.Sequential:
     return nn.Sequential(nn.Linear(inputs, hidden), nn.LayerNorm(hidden), nn.ReLU(), nn.Linear(hidden, outputs))
 
 
-class GatedCell(nn.Module):
-    """A gated recurrent unit (Cho et al. 2014) on tensors with any number of leading axes."""
+class CausalMixing(nn.Module):
+    """Each channel mixes its knots with weights of its own, from the past to the future only; then channels mix.
 
-    def __init__(self, inputs: int, hidden: int) -> None:
+    A depthwise separable temporal convolution whose kernel spans all knots; a few large products where a recurrent cell
+    needs many small ones.
+    """
+
+    def __init__(self, channels: int) -> None:
         super().__init__()
-        self.from_input, self.from_hidden = nn.Linear(inputs, 3 * hidden), nn.Linear(hidden, 3 * hidden)
+        gap = (torch.arange(KNOTS)[None] - torch.arange(KNOTS)[:, None]).clamp(min=0)
+        decay = torch.linspace(0.0, 0.95, channels)[:, None, None] ** gap  # starts as averages over 1 .. many knots
+        self.knots = nn.Parameter(torch.triu(decay) / torch.triu(decay).sum(dim=1, keepdim=True))
+        self.channels = nn.Parameter(torch.randn(channels, channels) * channels**-0.5)
+        self.bias = nn.Parameter(torch.zeros(channels, 1))
 
-    def forward(self, x: Tensor, hidden: Tensor) -> Tensor:
-        """Next hidden state."""
-        reset_x, update_x, new_x = self.from_input(x).chunk(3, dim=-1)
-        reset_h, update_h, new_h = self.from_hidden(hidden).chunk(3, dim=-1)
-        update = torch.sigmoid(update_x + update_h)
-        new = torch.tanh(new_x + torch.sigmoid(reset_x + reset_h) * new_h)
-        return new + update * (hidden - new)
+    def forward(self, x: Tensor) -> Tensor:
+        """`x` [C, R, J]."""
+        mixed = x @ torch.triu(self.knots)
+        across = self.channels @ mixed.reshape(mixed.shape[0], -1) + self.bias
+        return x + functional.relu(across).view(x.shape)
 
 
 class GraphLayer(nn.Module):
@@ -144,15 +151,14 @@ class GraphLayer(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.query, self.key, self.value = nn.Linear(WIDTH, WIDTH), nn.Linear(WIDTH, WIDTH), nn.Linear(WIDTH, WIDTH)
-        self.edge = mlp(6, 32, 32)
-        self.edge_bias = nn.Linear(32, HEADS)
-        self.edge_value = nn.Linear(32 * HEADS, WIDTH)
+        self.edge_bias = nn.Linear(EDGE_WIDTH, HEADS)
+        self.edge_value = nn.Linear(EDGE_WIDTH * HEADS, WIDTH)
         self.out = nn.Linear(WIDTH, WIDTH)
         self.feed = mlp(WIDTH, 2 * WIDTH, WIDTH)
         self.norm_in, self.norm_mid = nn.LayerNorm(WIDTH), nn.LayerNorm(WIDTH)
 
     def forward(self, agents: Tensor, sources: Tensor, edges: Tensor, allowed: Tensor) -> Tensor:
-        """`agents` [B, N, W], `sources` [B, N + M, W], `edges` [B, N, N + M, 6], `allowed` [B, 1, 1, N + M]."""
+        """`agents` [B, N, W], `sources` [B, N + M, W], `edges` [B, N, N + M, E], `allowed` [B, 1, 1, N + M]."""
         b, n, s = agents.shape[0], agents.shape[1], sources.shape[1]
         d = WIDTH // HEADS
         x = self.norm_in(agents)
@@ -160,11 +166,10 @@ class GraphLayer(nn.Module):
         q = self.query(x).view(b, n, HEADS, d).transpose(1, 2)
         k = self.key(y).view(b, s, HEADS, d).transpose(1, 2)
         v = self.value(y).view(b, s, HEADS, d).transpose(1, 2)
-        e = functional.relu(self.edge(edges))  # [B, N, S, 32]
-        logits = q @ k.transpose(-1, -2) * d**-0.5 + self.edge_bias(e).permute(0, 3, 1, 2) + allowed
+        logits = q @ k.transpose(-1, -2) * d**-0.5 + self.edge_bias(edges).permute(0, 3, 1, 2) + allowed
         weight = torch.softmax(logits, dim=-1)  # [B, H, N, S]
         message = (weight @ v).transpose(1, 2).reshape(b, n, WIDTH)
-        geometry = (weight.transpose(1, 2) @ e).reshape(b, n, HEADS * 32)
+        geometry = (weight.transpose(1, 2) @ edges).reshape(b, n, HEADS * EDGE_WIDTH)
         agents = agents + self.out(message + self.edge_value(geometry))
         return agents + self.feed(self.norm_mid(agents))
 
@@ -180,6 +185,7 @@ class SceneEncoder(nn.Module):
         self.history = mlp(HISTORY_STEPS * HISTORY_FEATURES + STATIC_FEATURES, WIDTH, WIDTH)
         self.context = mlp(FEATURE_CHANNELS * len(SAMPLE_X) * len(SAMPLE_Y), WIDTH, WIDTH)
         self.lane = mlp(PIECE_FEATURES, 64, WIDTH)
+        self.edge = nn.Sequential(nn.Linear(6, EDGE_WIDTH), nn.ReLU(), nn.Linear(EDGE_WIDTH, EDGE_WIDTH), nn.ReLU())
         self.layers = nn.ModuleList([GraphLayer(), GraphLayer()])
 
     def forward(
@@ -212,7 +218,7 @@ class SceneEncoder(nn.Module):
         )
         agents = own + self.context(sampled.permute(0, 2, 3, 1).reshape(b, n, -1))
         lanes = self.lane(lane_features)
-        edges = relative_poses(agent_pose, torch.cat([agent_pose, lane_pose], dim=1))
+        edges = self.edge(relative_poses(agent_pose, torch.cat([agent_pose, lane_pose], dim=1)))
         allowed = (torch.cat([agent_mask, lane_mask], dim=1) - 1.0)[:, None, None, :] * 1e4
         for layer in self.layers:
             agents = layer(agents, torch.cat([agents, lanes], dim=1), edges, allowed)
@@ -226,16 +232,20 @@ class InteractionDecoder(nn.Module):
         super().__init__()
         self.register_buffer("integrate", integration_matrix(), persistent=False)
         self.register_buffer("spread", spread_matrix(), persistent=False)
+        # From kicks at the knots to displacements: kicks add up to velocity changes, their integral is the way.
+        self.register_buffer("displace", integration_matrix() @ torch.tril(torch.ones(KNOTS, KNOTS)), persistent=False)
+        self.register_buffer("knot_time", torch.arange(KNOTS)[:, None] / KNOTS, persistent=False)
         self.mode = nn.Parameter(torch.randn(MODES, WIDTH) * 0.3)
         self.future = mlp(WIDTH, 2 * WIDTH, 5 * KNOTS)
         nn.init.normal_(self.future[-1].weight, std=0.02)  # training starts near constant velocity
         nn.init.zeros_(self.future[-1].bias)
         self.score = mlp(WIDTH, 64, MODES)
-        self.cell_start = nn.Linear(WIDTH, REACTION_HIDDEN)
-        self.cell = GatedCell(10, REACTION_HIDDEN)
-        self.reaction = nn.Linear(REACTION_HIDDEN, 2)
-        nn.init.normal_(self.reaction.weight, std=1e-2)
-        nn.init.zeros_(self.reaction.bias)
+        self.intention = nn.Linear(WIDTH, REACTION_HIDDEN)
+        self.of_plan = nn.Linear(7, REACTION_HIDDEN)
+        self.of_agent = nn.Linear(4, REACTION_HIDDEN, bias=False)
+        self.of_nearness = nn.Parameter(torch.randn(REACTION_HIDDEN))
+        self.mixing = nn.Sequential(*(CausalMixing(REACTION_HIDDEN) for _ in range(REACTION_LAYERS)))
+        self.reaction = nn.Parameter(torch.randn(2, REACTION_HIDDEN) * 1e-2)
 
     def futures(self, agents: Tensor, velocity: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Without a plan: velocity changes at the knots ``[B, N, K, J, 2]``, positions ``[B, N, K, T, 2]`` (own frame,
@@ -267,37 +277,30 @@ class InteractionDecoder(nn.Module):
         """
         b, n, k = position.shape[0], position.shape[1], position.shape[2]
         p = plans.shape[1]
-        hidden = self.cell_start(agents[:, :, None] + modes)[:, None].expand(b, p, n, k, REACTION_HIDDEN)
-        ego = in_agent_frames(plans, pose)[:, :, :, None].expand(b, p, n, k, KNOTS, 6)
+        ego = in_agent_frames(plans, pose)  # [B, P, N, J, 6]
         still = torch.zeros_like(position[..., :1, :])
-        here = torch.cat([still, position[..., KNOT_STEPS - 1 : -1 : KNOT_STEPS, :]], dim=-2)
+        here = torch.cat([still, position[..., KNOT_STEPS - 1 : -1 : KNOT_STEPS, :]], dim=-2)  # [B, N, K, J, 2]
         pace = velocity[:, :, None, None] + torch.cat([still, change[..., :-1, :]], dim=-2)
-        alone = torch.cat([here, pace], dim=-1)[:, None].expand(b, p, n, k, KNOTS, 4)
-        offset_alone = ego[..., :2] - alone[..., :2]
-        shift = torch.zeros_like(offset_alone[..., 0, :])
-        speedup = torch.zeros_like(shift)
-        speedups = []
-        for j in range(KNOTS):
-            offset = offset_alone[..., j, :] - shift
-            distance = torch.sqrt(offset.square().sum(-1, keepdim=True) + 1e-3)
-            x = torch.cat(
-                [
-                    offset / POSITION_SCALE,
-                    10.0 / (distance + 5.0),
-                    ego[..., j, 2:4],
-                    ego[..., j, 4:6] / VELOCITY_SCALE,
-                    (alone[..., j, 2:4] + speedup) / VELOCITY_SCALE,
-                    torch.full_like(distance, j / KNOTS),
-                ],
-                dim=-1,
-            )
-            hidden = self.cell(x, hidden)
-            gate = ((REACTION_RANGE - distance) / REACTION_FADE).clamp(0.0, 1.0)
-            kick = torch.tanh(self.reaction(hidden)) * (MAX_VELOCITY_CHANGE * gate)
-            shift = shift + (speedup + 0.5 * kick) * (KNOT_STEPS * STEP)
-            speedup = speedup + kick
-            speedups.append(speedup)
-        return self.integrate @ torch.stack(speedups, dim=-2)
+        offset = ego[:, :, :, None, :, :2] - here[:, None]  # [B, P, N, K, J, 2]
+        distance = torch.sqrt(offset.square().sum(-1) + 1e-3)
+        nearness = 10.0 / (distance + 5.0)
+        # What does not depend on both plan and mode is worked out without the other. Channels come first: what follows
+        # are large matrix products.
+        place, heading, speed = ego[..., :2] / POSITION_SCALE, ego[..., 2:4], ego[..., 4:] / VELOCITY_SCALE
+        time = self.knot_time.expand(b, p, n, KNOTS, 1)
+        of_plan = self.of_plan(torch.cat([place, heading, speed, time], dim=-1))
+        of_agent = self.of_agent(torch.cat([here / POSITION_SCALE, pace / VELOCITY_SCALE], dim=-1))
+        of_agent = of_agent + self.intention(agents[:, :, None] + modes)[..., None, :]
+        hidden = functional.relu(
+            of_plan.permute(4, 0, 1, 2, 3)[:, :, :, :, None]
+            + of_agent.permute(4, 0, 1, 2, 3)[:, :, None]
+            + self.of_nearness.view(-1, 1, 1, 1, 1, 1) * nearness
+        )
+        hidden = self.mixing(hidden.reshape(REACTION_HIDDEN, -1, KNOTS))
+        wanted = (self.reaction @ hidden.reshape(REACTION_HIDDEN, -1)).view(2, b, p, n, k, KNOTS)
+        gate = ((REACTION_RANGE - distance) / REACTION_FADE).clamp(0.0, 1.0)
+        kick = torch.tanh(wanted) * (MAX_VELOCITY_CHANGE * gate)
+        return (kick @ self.displace.T).permute(1, 2, 3, 4, 5, 0)
 
     def forward(
         self, embeddings: Tensor, agent_pose: Tensor, agent_velocity: Tensor, plans: Tensor, reacting: Tensor

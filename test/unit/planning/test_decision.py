@@ -14,6 +14,7 @@ from zoox_stack.core.classes import PredictionSource, Rejection, TrajectorySourc
 from zoox_stack.core.constant_velocity import constant_velocity_prediction
 from zoox_stack.core.plans import EgoPlan
 from zoox_stack.core.predictions import PredictedAgents, WhatIfAnswer
+from zoox_stack.planning.config import PlannerConfig
 from zoox_stack.planning.planner import Planner
 from zoox_stack.planning.proposal import Proposal
 from zoox_stack.road_network.made_up import crossing
@@ -204,13 +205,13 @@ def test_garbage_predictions_are_refused_and_there_is_still_a_plan(spoil: Any, c
         {"predictions": ()},
         {"scene_stamp_ns": 5},
         {"collision_probabilities": np.zeros(1, np.float32)},
-        {"collision_probabilities": np.full(8, np.nan, np.float32)},
-        {"collision_probabilities": np.full(8, 7.0, np.float32)},
+        {"collision_probabilities": np.full(PlannerConfig().shortlist, np.nan, np.float32)},
+        {"collision_probabilities": np.full(PlannerConfig().shortlist, 7.0, np.float32)},
     ],
 )
 def test_garbage_around_the_predictions_too(change: dict[str, Any], crossing_scene: TrackedAgents) -> None:
     planner, proposal = proposal_for(crossing_scene)
-    assert len(proposal.asked) == 8
+    assert len(proposal.asked) == PlannerConfig().shortlist
     futures = model(crossing_scene)
     trajectory, decision = planner.decide(proposal, answer_with(proposal, lambda _: futures, **change), WhatIfStatus.OK)
     assert decision.answer_status == WhatIfStatus.INVALID

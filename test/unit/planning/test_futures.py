@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from zoox_stack.core.predictions import PredictedAgents
-from zoox_stack.planning.futures import expected_way, overlay, take, way_lost
+from zoox_stack.planning.futures import expected_way, later, overlay, way_lost
 
 
 def futures(ids: list[int], speed: float, modes: int = 1, origin: tuple[float, float] = (0.0, 0.0)) -> PredictedAgents:
@@ -37,13 +37,28 @@ def test_overlay_replaces_only_agents_given() -> None:
 def test_overlay_of_all_or_of_none() -> None:
     base, other = futures([1, 2], 5.0), futures([1, 2], 1.0)
     assert overlay(base, other) is other
-    assert overlay(base, take(other, np.zeros(0, np.int64))) is base
+    assert overlay(base, other.take(np.zeros(0, np.int64))) is base
 
 
 def test_overlay_ignores_agents_the_base_does_not_have() -> None:
     merged = overlay(futures([1, 2], 5.0), futures([2, 9], 1.0))
     assert merged.agent_ids.tolist() == [1, 2]
     np.testing.assert_allclose(merged.map_positions[:, 0, -1, 1], [40.0, 8.0], atol=1e-4)
+
+
+def test_later_futures_are_the_same_ones_shifted_and_carried_on() -> None:
+    now = futures([1, 2], 5.0, modes=2)
+    then = later(now, 3)
+    np.testing.assert_array_equal(then.positions[:, :, :77], now.positions[:, :, 3:])
+    np.testing.assert_allclose(then.map_positions[0, 0, -1], [10.0, 5.0 * 8.3], atol=1e-4)
+    assert later(now, 0) is now
+    assert later(now, 500).steps == now.steps
+
+
+def test_concatenated_futures_share_the_first_origin() -> None:
+    both = PredictedAgents.concatenate([futures([1], 5.0), futures([1, 2], 1.0, origin=(100.0, -50.0))])
+    assert both.agent_ids.tolist() == [1, 1, 2]
+    np.testing.assert_allclose(both.map_positions[:, 0, -1, 1], [40.0, 8.0, 8.0], atol=1e-4)
 
 
 def test_expected_way_weighs_modes() -> None:

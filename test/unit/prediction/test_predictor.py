@@ -266,4 +266,4 @@ def test_a_model_of_another_scene_image_is_refused(tmp_path: Path) -> None:
 
 
 def test_buckets_hold_what_they_must() -> None:
-    assert [bucket(n) for n in (0, 1, 8, 9, 300, 1025)] == [8, 8, 8, 16, 512, 2048]
+    assert [bucket(n) for n in (0, 1, 8, 9, 300, 1025)] == [4, 4, 8, 12, 512, 2048]

@@ -59,7 +59,7 @@ def test_relative_pose_of_a_neighbour_to_the_left() -> None:
 def decode(plans: torch.Tensor, pose: torch.Tensor) -> torch.Tensor:
     torch.manual_seed(3)
     decoder = InteractionDecoder().eval()
-    torch.nn.init.normal_(decoder.reaction.weight, std=1.0)
+    torch.nn.init.normal_(decoder.reaction, std=1.0)
     n = pose.shape[1]
     with torch.no_grad():
         alone, _, probabilities, told = decoder(

@@ -96,7 +96,7 @@ def test_training_learns_resumes_and_exports(tmp_path: Path, samples: list[Count
     log = [json.loads(line) for line in (tmp_path / "run/log.jsonl").read_text().splitlines()]
     assert [entry["epoch"] for entry in log] == [1, 2, 3]
     assert log[1] == last
-    assert again["train"]["loss"] < log[0]["train"]["loss"]
+    assert again["val"]["loss"] < log[0]["val"]["loss"]
     assert (tmp_path / "run/curves.png").stat().st_size > 1000
 
     summary = export_module.export(tmp_path / "run", tmp_path / "models", "test-model")
