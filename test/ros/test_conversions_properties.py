@@ -27,7 +27,7 @@ from zoox_stack.core.sensors import PointCloud
 from zoox_stack.core.timing import StageTick
 from zoox_stack.road_network.network import RoadNetwork
 from zoox_stack.ros.conversions import agents, odometry, plans, point_cloud, predictions, road_network, timing
-from zoox_stack.ros.node import unpack
+from zoox_stack.ros.serialized import tracked_agents_from_bytes, tracked_agents_to_bytes, unpack
 
 pytestmark = pytest.mark.filterwarnings("ignore:module 'sre_.*' is deprecated:DeprecationWarning")
 
@@ -320,6 +320,26 @@ def test_bytes_and_back_lose_nothing(name: str, data: st.DataObject) -> None:
     assert_same(value, from_message(message))
     kind = type(message)
     assert_same(value, from_message(deserialize_message(serialize_message(message), kind)))
+
+
+@quick
+@given(scene=tracked())
+def test_the_fast_way_of_scenes_is_the_ordinary_way(scene: TrackedAgents) -> None:
+    ordinary = agents.tracked_agents_to_message(scene)
+    assert deserialize_message(tracked_agents_to_bytes(scene), type(ordinary)) == ordinary
+    assert_same(scene, tracked_agents_from_bytes(serialize_message(ordinary)))
+    assert_same(scene, tracked_agents_from_bytes(tracked_agents_to_bytes(scene)))
+
+
+@quick
+@given(scene=tracked(), data=st.data())
+def test_damaged_scenes_are_refused_and_nothing_worse(scene: TrackedAgents, data: st.DataObject) -> None:
+    whole = tracked_agents_to_bytes(scene)
+    cut = data.draw(st.integers(0, len(whole)))
+    at, value = data.draw(st.integers(0, len(whole) - 1)), data.draw(st.integers(0, 255))
+    for damaged in (whole[:cut], whole[:at] + bytes([value]) + whole[at + 1 :], whole[:2] + b"\xff" * 40):
+        with contextlib.suppress(InvalidInputError):
+            assert isinstance(tracked_agents_from_bytes(damaged), TrackedAgents)
 
 
 @quick

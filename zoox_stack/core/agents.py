@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
@@ -197,6 +197,11 @@ class TrackedAgents:
     def speed(self) -> NDArray[np.float64]:
         """Speed over ground, shape ``[N]``, [m/s]."""
         return np.hypot(self.velocity[:, 0], self.velocity[:, 1])
+
+    def take(self, rows: NDArray[np.int64]) -> TrackedAgents:
+        """Only the agents `rows`, which must be rising."""
+        columns = {f.name: value[rows] for f in fields(self) if isinstance(value := getattr(self, f.name), np.ndarray)}
+        return replace(self, **columns)
 
     @classmethod
     def from_states(

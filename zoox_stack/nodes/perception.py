@@ -16,13 +16,14 @@ from zoox_stack.core.sensors import PointCloud
 from zoox_stack.nodes.configs import LOCKSTEP_PATIENCE, PerceptionNodeConfig
 from zoox_stack.perception.pipeline import OldStampError, Perception
 from zoox_stack.road_network.network import RoadNetwork
-from zoox_stack.ros.conversions.agents import detected_agents_from_message, tracked_agents_to_message
+from zoox_stack.ros.conversions.agents import detected_agents_from_message
 from zoox_stack.ros.conversions.odometry import VehicleBox, odometry_from_message
 from zoox_stack.ros.conversions.point_cloud import point_cloud_from_message
 from zoox_stack.ros.conversions.road_network import road_network_from_message
 from zoox_stack.ros.node import StackNode, Tick
 from zoox_stack.ros.qos import ODOMETRY_DEPTH
 from zoox_stack.ros.run import run_node
+from zoox_stack.ros.serialized import tracked_agents_to_bytes
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,7 +149,7 @@ class PerceptionNode(StackNode[PerceptionNodeConfig]):
         except OldStampError:
             self.drop_old(topics.LIDAR_POINTS.name)
             return
-        self._scene.publish(tracked_agents_to_message(scene))
+        self._scene.publish(tracked_agents_to_bytes(scene))
         self.finish(waiting.tick)
 
 

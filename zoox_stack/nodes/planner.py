@@ -37,6 +37,7 @@ from zoox_stack.ros.conversions.predictions import (
 from zoox_stack.ros.conversions.road_network import road_network_from_message
 from zoox_stack.ros.node import StackNode, Tick
 from zoox_stack.ros.run import run_node
+from zoox_stack.ros.serialized import tracked_agents_from_bytes
 from zoox_stack.srv import WhatIf
 
 _SHORTEST_QUESTION = 0.005  # [s] with less time left a question only keeps prediction from its next scene
@@ -77,7 +78,11 @@ class PlannerNode(StackNode[PlannerNodeConfig]):
         self.subscribe(topics.ROUTE, route_from_message, self._on_route)
         self.subscribe(topics.TRAFFIC_SIGNALS, traffic_signals_from_message, self._on_signals)
         self._scenes = self.subscribe(
-            topics.TRACKED_AGENTS, tracked_agents_from_message, self._on_scene, newest_only=True
+            topics.TRACKED_AGENTS,
+            tracked_agents_from_message,
+            self._on_scene,
+            from_bytes=tracked_agents_from_bytes,
+            newest_only=True,
         )
         self._futures = self.subscribe(topics.PREDICTED_AGENTS, predicted_agents_from_message, self._on_predicted)
         self._what_if = self.create_client(WhatIf, topics.WHAT_IF_SERVICE)

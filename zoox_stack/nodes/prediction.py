@@ -29,6 +29,7 @@ from zoox_stack.ros.conversions.predictions import (
 from zoox_stack.ros.conversions.road_network import road_network_from_message
 from zoox_stack.ros.node import StackNode
 from zoox_stack.ros.run import run_node
+from zoox_stack.ros.serialized import tracked_agents_from_bytes
 from zoox_stack.srv import WhatIf
 
 
@@ -49,7 +50,11 @@ class PredictionNode(StackNode[PredictionNodeConfig]):
         self.subscribe(topics.ROUTE, route_from_message, self._on_route)
         self.subscribe(topics.TRAFFIC_SIGNALS, traffic_signals_from_message, self._on_signals)
         self._scenes = self.subscribe(
-            topics.TRACKED_AGENTS, tracked_agents_from_message, self._on_scene, newest_only=True
+            topics.TRACKED_AGENTS,
+            tracked_agents_from_message,
+            self._on_scene,
+            from_bytes=tracked_agents_from_bytes,
+            newest_only=True,
         )
         self.create_service(WhatIf, topics.WHAT_IF_SERVICE, self._on_question)
 

@@ -183,15 +183,10 @@ class Predictor:
         )
         if len(rows) == len(scene):
             return known
-        rest = constant_velocity_prediction(scene, modes=MODES, steps=STEPS, step=STEP)
-        return replace(
-            known,
-            agent_ids=scene.ids,
-            probabilities=with_rows(rest.probabilities, rows, known.probabilities),
-            positions=with_rows(rest.positions + (rest.origin - origin), rows, known.positions),
-            headings=with_rows(rest.headings, rows, known.headings),
-            covariances=with_rows(rest.covariances, rows, known.covariances),
-        )
+        others = np.setdiff1d(np.arange(len(scene)), rows)
+        rest = constant_velocity_prediction(scene.take(others), modes=MODES, steps=STEPS, step=STEP)
+        every = PredictedAgents.concatenate([known, rest])
+        return every.take(np.argsort(np.concatenate([rows, others])))
 
     def what_if(self, request: WhatIfRequest) -> WhatIfAnswer:
         """Answer a question; never raises for a bad question, the status says what was wrong with it."""
@@ -261,15 +256,6 @@ def rows_for_network(scene: TrackedAgents, pose: NDArray[np.float32], most: int)
     inside = (x > X_BEHIND) & (x < X_AHEAD) & (y > Y_RIGHT) & (y < Y_LEFT)
     rows = np.flatnonzero(inside & (scene.classes != AgentClass.HAZARD))
     return np.sort(rows[np.argsort(np.hypot(x, y)[rows], kind="stable")[:most]])
-
-
-def with_rows(
-    everybody: NDArray[np.floating], rows: NDArray[np.int64], values: NDArray[np.float32]
-) -> NDArray[np.float32]:
-    """A copy of `everybody` with `values` in `rows`."""
-    out = everybody.astype(np.float32)
-    out[rows] = values
-    return out
 
 
 def take_agents(inputs: DecoderInputs, rows: NDArray[np.int64]) -> DecoderInputs:

@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
@@ -13,7 +14,6 @@ from rclpy.clock import Clock, ClockType, JumpThreshold, TimeJump
 from rclpy.duration import Duration
 from rclpy.node import Node
 from rclpy.publisher import Publisher
-from rclpy.serialization import deserialize_message
 from rclpy.subscription import Subscription
 from rclpy.timer import Timer
 
@@ -25,6 +25,7 @@ from zoox_stack.ros.conversions.timing import stage_timing_to_message
 from zoox_stack.ros.message_types import message_class
 from zoox_stack.ros.parameters import load_parameters
 from zoox_stack.ros.qos import publisher_profile, subscription_profile
+from zoox_stack.ros.serialized import unpack
 
 C = TypeVar("C")
 T = TypeVar("T")
@@ -32,7 +33,6 @@ T = TypeVar("T")
 HEARTBEAT = 1.0  # [s] between messages on /diagnostics
 _LOOK = 0.1  # [s] between looks whether the node has become ready
 _LOG_PERIOD = 2.0  # [s] at least between log lines about drops
-MAX_MESSAGE_BYTES = 64 << 20  # refused before they are unpacked: a cloud of 2 million points has 32 MB
 
 
 @dataclass(frozen=True)
@@ -126,6 +126,7 @@ class StackNode(Node, Generic[C]):
         convert: Callable[[Any], T],
         handle: Callable[[T, int], None],
         *,
+        from_bytes: Callable[[bytes], T] | None = None,
         newest_only: bool = False,
         reliable_sensors: bool = True,
         depth: int | None = None,
@@ -136,12 +137,14 @@ class StackNode(Node, Generic[C]):
             topic: What to.
             convert: Message to core type; may raise InvalidInputError.
             handle: Called with the value and the wall time of its arrival [ns].
+            from_bytes: Serialized message to core type, where there is a faster way than by `convert`.
             newest_only: Drop (and count) all but the newest waiting message.
             reliable_sensors: False for sensors that offer best effort only.
             depth: Another queue length.
         """
         kind = message_class(topic.type_name)
         latched = topic.qos is QosClass.LATCHED
+        read = from_bytes or partial(unpack, kind=kind, convert=convert)
         if latched:
             self._received[topic.name] = 0
 
@@ -152,7 +155,7 @@ class StackNode(Node, Generic[C]):
                 while (newer := subscription.handle.take_message(kind, True)) is not None:
                     data = newer[0]
                     self.drop_old(topic.name)
-            value = self.guarded(topic.name, unpack, data, kind, convert)
+            value = self.guarded(topic.name, read, data)
             if value is not None:
                 self.guarded(topic.name, handle, value, received_ns)
             if latched:
@@ -296,14 +299,3 @@ class OneShot:
     def _fire(self) -> None:
         self._timer.cancel()
         self._node.guarded("timer", self._callback)
-
-
-def unpack(data: bytes, kind: Any, convert: Callable[[Any], T]) -> T:
-    """A serialized message as core type; raises InvalidInputError if it is too long, no CDR, or fails a check."""
-    if len(data) > MAX_MESSAGE_BYTES:
-        raise InvalidInputError("message", f"at most {MAX_MESSAGE_BYTES} bytes", str(len(data)))
-    try:
-        message = deserialize_message(data, kind)
-    except Exception as error:
-        raise InvalidInputError(f"message of type {kind.__name__}", "CDR bytes", str(error)) from error
-    return convert(message)

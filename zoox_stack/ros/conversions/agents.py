@@ -32,6 +32,7 @@ from zoox_stack.ros.conversions.basics import (
     unflat,
 )
 
+ATTRIBUTE_NAMES = ("turn_signal", "brake_light", "emergency_light", "door_open", "phone_in_hand", "child")
 _EGO_SCALARS = (
     "yaw", "speed", "lateral_velocity", "acceleration", "yaw_rate", "length", "width", "height", "rear_axle_to_centre",
 )  # fmt: skip
