@@ -200,7 +200,9 @@ class TrackedAgents:
 
     def take(self, rows: NDArray[np.int64]) -> TrackedAgents:
         """Only the agents `rows`, which must be rising."""
-        columns = {f.name: value[rows] for f in fields(self) if isinstance(value := getattr(self, f.name), np.ndarray)}
+        columns: dict[str, Any] = {
+            f.name: value[rows] for f in fields(self) if isinstance(value := getattr(self, f.name), np.ndarray)
+        }
         return replace(self, **columns)
 
     @classmethod
