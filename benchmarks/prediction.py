@@ -23,7 +23,7 @@ def main() -> None:
     parser.add_argument("--agents", type=int, default=64)
     parser.add_argument("--plans", type=int, default=8)
     parser.add_argument("--runs", type=int, default=100)
-    parser.add_argument("--threads", type=int, default=0, help="0 for one per physical core")
+    parser.add_argument("--threads", type=int, default=0, help="0 for all physical cores but one, at most 4")
     parser.add_argument("--provider", choices=("auto", "cuda", "tensorrt", "cpu"), default="auto")
     parser.add_argument("--json", action="store_true", help="(always JSON)")
     args = parser.parse_args()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +18,7 @@ from zoox_stack.core.validation import checked_array
 STEP = 0.1  # [s] between the steps of predictions and plans
 STEPS = 80  # 8 s
 MODES = 6
+_PER_AGENT = ("agent_ids", "probabilities", "positions", "headings", "covariances")
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,14 +94,20 @@ class PredictedAgents:
 
     def take(self, rows: NDArray[np.int64]) -> PredictedAgents:
         """Only the agents `rows` (any order, doubles allowed)."""
-        return replace(
-            self,
-            agent_ids=self.agent_ids[rows],
-            probabilities=self.probabilities[rows],
-            positions=self.positions[rows],
-            headings=self.headings[rows],
-            covariances=self.covariances[rows],
-        )
+        return self._unchecked(**{name: getattr(self, name)[rows] for name in _PER_AGENT})
+
+    def aged(self, scene_age: float) -> PredictedAgents:
+        """The same with another `scene_age` [s]."""
+        return self._unchecked(scene_age=scene_age)
+
+    def _unchecked(self, **changes: Any) -> PredictedAgents:
+        """`replace` without checks, for changes that cannot break what was checked before."""
+        changed = copy(self)
+        for name, value in changes.items():
+            if isinstance(value, np.ndarray):
+                value.flags.writeable = False
+            object.__setattr__(changed, name, value)
+        return changed
 
     @classmethod
     def concatenate(cls, parts: Sequence[PredictedAgents]) -> PredictedAgents:

@@ -14,7 +14,7 @@ from zoox_stack.core.agents import TrackedAgents, TrafficSignals
 from zoox_stack.core.classes import WhatIfStatus
 from zoox_stack.core.errors import InvalidInputError
 from zoox_stack.core.plans import Route
-from zoox_stack.core.predictions import PredictedAgents, WhatIfAnswer
+from zoox_stack.core.predictions import WhatIfAnswer
 from zoox_stack.nodes.configs import PredictionNodeConfig
 from zoox_stack.nodes.signal_buffer import SignalBuffer
 from zoox_stack.prediction.predictor import Predictor
@@ -93,7 +93,7 @@ class PredictionNode(StackNode[PredictionNodeConfig]):
         tick = self.begin(scene.stamp_ns, received_ns)
         predicted = self.predictor.predict(scene, self._signals.at(scene.stamp_ns))
         age = 0.0 if self.config.lockstep else self._age(scene.stamp_ns)
-        self._futures.publish(predicted_agents_to_message(replace(predicted, scene_age=age)))
+        self._futures.publish(predicted_agents_to_message(predicted.aged(age)))
         self.finish(tick)
 
     def _age(self, stamp_ns: int) -> float:
@@ -107,7 +107,7 @@ class PredictionNode(StackNode[PredictionNodeConfig]):
         self._questions[answer.status.name] += 1
         if answer.predictions:
             age = 0.0 if self.config.lockstep else self._age(answer.scene_stamp_ns)
-            answer = replace(answer, predictions=tuple(self._aged(p, age) for p in answer.predictions))
+            answer = replace(answer, predictions=tuple(p.aged(age) for p in answer.predictions))
         response = what_if_answer_to_message(answer)
         if answer.status is WhatIfStatus.OK:
             self.finish(self.begin(answer.scene_stamp_ns, received_ns, stage="what_if"))
@@ -130,10 +130,6 @@ class PredictionNode(StackNode[PredictionNodeConfig]):
                 WhatIfStatus.DEADLINE, f"took {spent:.3f} s of {request.deadline:g} s", answer.scene_stamp_ns
             )
         return answer
-
-    @staticmethod
-    def _aged(predicted: PredictedAgents, age: float) -> PredictedAgents:
-        return replace(predicted, scene_age=age)
 
 
 def main() -> int:

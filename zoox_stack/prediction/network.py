@@ -86,7 +86,7 @@ class PredictionNetwork:
     Args:
         folder: Where the files are; None for the ones shipped with the package.
         provider: ``auto``, ``cuda``, ``tensorrt`` or ``cpu``.
-        threads: Threads per run, 0 for one per physical core.
+        threads: Threads per run, 0 for `default_threads`.
 
     Raises:
         ModelError: A file is missing, broken, has other shapes, was trained on other channels, or the provider does

@@ -195,7 +195,7 @@ def make_session(
         path: The file.
         provider: ``auto``, ``cuda``, ``tensorrt`` or ``cpu``. ``auto`` takes CUDA where it loads, else the CPU;
             which one it took is in `Session.provider`, and a GPU that could not be used is named in a warning.
-        threads: Threads per run on the CPU, 0 for one per physical core.
+        threads: Threads per run on the CPU, 0 for `default_threads`.
         spec: Names, types and shapes that the model must have. An axis that the spec gives a length may be of any
             length in the file; an axis that must be free may not be fixed in the file.
 

@@ -44,7 +44,7 @@ class PredictionConfig:
         "auto", "ONNX Runtime execution provider; auto takes the fastest that loads and says which",
         choices=("auto", "cuda", "tensorrt", "cpu"),
     )  # fmt: skip
-    threads: int = parameter(0, "threads per network run; 0 for one per physical core", low=0, high=64)
+    threads: int = parameter(0, "threads per network run; 0 for all physical cores but one, at most 4", low=0, high=64)
     kept_scenes: int = parameter(5, "newest scenes that what-if questions may refer to", low=1, high=50)
     max_agents: int = parameter(
         64, "agents nearest to the ego that the network predicts; others keep their velocity", low=1, high=1024

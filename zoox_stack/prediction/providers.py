@@ -89,17 +89,22 @@ def physical_cores() -> int:
     return max(1, len(cores))
 
 
+def default_threads() -> int:
+    """All physical cores but one, which the other nodes need meanwhile; at most 4, more bring nothing here."""
+    return max(1, min(4, physical_cores() - 1))
+
+
 def session_options(threads: int) -> Any:
-    """Options for one run at a time on `threads` threads (0: one per physical core).
+    """Options for one run at a time on `threads` threads (0: `default_threads`).
 
     Threads spin while a run waits but not between runs: the other processes of the stack need the cores then.
     Kernels are the deterministic ones. Equal inputs give equal bits on the same machine with the same version,
     provider and number of threads; across these, results differ by rounding.
     """
     if threads < 0:
-        raise ConfigurationError(f"threads: expected 0 (one per physical core) or more, found {threads}")
+        raise ConfigurationError(f"threads: expected 0 (chosen by the machine) or more, found {threads}")
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads or physical_cores()
+    options.intra_op_num_threads = threads or default_threads()
     options.inter_op_num_threads = 1
     options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL

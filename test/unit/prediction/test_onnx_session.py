@@ -14,7 +14,7 @@ from onnx import TensorProto, helper
 from zoox_stack.core.errors import ConfigurationError, ModelError
 from zoox_stack.prediction import providers
 from zoox_stack.prediction.onnx_session import DeviceBuffers, ModelSpec, Session, TensorSpec, make_session
-from zoox_stack.prediction.providers import CPU, CUDA, physical_cores
+from zoox_stack.prediction.providers import CPU, CUDA, default_threads, physical_cores
 
 SPEC = ModelSpec(
     inputs={"a": TensorSpec("float32", (None, 3)), "b": TensorSpec("float32", (None, 3))},
@@ -232,5 +232,8 @@ def test_device_buffers_are_used_again() -> None:
     assert len(buffers) <= 128
 
 
-def test_physical_cores_is_a_positive_number() -> None:
+@pytest.mark.parametrize(("cores", "threads"), [(1, 1), (2, 1), (4, 3), (64, 4)])
+def test_a_core_is_left_to_the_other_nodes(cores: int, threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
     assert 1 <= physical_cores() <= 4096
+    monkeypatch.setattr("zoox_stack.prediction.providers.physical_cores", lambda: cores)
+    assert default_threads() == threads
