@@ -62,6 +62,9 @@ def choose(
     if rescored is not None:
         final[asked] = conditional_totals
     acceptable = np.flatnonzero(codes == Rejection.KEPT)
+    if rescored is not None and np.isin(acceptable, asked).any():
+        # Reactions cost: plans nobody was asked about would win only because theirs are not known.
+        acceptable = acceptable[np.isin(acceptable, asked)]
     source = TrajectorySource.DECISION
     if len(acceptable):
         chosen = int(acceptable[final[acceptable].argmin()])

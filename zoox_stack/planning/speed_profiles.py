@@ -143,7 +143,7 @@ def run_profiles(
             command = np.maximum(command, -hard)
         a = a + np.minimum(np.maximum(command - a, -jerk_step), jerk_step)
         after = np.maximum(v + a * STEP, 0.0)
-        after = np.where((after < _STANDING) & (command <= 0), 0.0, after)
+        after = np.where((after < _STANDING) & (command <= 0) & (v <= hard * STEP), 0.0, after)
         a = (after - v) / STEP
         travelled = travelled + (v + after) / 2 * STEP
         v = after
