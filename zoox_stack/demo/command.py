@@ -82,6 +82,7 @@ def write_scene(path: Path) -> None:
     from zoox_stack.logs.drive import write_drive
     from zoox_stack.simulation.demo import render_demo_drive
 
+    path.unlink(missing_ok=True)  # of an earlier demo
     print("Rendering the LiDAR sweeps of the bundled scene ...", file=sys.stderr)
     write_drive(render_demo_drive(), path)
 
