@@ -60,6 +60,7 @@ def run(args: argparse.Namespace) -> int:
 
 def print_result(result: dict[str, Any]) -> None:
     """The result for people."""
+    from rich.box import SIMPLE
     from rich.console import Console
     from rich.table import Column, Table
 
@@ -73,11 +74,14 @@ def print_result(result: dict[str, Any]) -> None:
         table.add_row(name, *(("-" if row[k] is None else f"{row[k]:.1f}") for k in ("p50", "p95", "p99", "max")))
     console.print(table)
     errors = result["prediction_errors_m"]
-    names = ("n", "ADE 1", "FDE 1", "minADE", "minFDE", "miss", "CV ADE", "CV FDE")
-    table = Table(Column("metres", no_wrap=True), *names, title=f"prediction errors, truth: {errors['truth']}")
+    names = ("n", "ADE", "FDE", "minADE", "minFDE", "miss", "ADE cv", "FDE cv")
+    table = Table(
+        Column("metres", no_wrap=True), *names, box=SIMPLE, title=f"prediction errors, truth: {errors['truth']}"
+    )
     for group, horizons in errors.items():
         for horizon, e in horizons.items() if isinstance(horizons, dict) else ():
             numbers = (e[k] for k in ("ade_1", "fde_1", "min_ade", "min_fde", "miss_rate", "cv_ade", "cv_fde"))
             table.add_row(f"{group} {horizon}", str(e["n"]), *(f"{v:.2f}" for v in numbers))
     console.print(table)
-    console.print(f"{', '.join(result['prediction_model'])}; {result['machine']}; hash {result['hash'][:16]}")
+    told = f"hash {result['hash'][:16]}" if result["hash"] else "no hash in real time (--lockstep has one)"
+    console.print(f"{', '.join(result['prediction_model'])}; {result['machine']}; {told}")

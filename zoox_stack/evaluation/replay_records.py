@@ -85,7 +85,10 @@ def percentiles(values: ArrayLike) -> dict[str, float | None]:
 
 
 def summarise(records: Sequence[TickRecord]) -> dict[str, Any]:
-    """Ticks, answered, dropped, latencies per stage and from end to end [ms], one hash over all outputs."""
+    """Ticks, answered, dropped, latencies per stage and from end to end [ms], one hash over all outputs.
+
+    The hash is None for a run in real time: which tick an answer comes in time for depends on the machine.
+    """
     answered = [r for r in records if r.latency is not None]
     stages = sorted({name for r in records for name in r.stages}, key=_stage_order)
     return {
@@ -97,7 +100,7 @@ def summarise(records: Sequence[TickRecord]) -> dict[str, Any]:
         "stages_cpu_ms": {
             name: percentiles([r.stages[name].cpu_s * 1e3 for r in records if name in r.stages]) for name in stages
         },
-        "hash": combined_hash(records),
+        "hash": combined_hash(records) if any(record.hashes for record in records) else None,
     }
 
 

@@ -204,3 +204,30 @@ def test_sizes_are_found_by_id() -> None:
     assert agent_sizes_of(futures([[0.0, 0.0]]), scene).tolist() == [[4.0, 2.0]]
     with pytest.raises(InvalidInputError, match=r"\[7\]"):
         agent_sizes_of(futures([[0.0, 0.0]]), TrackedAgents.empty(0))
+
+
+def test_agents_of_one_plan_only_are_judged_as_if_asked_about_alone() -> None:
+    plans = PlanArrays(
+        *(np.concatenate([getattr(driving(v), axis) for v in (3.0, 8.0)]) for axis in ["x", "y", "yaw"]), 0.1
+    )
+    agents = [futures([[x, 0.4], [x + 3.0, 0.0]], variance=0.3) for x in (7.0, 12.0, 16.0)]
+    every, sizes, mine = PredictedAgents.concatenate(agents), np.repeat(SIZES, 3, 0), np.array([1, 0, 1])
+    together = assess_collisions(plans, EGO, every, sizes, only_plan=mine)
+    for agent, plan in enumerate(mine):
+        alone = assess_collisions(
+            PlanArrays(plans.x[[plan]], plans.y[[plan]], plans.yaw[[plan]], 0.1), EGO, agents[agent], SIZES
+        )
+        for name in ("agent_probability", "agent_risk", "agent_certain", "agent_time", "agent_distance"):
+            np.testing.assert_array_equal(getattr(together, name)[plan, agent], getattr(alone, name)[0, 0], name)
+        assert together.agent_probability[1 - plan, agent] == 0.0
+        assert np.isinf(together.agent_distance[1 - plan, agent])
+    assert together.probability.max() > 0.1
+
+
+def test_answers_replace_columns_of_their_plan() -> None:
+    plans, predicted = standing(plans=3), PredictedAgents.concatenate([futures([[2.0, 0.0]]), futures([[30.0, 0.0]])])
+    report = assess_collisions(plans, EGO, predicted, np.repeat(SIZES, 2, 0)).of_plans(np.array([0, 2]))
+    away = assess_collisions(standing(plans=2), EGO, futures([[40.0, 0.0]]), SIZES, only_plan=np.array([1]))
+    merged = report.with_answers(np.array([1]), np.array([0]), away)
+    assert merged.certain.tolist() == [1.0, 0.0]
+    assert report.certain.tolist() == [1.0, 1.0]

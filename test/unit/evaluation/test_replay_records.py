@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,11 @@ def test_hash_depends_on_outputs_and_order_but_not_on_time() -> None:
     assert combined_hash(base) == combined_hash([record(0, 9.0), record(1, 9.0)])
     assert combined_hash(base) != combined_hash([record(0, 1.0, "b"), record(1, 1.0)])
     assert combined_hash(base) != combined_hash(base[::-1])
+
+
+def test_a_run_in_real_time_has_no_hash() -> None:
+    assert summarise([replace(record(0, 1.0), hashes={})])["hash"] is None
+    assert summarise([record(0, 1.0)])["hash"] == combined_hash([record(0, 1.0)])
 
 
 def test_records_are_read_and_bad_lines_named(tmp_path: Path) -> None:

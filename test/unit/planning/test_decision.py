@@ -113,6 +113,25 @@ def test_an_answer_that_warns_changes_the_choice(agent: Any, scene: Any) -> None
     assert (decision.rejections[decision.asked] == Rejection.COLLISION).any()
 
 
+def test_after_an_answer_plans_nobody_was_asked_about_do_not_win(crossing_scene: TrackedAgents) -> None:
+    planner, proposal = proposal_for(crossing_scene)
+    futures = model(crossing_scene)
+    asked = proposal.asked[:2]
+    assert proposal.request is not None
+    few = replace(proposal, asked=asked, request=replace(proposal.request, plans=proposal.request.plans[:2]))
+    # Under both asked plans someone who would have driven on has to brake: dearer than most plans not asked about.
+    costly = answer_with(few, lambda plan: braking(futures, 30, 1.0) if plan.id == asked[0] else futures)
+    _, decision = planner.decide(few, costly, WhatIfStatus.OK)
+    assert decision.chosen in asked
+    # Unless none of them is acceptable.
+    codes = proposal.rejections.copy()
+    codes[asked] = Rejection.OFF_ROAD
+    blocked = replace(few, rejections=codes)
+    _, decision = planner.decide(blocked, costly, WhatIfStatus.OK)
+    assert decision.chosen not in asked
+    assert not decision.conditional
+
+
 def test_each_plan_is_judged_with_its_own_futures(crossing_scene: TrackedAgents) -> None:
     planner, proposal = proposal_for(crossing_scene)
     futures = model(crossing_scene)

@@ -299,3 +299,30 @@ def test_steady_decisions_on_an_unchanged_scene(agent: Any, loop: Any) -> None:
     chosen = [t.decision.names[t.decision.chosen] for t in ticks[10:]]
     changes = sum(a != b for a, b in pairwise(chosen))
     assert changes <= 4, chosen
+
+
+def test_candidates_are_ready_before_the_predictions(scene: Any, agent: Any) -> None:
+    ego, road = EgoState(0, 20.0, 0.0, speed=12.0), straight_road(lanes=1, length=400.0)
+    now = scene(ego, [agent(1, 60.0, 0.0, 6.0)])
+    planner = planner_on(road)
+    prepared = planner.prepare(now, None)
+    proposal = planner.judge(prepared, constant_velocity_prediction(now, modes=6))
+    whole = planner_on(road).propose(now, constant_velocity_prediction(now, modes=6), None)
+    np.testing.assert_array_equal(proposal.costs, whole.costs)
+    assert proposal.asked.tolist() == whole.asked.tolist()
+    assert any(name.startswith("follow #1") for name in prepared.candidates.names)
+
+
+def test_the_last_predictions_tell_whom_to_yield_to(scene: Any, agent: Any) -> None:
+    """A car that stands beside the road and was predicted to pull out is yielded to in the next scene already."""
+    ego, road = EgoState(0, 20.0, 0.0, speed=8.0), straight_road(lanes=1, length=400.0)
+    before = scene(ego, [agent(1, 60.0, 7.0, 0.0, -np.pi / 2)], 10_000_000_000)
+    after = scene(ego, [agent(1, 60.0, 7.0, 0.0, -np.pi / 2)], 10_100_000_000)
+    standing = constant_velocity_prediction(before, modes=6)
+    positions = standing.positions.copy()
+    positions[0, ..., 1] -= np.minimum(7.0, 0.1 * np.arange(1, 81))
+    for predicted, expected in ((standing, False), (replace(standing, positions=positions), True)):
+        planner = planner_on(road)
+        planner.decide(planner.propose(before, predicted, None), None, WhatIfStatus.TIMEOUT)
+        names = planner.prepare(after, None).candidates.names
+        assert any(name.startswith("yield to #1") for name in names) is expected
