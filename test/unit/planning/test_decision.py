@@ -118,16 +118,20 @@ def test_after_an_answer_plans_nobody_was_asked_about_do_not_win(crossing_scene:
     futures = model(crossing_scene)
     asked = proposal.asked[:2]
     assert proposal.request is not None
-    few = replace(proposal, asked=asked, request=replace(proposal.request, plans=proposal.request.plans[:2]))
-    # Under both asked plans someone who would have driven on has to brake: dearer than most plans not asked about.
-    costly = answer_with(few, lambda plan: braking(futures, 30, 1.0) if plan.id == asked[0] else futures)
-    _, decision = planner.decide(few, costly, WhatIfStatus.OK)
+    dear = proposal.motion.copy()
+    dear[asked, 0] += 100.0
+    few = replace(
+        proposal, asked=asked, motion=dear, request=replace(proposal.request, plans=proposal.request.plans[:2])
+    )
+    answer = answer_with(few, lambda _: futures)
+    _, decision = planner.decide(few, answer, WhatIfStatus.OK)
+    assert np.nanmin(decision.conditional_totals) > 100.0 > decision.totals.min()
     assert decision.chosen in asked
     # Unless none of them is acceptable.
     codes = proposal.rejections.copy()
     codes[asked] = Rejection.OFF_ROAD
     blocked = replace(few, rejections=codes)
-    _, decision = planner.decide(blocked, costly, WhatIfStatus.OK)
+    _, decision = planner.decide(blocked, answer, WhatIfStatus.OK)
     assert decision.chosen not in asked
     assert not decision.conditional
 
