@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
-from zoox_stack.core.errors import ConfigurationError, InvalidInputError, ZooxStackError
+from zoox_stack.core.errors import ConfigurationError, InvalidInputError, ModelError, ZooxStackError
 
 # Module of each command, in the order of the help text; its `register(subparsers)` adds the command.
 COMMANDS = {
@@ -41,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = build_parser(commands).parse_args(words)
     try:
         return int(args.func(args))
-    except (InvalidInputError, ConfigurationError) as error:
+    except (InvalidInputError, ConfigurationError, ModelError) as error:
         print(f"zoox-stack: {error}", file=sys.stderr)
         return 2
     except ZooxStackError as error:

@@ -29,7 +29,7 @@ from zoox_stack.ros.conversions.predictions import what_if_request_to_message
 from zoox_stack.ros.conversions.road_network import road_network_to_message
 from zoox_stack.ros.message_hash import message_hash
 
-pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:module 'sre_.*' is deprecated:DeprecationWarning")]
+pytestmark = pytest.mark.slow
 
 Wait = Callable[..., Any]
 NAN = float("nan")

@@ -68,3 +68,14 @@ def test_a_lone_recorder_ends_well_on_signals(
     with BagReader(tmp_path / "bag.mcap") as reader:
         assert not reader.problems
         assert reader.message_count > 0
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("library", ["numpy", "onnxruntime"])
+def test_a_signal_while_a_node_still_loads_ends_it_quietly(
+    graph: Any, wait: Callable[..., Any], how: signal.Signals, library: str
+) -> None:
+    maps = Path(f"/proc/{graph.start('prediction').pid}/maps")
+    wait(lambda: f"/{library}/" in maps.read_text(), f"{library} is being loaded", graph)
+    assert graph.end("prediction", how) == 0
+    assert "Traceback" not in graph.log("prediction")

@@ -22,7 +22,7 @@ from zoox_stack.ros.conversions.agents import tracked_agents_to_message
 from zoox_stack.ros.conversions.predictions import predicted_agents_to_message
 from zoox_stack.ros.conversions.road_network import road_network_to_message
 
-pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:module 'sre_.*' is deprecated:DeprecationWarning")]
+pytestmark = pytest.mark.slow
 
 Bags = Callable[[int], Path]
 Wait = Callable[..., Any]

@@ -17,7 +17,7 @@ from zoox_stack.evaluation.replay_records import TickRecord, combined_hash, read
 from zoox_stack.logs.bag_reader import BagReader
 from zoox_stack.ros.message_types import peek_stamp
 
-pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:module 'sre_.*' is deprecated:DeprecationWarning")]
+pytestmark = pytest.mark.slow
 
 TICKS = 25
 OUTPUTS = (topics.TRACKED_AGENTS, topics.PREDICTED_AGENTS, topics.DECISION, topics.TRAJECTORY)

@@ -22,8 +22,6 @@ from zoox_stack.road_network.network import RoadNetwork
 from zoox_stack.ros.conversions import agents, odometry, plans, predictions, road_network
 from zoox_stack.ros.conversions.basics import stamp_from_message, stamp_to_message
 
-pytestmark = pytest.mark.filterwarnings("ignore:module 'sre_.*' is deprecated:DeprecationWarning")
-
 EGO = EgoState(5, 1.0, 2.0)
 
 

@@ -29,8 +29,6 @@ from zoox_stack.road_network.network import RoadNetwork
 from zoox_stack.ros.conversions import agents, odometry, plans, point_cloud, predictions, road_network, timing
 from zoox_stack.ros.serialized import tracked_agents_from_bytes, tracked_agents_to_bytes, unpack
 
-pytestmark = pytest.mark.filterwarnings("ignore:module 'sre_.*' is deprecated:DeprecationWarning")
-
 quick = settings(max_examples=40, deadline=None)
 stamps = st.integers(-(2**31) * 10**9, (2**31 - 1) * 10**9 + 999_999_999)
 reals = st.floats(-1e6, 1e6)

@@ -21,8 +21,6 @@ from zoox_stack.ros.message_types import message_class, peek_stamp
 from zoox_stack.ros.qos import publisher_profile, subscription_profile
 from zoox_stack.ros.transport import PROFILES, prepare_transport
 
-pytestmark = pytest.mark.filterwarnings("ignore:module 'sre_.*' is deprecated:DeprecationWarning")
-
 
 def test_every_topic_has_an_installed_message() -> None:
     assert {name for name, topic in TOPICS.items() if message_class(topic.type_name) is None} == set()

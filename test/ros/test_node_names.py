@@ -13,8 +13,6 @@ import rclpy
 from rclpy.node import Node
 
 # rosidl_parser imports an old lark on first use.
-pytestmark = pytest.mark.filterwarnings("ignore:module 'sre_.*' is deprecated:DeprecationWarning")
-
 PACKAGE = Path(__file__).resolve().parents[2] / "zoox_stack"
 FILES = [PACKAGE / "ros" / "node.py", *sorted((PACKAGE / "nodes").glob("*.py"))]
 

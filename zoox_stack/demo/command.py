@@ -18,7 +18,7 @@ from rich.table import Table
 
 from zoox_stack.core.errors import ConfigurationError, ZooxStackError
 from zoox_stack.evaluation.run import read_run
-from zoox_stack.evaluation.stack_run import StackRun, check_bag, own_domain, result_of, run_stack
+from zoox_stack.evaluation.stack_run import StackRun, check_bag, check_model, own_domain, result_of, run_stack
 
 if TYPE_CHECKING:
     from zoox_stack.ros.live_status import LiveStatus
@@ -43,6 +43,7 @@ def register(subparsers: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run the command."""
     console = Console(stderr=True)
+    check_model("", args.provider)
     out: Path = args.out
     out.mkdir(parents=True, exist_ok=True)
     scene, recording = out / "scene.mcap", out / "bag"

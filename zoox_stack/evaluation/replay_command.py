@@ -9,8 +9,9 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from zoox_stack.core.errors import InvalidInputError
 from zoox_stack.evaluation.run import read_run
-from zoox_stack.evaluation.stack_run import StackRun, check_bag, result_of, run_stack
+from zoox_stack.evaluation.stack_run import StackRun, check_bag, check_model, result_of, run_stack
 
 
 def register(subparsers: Any) -> None:
@@ -18,7 +19,7 @@ def register(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "replay",
         help="run the stack over a bag and report latencies, drops and prediction errors",
-        description="Run the stack over a recorded drive. Exit code 1 if ticks were not answered.",
+        description="Run the stack over a recorded drive. Exit code 1: ticks not answered; 2: wrong input.",
     )
     parser.add_argument("bag", type=Path, help="rosbag2 folder, .mcap or .db3")
     parser.add_argument("--rate", type=float, default=1.0, help="speed; 1 is real time (default)")
@@ -29,6 +30,7 @@ def register(subparsers: Any) -> None:
     )
     parser.add_argument("--provider", choices=("auto", "cuda", "tensorrt", "cpu"), default="auto", help="ONNX provider")
     parser.add_argument("--model-dir", default="", help="folder with the two ONNX files (default: the shipped ones)")
+    parser.add_argument("--recover", action="store_true", help="play what is whole of a damaged bag")
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
     parser.set_defaults(func=run)
 
@@ -38,8 +40,11 @@ def run(args: argparse.Namespace) -> int:
     if not args.rate > 0:
         print(f"zoox-stack replay: --rate: expected > 0, found {args.rate}", file=sys.stderr)
         return 2
-    for problem in check_bag(args.bag):
+    for problem in check_bag(args.bag, args.source, recover=args.recover):
         print(f"warning: {args.bag}: {problem}", file=sys.stderr)
+    check_model(args.model_dir, args.provider)
+    if args.record is not None and args.record.exists():
+        raise InvalidInputError("--record", "a path where nothing is yet", str(args.record))
     with tempfile.TemporaryDirectory(prefix="zoox-replay-") as folder:
         stack = StackRun(
             bag=args.bag,
@@ -47,7 +52,12 @@ def run(args: argparse.Namespace) -> int:
             report=Path(folder) / "ticks.jsonl",
             rate=args.rate,
             lockstep=args.lockstep,
-            arguments={"source": args.source, "provider": args.provider, "model_dir": args.model_dir},
+            arguments={
+                "source": args.source,
+                "provider": args.provider,
+                "model_dir": args.model_dir,
+                "recover": str(args.recover).lower(),
+            },
         )
         seconds = run_stack(stack)
         result = result_of(stack, read_run(stack.record), seconds)

@@ -21,7 +21,8 @@ from zoox_stack.evaluation.replay_records import read_records, summarise
 from zoox_stack.evaluation.run import RecordedRun
 from zoox_stack.logs.bag_reader import BagReader
 
-INPUTS = (topics.LIDAR_POINTS, topics.DETECTIONS)
+INPUT_OF = {"lidar": topics.LIDAR_POINTS, "detections": topics.DETECTIONS}
+INPUTS = tuple(INPUT_OF.values())
 
 
 @dataclass(frozen=True)
@@ -89,19 +90,36 @@ def own_domain(environment: Mapping[str, str]) -> dict[str, str]:
     return result
 
 
-def check_bag(bag: Path) -> list[str]:
-    """Check that a bag can drive the stack; returns what is wrong but bearable (an incomplete bag).
+def check_bag(bag: Path, source: str = "auto", *, recover: bool = False) -> list[str]:
+    """Check that a bag can drive the stack; returns what is wrong but bearable: with `recover`, an incomplete bag.
 
     Raises:
-        InvalidInputError: No readable bag, no sensor data or no odometry in it, or wrong message types.
+        InvalidInputError: No readable bag, no sensor data or no odometry in it, wrong message types, or an incomplete
+            bag without `recover`.
     """
     with BagReader(bag, recover=True) as reader:
-        sensors = [t for t in INPUTS if t.name in reader.topics]
+        if reader.problems and not recover:
+            raise InvalidInputError(
+                f"bag {bag}", "a complete bag", "; ".join(reader.problems), "With --recover its whole part is played."
+            )
+        inputs = [t for t in INPUTS if t is INPUT_OF.get(source, t)]
+        sensors = [t for t in inputs if t.name in reader.topics]
         if not sensors:
-            wanted = " or ".join(t.name for t in INPUTS)
+            wanted = " or ".join(t.name for t in inputs)
             raise InvalidInputError(f"bag {bag}", f"a topic {wanted}", ", ".join(reader.topics) or "no topics")
         reader.require_topics({t.name: t.type_name for t in (*sensors, topics.KINEMATIC_STATE)})
         return list(reader.problems)
+
+
+def check_model(folder: str, provider: str) -> None:
+    """Open the model here first: a prediction node that cannot would be started again and again.
+
+    Raises:
+        ModelError: The network or its provider cannot be used.
+    """
+    from zoox_stack.prediction.network import PredictionNetwork
+
+    PredictionNetwork(Path(folder) if folder else None, provider)
 
 
 def result_of(run: StackRun, recorded: RecordedRun, seconds: float) -> dict[str, Any]:

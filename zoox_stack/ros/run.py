@@ -34,7 +34,8 @@ def run_node(make: Callable[[], StackNode[Any]], args: list[str] | None = None) 
     """
     prepare_transport()
     # rclpy's handlers end the context and then call these; without them SIGINT would break into the middle of a tick.
-    signal.signal(signal.SIGINT, _ignore)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _ignore)
     rclpy.init(args=args)
     node: StackNode[Any] | None = None
     try:
