@@ -62,6 +62,11 @@ class Console:
             self._screen.write(line + b"\n")
             self._screen.flush()
         except OSError:  # the terminal or the reader of the pipe is gone; the processes go on
+            if self._screen is sys.stdout.buffer:
+                # What it still holds would fail once more when Python ends, and be taken for a failed launch.
+                nowhere = os.open(os.devnull, os.O_WRONLY)
+                os.dup2(nowhere, sys.stdout.fileno())
+                os.close(nowhere)
             self._screen = None
 
     def _to_log(self, line: bytes) -> None:
