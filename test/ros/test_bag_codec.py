@@ -38,7 +38,6 @@ from zoox_stack.ros.conversions import predictions as prediction_conversions
 from zoox_stack.ros.conversions import road_network as map_conversions
 from zoox_stack.ros.conversions import timing as timing_conversions
 
-# rosidl_parser imports an old lark on first use.
 STAMP = 1_700_000_000_123_456_789
 
 CLASSES: dict[str, Any] = {"nav_msgs/msg/Odometry": Odometry, "sensor_msgs/msg/PointCloud2": PointCloud2} | {

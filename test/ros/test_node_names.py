@@ -12,7 +12,6 @@ pytest.importorskip("rclpy", reason="needs ROS 2")
 import rclpy
 from rclpy.node import Node
 
-# rosidl_parser imports an old lark on first use.
 PACKAGE = Path(__file__).resolve().parents[2] / "zoox_stack"
 FILES = [PACKAGE / "ros" / "node.py", *sorted((PACKAGE / "nodes").glob("*.py"))]
 

@@ -30,7 +30,7 @@ from zoox_stack.ros.conversions.timing import stage_timing_from_message
 from zoox_stack.ros.message_hash import message_hash
 from zoox_stack.ros.message_types import message_class, peek_stamp
 from zoox_stack.ros.node import StackNode
-from zoox_stack.ros.qos import publisher_profile
+from zoox_stack.ros.qos import expected_listeners, publisher_profile
 from zoox_stack.ros.run import run_node
 
 _OUTPUTS = (topics.TRACKED_AGENTS, topics.PREDICTED_AGENTS, topics.DECISION, topics.TRAJECTORY)
@@ -150,10 +150,14 @@ class ReplayNode(StackNode[ReplayConfig]):
         missing = sorted(
             name for name in self._asked | set(self._heard) if self._heard.get(name, {}).get("ready") != "true"
         )
+        connected = {(self.stage, name): outlet.get_subscription_count() for name, outlet in self._outlets.items()}
+        for node, values in self._heard.items():
+            told = {key.removeprefix("listeners "): n for key, n in values.items() if key.startswith("listeners ")}
+            connected |= {(node, name): int(count) for name, count in told.items() if count.isdecimal()}
         unmatched = sorted(
-            name
-            for name, publisher in self._outlets.items()
-            if publisher.get_subscription_count() < self.count_subscribers(name)
+            f"{node}: {count} of {expected} listeners of {name}"
+            for (node, name), count in connected.items()
+            if count < (expected := expected_listeners(self, name))
         )
         if not missing and not unmatched and self._outlets[self.source.tick_topic].get_subscription_count():
             for item in self.source.first_latched():

@@ -86,7 +86,8 @@ class StackNode(Node, Generic[C]):
         self._cpu_mark = time.process_time()
         self._last_log = -_LOG_PERIOD
         self._received: dict[str, int] = {}
-        self._told: tuple[bool, dict[str, int]] | None = None
+        self._outputs: dict[str, Publisher] = {}
+        self._told: tuple[bool, dict[str, int], dict[str, int]] | None = None
         self._last_heartbeat = 0.0
         self._timing = self.publisher(topics.TIMING)
         self._diagnostics = self.publisher(topics.DIAGNOSTICS)
@@ -118,7 +119,9 @@ class StackNode(Node, Generic[C]):
 
     def publisher(self, topic: Topic) -> Publisher:
         """A publisher with the topic's type and quality of service."""
-        return self.create_publisher(message_class(topic.type_name), topic.name, publisher_profile(topic.qos))
+        publisher = self.create_publisher(message_class(topic.type_name), topic.name, publisher_profile(topic.qos))
+        self._outputs[topic.name] = publisher
+        return publisher
 
     def subscribe(
         self,
@@ -244,7 +247,8 @@ class StackNode(Node, Generic[C]):
 
     def _heartbeat(self) -> None:
         ready = bool(self.guarded("ready", self.ready))
-        state = (ready, dict(self._received))
+        listeners = {name: publisher.get_subscription_count() for name, publisher in self._outputs.items()}
+        state = (ready, dict(self._received), listeners)
         now = time.monotonic()
         if state == self._told and now - self._last_heartbeat < HEARTBEAT:
             return
@@ -259,6 +263,8 @@ class StackNode(Node, Generic[C]):
         }
         # Whoever sends a map can wait here until it is in use: that takes longer than its arrival.
         values |= {f"received {name}": str(count) for name, count in self._received.items()}
+        # And until everyone who listens is connected: what is published before is lost to them.
+        values |= {f"listeners {name}": str(count) for name, count in listeners.items()}
         values |= {f"dropped {label}": str(count) for label, count in sorted(self.reasons.items())}
         values |= self.guarded("diagnostics", self.diagnostic_values) or {}
         status = DiagnosticStatus(

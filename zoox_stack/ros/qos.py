@@ -12,7 +12,15 @@
 
 from __future__ import annotations
 
-from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.node import Node
+from rclpy.qos import (
+    DurabilityPolicy,
+    HistoryPolicy,
+    QoSCompatibility,
+    QoSProfile,
+    ReliabilityPolicy,
+    qos_check_compatible,
+)
 
 from zoox_stack.core.topics import QosClass
 
@@ -49,4 +57,19 @@ def _profile(kind: QosClass, reliable: bool) -> QoSProfile:
         depth=_DEPTH[kind],
         reliability=ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT,
         durability=DurabilityPolicy.TRANSIENT_LOCAL if kind is QosClass.LATCHED else DurabilityPolicy.VOLATILE,
+    )
+
+
+def expected_listeners(node: Node, topic: str) -> int:
+    """How many subscriptions will be connected to each publisher of `topic` once discovery is over.
+
+    Those whose quality of service does not fit are left out: they never will be.
+    """
+    publishers = node.get_publishers_info_by_topic(topic)
+    if not publishers:
+        return 0
+    offered = publishers[0].qos_profile
+    return sum(
+        qos_check_compatible(offered, subscription.qos_profile)[0] is not QoSCompatibility.ERROR
+        for subscription in node.get_subscriptions_info_by_topic(topic)
     )
