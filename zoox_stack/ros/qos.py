@@ -70,6 +70,6 @@ def expected_listeners(node: Node, topic: str) -> int:
         return 0
     offered = publishers[0].qos_profile
     return sum(
-        qos_check_compatible(offered, subscription.qos_profile)[0] is not QoSCompatibility.ERROR
+        qos_check_compatible(offered, subscription.qos_profile)[0] != QoSCompatibility.ERROR
         for subscription in node.get_subscriptions_info_by_topic(topic)
     )
