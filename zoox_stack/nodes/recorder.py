@@ -41,13 +41,14 @@ class RecorderNode(StackNode[RecorderConfig]):
         self._excluded = {name.strip() for name in config.exclude.split(",") if name.strip()}
         self._subscriptions_by_topic: dict[str, Subscription] = {}
         self._refused: set[str] = set()
+        self._unwanted: set[str] = set()
         self._waiting: list[tuple[str, bytes, int]] = []
         self._simulated = bool(self.get_parameter("use_sim_time").value)
         self._look()
         self.create_timer(config.discovery_period, self._look_guarded, clock=self.steady)
 
     def ready(self) -> bool:
-        """Everything that is published now is subscribed to."""
+        """Everything noticed is connected."""
         return all(s.get_publisher_count() > 0 for s in self._subscriptions_by_topic.values() if self._published(s))
 
     def diagnostic_values(self) -> dict[str, str]:
@@ -58,6 +59,8 @@ class RecorderNode(StackNode[RecorderConfig]):
             "topics": str(len(counts)),
             "messages": str(sum(topic.count for topic in counts.values())),
             "left out": ", ".join(sorted(self._refused)) or "none",
+            # Who has more to publish can wait until the recorder has noticed it.
+            "noticed": " ".join(sorted({*self._subscriptions_by_topic, *self._refused, *self._unwanted})),
         }
 
     def close(self) -> None:
@@ -76,7 +79,10 @@ class RecorderNode(StackNode[RecorderConfig]):
     def _look(self) -> None:
         """Subscribe to what is new, and anew to what is offered with less now."""
         for name, types in self.get_topic_names_and_types():
-            if name in self._refused or name in self._excluded or (self._chosen and name not in self._chosen):
+            if name in self._refused:
+                continue
+            if name in self._excluded or (self._chosen and name not in self._chosen):
+                self._unwanted.add(name)
                 continue
             publishers = self.get_publishers_info_by_topic(name)
             if not publishers:

@@ -159,6 +159,9 @@ class ReplayNode(StackNode[ReplayConfig]):
             for (node, name), count in connected.items()
             if count < (expected := expected_listeners(self, name))
         )
+        if "noticed" in (recorder := self._heard.get("recorder", {})):
+            noticed = set(recorder["noticed"].split())
+            unmatched += sorted(f"recorder without {name}" for _, name in connected if name not in noticed)
         if not missing and not unmatched and self._outlets[self.source.tick_topic].get_subscription_count():
             for item in self.source.first_latched():
                 self._send(item)
