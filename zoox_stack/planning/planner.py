@@ -24,6 +24,7 @@ from zoox_stack.road_network.drivable import DrivableGrid
 from zoox_stack.road_network.network import RoadNetwork
 from zoox_stack.road_network.queries import LaneIndex
 
+_LONGEST_MEMORY = 1.0  # [s] predictions older than this say less than present velocities
 LONGEST_GAP = 2.0  # [s] between scenes; after a longer one, or when time runs back, the past is forgotten
 
 
@@ -190,9 +191,9 @@ class Planner:
         """Futures of the scene's agents as far as they are known without predictions of this scene."""
         expected = constant_velocity_prediction(scene)
         last = self._predicted
-        if last is None or last.stamp_ns > scene.stamp_ns:
+        if last is None or not 0 <= (age := (scene.stamp_ns - last.stamp_ns) / 1e9) <= _LONGEST_MEMORY:
             return expected
-        return overlay(expected, later(last, round((scene.stamp_ns - last.stamp_ns) / 1e9 / STEP)))
+        return overlay(expected, later(last, round(age / STEP)))
 
     def _last_positions(self, stamp_ns: int) -> NDArray[np.float64] | None:
         """The last chosen plan at the times of the new candidates, ``[STEPS, 2]`` [m]; NaN beyond its end."""

@@ -317,7 +317,9 @@ def test_the_last_predictions_tell_whom_to_yield_to(scene: Any, agent: Any) -> N
     """A car that stands beside the road and was predicted to pull out is yielded to in the next scene already."""
     ego, road = EgoState(0, 20.0, 0.0, speed=8.0), straight_road(lanes=1, length=400.0)
     before = scene(ego, [agent(1, 60.0, 7.0, 0.0, -np.pi / 2)], 10_000_000_000)
-    after = scene(ego, [agent(1, 60.0, 7.0, 0.0, -np.pi / 2)], 10_100_000_000)
+    after, later = (
+        scene(ego, [agent(1, 60.0, 7.0, 0.0, -np.pi / 2)], stamp) for stamp in (10_100_000_000, 11_200_000_000)
+    )
     standing = constant_velocity_prediction(before, modes=6)
     positions = standing.positions.copy()
     positions[0, ..., 1] -= np.minimum(7.0, 0.1 * np.arange(1, 81))
@@ -326,3 +328,5 @@ def test_the_last_predictions_tell_whom_to_yield_to(scene: Any, agent: Any) -> N
         planner.decide(planner.propose(before, predicted, None), None, WhatIfStatus.TIMEOUT)
         names = planner.prepare(after, None).candidates.names
         assert any(name.startswith("yield to #1") for name in names) is expected
+        names = planner.prepare(later, None).candidates.names  # no predictions for a second: they are forgotten
+        assert not any(name.startswith("yield to #1") for name in names)
