@@ -8,7 +8,7 @@ from itertools import count
 
 from benchmarks._scenes import about, crowd, measured, plans
 from zoox_stack.core.predictions import WhatIfRequest
-from zoox_stack.prediction.features import decoder_inputs
+from zoox_stack.prediction.features import network_inputs
 from zoox_stack.prediction.history import HistoryBuffer
 from zoox_stack.prediction.lane_pieces import LanePieces
 from zoox_stack.prediction.network import PredictionNetwork
@@ -35,7 +35,7 @@ def main() -> None:
     for _ in range(11):
         history = buffer.push(crowd(next(steps), args.agents))
     rasterizer, lanes = SceneRasterizer(map_), LanePieces.of(map_)
-    raster, inputs = rasterizer.render(history), decoder_inputs(history, lanes)
+    raster, inputs = rasterizer.render(history), network_inputs(history, lanes)
     embeddings = network.encode(raster, inputs)
     scenes = iter([crowd(step, args.agents) for step in range(args.runs + 20)])
     result = {

@@ -52,6 +52,17 @@ def test_replay_gives_up_when_the_stack_does_not_come(graph: Any, bags: Callable
     assert "not ready after 1 s: perception, planner, prediction" in graph.log("replay")
 
 
+def test_replay_refuses_a_corrupt_bag_before_it_begins(graph: Any, bags: Callable[[int], Path], tmp_path: Path) -> None:
+    corrupt = tmp_path / "corrupt.mcap"
+    data = bytearray(next(bags(20).glob("*.mcap")).read_bytes())
+    data[len(data) // 2] ^= 0xFF
+    corrupt.write_bytes(data)
+    graph.start("replay", bag=corrupt)
+    assert graph.finish("replay") == 2
+    assert "corrupt.mcap" in graph.log("replay")
+    assert "bag recover" in graph.log("replay")
+
+
 def test_replay_refuses_a_bag_without_ticks(graph: Any, bags: Callable[[int], Path]) -> None:
     graph.start("replay", bag=bags(5), source="lidar")
     assert graph.finish("replay") == 2

@@ -180,6 +180,7 @@ def assess_collisions(
     existence: NDArray[Any] | None = None,
     *,
     discount_time: float = 8.0,
+    certain_until: float = np.inf,
     speeds: NDArray[Any] | None = None,
     only_plan: NDArray[np.int64] | None = None,
 ) -> CollisionReport:
@@ -192,6 +193,7 @@ def assess_collisions(
         agent_sizes: ``[A, 2 or more]`` length and width [m], rows as in `predicted`.
         existence: ``[A]`` probability that the agent is real; None: all are.
         discount_time: [s] time constant with which later overlaps count less in `risk`.
+        certain_until: [s] overlaps of means after this do not count as `certain`.
         speeds: ``[C, T]`` ego speeds [m/s]; where the ego stands, an overlap does not count as `certain`.
         only_plan: ``[A]`` the one plan each agent is compared with (futures that hold under this plan only); the
             agent counts as far away from the others. None: every agent with every plan.
@@ -244,7 +246,7 @@ def assess_collisions(
     return CollisionReport(
         agent_probability=over_modes(overlap),
         agent_risk=over_modes(overlap * np.exp(-time / discount_time)[when]),
-        agent_certain=over_modes(touching.astype(np.float64)),
+        agent_certain=over_modes((touching & (time[when] <= certain_until)).astype(np.float64)),
         agent_time=first.reshape(c, a),
         agent_distance=nearest.reshape(c, a),
     )

@@ -158,7 +158,7 @@ class WhatIfAnswer:
         conditional: True if the futures depend on the plans.
         predictions: One per plan.
         collision_probabilities: float32 ``[N]``.
-        compute_time: Time in the model [s].
+        compute_time: Time spent on the question: model and collision probabilities [s].
     """
 
     status: WhatIfStatus

@@ -72,4 +72,3 @@ TOPICS: dict[str, Topic] = {
 }  # fmt: skip
 
 WHAT_IF_SERVICE = "/prediction/what_if"
-WHAT_IF_SERVICE_TYPE = "zoox_stack/srv/WhatIf"

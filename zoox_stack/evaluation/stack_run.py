@@ -97,7 +97,7 @@ def check_bag(bag: Path, source: str = "auto", *, recover: bool = False) -> list
         InvalidInputError: No readable bag, no sensor data or no odometry in it, wrong message types, or an incomplete
             bag without `recover`.
     """
-    with BagReader(bag, recover=True) as reader:
+    with BagReader(bag, recover=True, scan=True) as reader:
         if reader.problems and not recover:
             raise InvalidInputError(
                 f"bag {bag}", "a complete bag", "; ".join(reader.problems), "With --recover its whole part is played."

@@ -19,7 +19,6 @@ from rclpy.task import Future
 from zoox_stack.core import topics
 from zoox_stack.core.agents import TrackedAgents, TrafficSignals
 from zoox_stack.core.classes import WhatIfStatus
-from zoox_stack.core.errors import InvalidInputError
 from zoox_stack.core.plans import Route
 from zoox_stack.core.predictions import PredictedAgents, WhatIfAnswer
 from zoox_stack.nodes.configs import LOCKSTEP_PATIENCE, PlannerNodeConfig
@@ -134,7 +133,8 @@ class PlannerNode(StackNode[PlannerNodeConfig]):
             return
         # In lock-step without anyone to predict there is nothing to wait for.
         patient = self.config.lockstep and self._futures.get_publisher_count() > 0
-        self._timer.arm(LOCKSTEP_PATIENCE if patient else max(self.config.prediction_deadline - job.waited(), 0.0))
+        deadline = min(self.config.prediction_deadline, self.config.answer_deadline)
+        self._timer.arm(LOCKSTEP_PATIENCE if patient else max(deadline - job.waited(), 0.0))
 
     def _on_predicted(self, predicted: PredictedAgents, _received_ns: int) -> None:
         self._predicted = predicted
@@ -172,7 +172,12 @@ class PlannerNode(StackNode[PlannerNodeConfig]):
             if patience < _SHORTEST_QUESTION:
                 self._decide(job, None, WhatIfStatus.TIMEOUT)
                 return
-            job.question = self._what_if.call_async(what_if_request_to_message(replace(request, deadline=patience)))
+            try:
+                message = what_if_request_to_message(replace(request, deadline=patience))
+                job.question = self._what_if.call_async(message)
+            except Exception:
+                self._decide(job, None, WhatIfStatus.NO_SERVICE)
+                raise
             job.question.add_done_callback(partial(self._on_answer, job))
             self._timer.arm(patience)
 
@@ -187,8 +192,8 @@ class PlannerNode(StackNode[PlannerNodeConfig]):
         if predicted is not None:
             try:
                 return self.planner.judge(job.prepared, predicted)
-            except InvalidInputError as error:
-                self.drop_bad(topics.PREDICTED_AGENTS.name, str(error))
+            except Exception as error:  # noqa: BLE001 - whatever the predictions are, a trajectory follows
+                self.drop_bad(topics.PREDICTED_AGENTS.name, f"{type(error).__name__}: {error}")
         self._without_predictions += 1
         return self.planner.judge(job.prepared, None)
 

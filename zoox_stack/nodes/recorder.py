@@ -92,6 +92,7 @@ class RecorderNode(StackNode[RecorderConfig]):
             if have is not None and not _asks_too_much(have.qos_profile, wanted):
                 continue
             if have is not None:
+                del self._subscriptions_by_topic[name]
                 self.destroy_subscription(have)
             try:
                 self._subscribe_raw(name, types, publishers, wanted)

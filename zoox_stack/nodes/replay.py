@@ -1,8 +1,9 @@
 """The replay node: plays a bag into the stack and measures it.
 
-It waits until every node it needs says on /diagnostics that it is ready, sends latched messages, then either plays in
-real time (``rate``) or in lock-step: odometry up to the sweep, the sweep, and only after its trajectory came the next.
-Messages are published as the bytes they were recorded as. It ends with the bag.
+It waits until every node it needs says on /diagnostics that it is ready, everyone who listens is connected to everyone
+who publishes and the recorder has noticed every topic. Then it sends latched messages, waits until they are in use, and
+plays, in real time (``rate``) or in lock-step: odometry up to the sweep, the sweep, and only after its trajectory came
+the next. Messages are published as the bytes they were recorded as. It ends with the bag.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from rclpy.serialization import deserialize_message
 from rosgraph_msgs.msg import Clock
 
 from zoox_stack.core import topics
+from zoox_stack.core.errors import InvalidInputError
 from zoox_stack.core.timing import StageTick
 from zoox_stack.core.topics import QosClass, Topic
 from zoox_stack.nodes.configs import ReplayConfig
@@ -31,7 +33,7 @@ from zoox_stack.ros.message_hash import message_hash
 from zoox_stack.ros.message_types import message_class, peek_stamp
 from zoox_stack.ros.node import StackNode
 from zoox_stack.ros.qos import expected_listeners, publisher_profile
-from zoox_stack.ros.run import run_node
+from zoox_stack.ros.run import EXIT_FAILED, run_node
 
 _OUTPUTS = (topics.TRACKED_AGENTS, topics.PREDICTED_AGENTS, topics.DECISION, topics.TRAJECTORY)
 _SETTLE = 1.0  # [s] at the end for the last trajectory and the last words of the stages
@@ -138,6 +140,14 @@ class ReplayNode(StackNode[ReplayConfig]):
 
     def work(self) -> float | None:
         """What is due now; the time until more is [s]."""
+        try:
+            return self._work()
+        except InvalidInputError as error:  # the bag was whole when it was opened
+            self.get_logger().error(f"the bag cannot be read on: {error}")
+            self.exit_code, self.done = EXIT_FAILED, True
+            return 0.0
+
+    def _work(self) -> float:
         if self._phase is _Phase.WAITING:
             return self._wait_for_stack()
         if self._phase is _Phase.MAPPING:
@@ -150,7 +160,8 @@ class ReplayNode(StackNode[ReplayConfig]):
         missing = sorted(
             name for name in self._asked | set(self._heard) if self._heard.get(name, {}).get("ready") != "true"
         )
-        connected = {(self.stage, name): outlet.get_subscription_count() for name, outlet in self._outlets.items()}
+        outlets = self._outlets.values()
+        connected = {(self.stage, outlet.topic_name): outlet.get_subscription_count() for outlet in outlets}
         for node, values in self._heard.items():
             told = {key.removeprefix("listeners "): n for key, n in values.items() if key.startswith("listeners ")}
             connected |= {(node, name): int(count) for name, count in told.items() if count.isdecimal()}
@@ -185,7 +196,7 @@ class ReplayNode(StackNode[ReplayConfig]):
     def _give_up_in_time(self, missing: list[str]) -> float:
         if time.monotonic() - self._started > self.config.ready_timeout:
             self.get_logger().error(f"not ready after {self.config.ready_timeout:g} s: {', '.join(missing)}")
-            self.exit_code, self.done = 1, True
+            self.exit_code, self.done = EXIT_FAILED, True
         return _IDLE
 
     def _begin(self) -> None:
@@ -208,9 +219,10 @@ class ReplayNode(StackNode[ReplayConfig]):
             due = self._base_wall + (self._next.log_ns - self._base_bag) * 1e-9 / rate
             if due > now:
                 break
-            if self._next.stamp_ns is not None:
-                self._tell_time(self._next.log_ns)
-            self._send(self._next)
+            item, self._next = self._next, None
+            if item.stamp_ns is not None:
+                self._tell_time(item.log_ns)
+            self._send(item)
             self._next = next(self._items, None)
             now = time.monotonic()
         if self._next is None:

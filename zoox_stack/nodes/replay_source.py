@@ -66,7 +66,7 @@ class ReplaySource:
         if not config.bag:
             raise ConfigurationError("parameter replay.bag: expected the path of a bag, found nothing")
         self._config = config
-        self._reader = BagReader(Path(config.bag).expanduser(), recover=config.recover)
+        self._reader = BagReader(Path(config.bag).expanduser(), recover=config.recover, scan=True)
         try:
             self._choose()
         except BaseException:

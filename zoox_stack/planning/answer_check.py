@@ -45,6 +45,9 @@ def _problem(
         return f"expected {n} collision probabilities, found shape {probabilities.shape}"
     if not (np.isfinite(probabilities).all() and (probabilities >= 0).all() and (probabilities <= 1.001).all()):
         return "expected collision probabilities 0..1, found others"
+    modes = {predicted.modes for predicted in answer.predictions if len(predicted)}
+    if len(modes) > 1:
+        return f"expected the same number of modes under every plan, found {sorted(modes)}"
     for i, predicted in enumerate(answer.predictions):
         problem = _prediction_problem(predicted, known_ids, centre, stamp_ns)
         if problem:

@@ -12,7 +12,9 @@ class PlannerConfig:
     """Parameters of the planner; the horizon is that of predictions (80 steps of 0.1 s)."""
 
     # Questions and deadlines
-    shortlist: int = parameter(8, "Most candidates put to what_if in one question", low=0, high=16)
+    shortlist: int = parameter(
+        8, "Most candidates put to what_if in one question; with less than 2 nothing is asked", low=0, high=16
+    )
     prediction_deadline: float = parameter(
         0.05, "How long the node waits for the predictions of a scene", unit="s", low=0.0, high=1.0
     )

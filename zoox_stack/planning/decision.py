@@ -125,7 +125,8 @@ def _rescore(proposal: Proposal, answer: WhatIfAnswer, config: PlannerConfig) ->
         arrays = PlanArrays(candidates.x[asked], candidates.y[asked], candidates.yaw[asked], STEP)
         answered = assess_collisions(
             arrays, ego, futures, sizes, existence,
-            discount_time=config.risk_discount_time, speeds=candidates.speed[asked], only_plan=plan,
+            discount_time=config.risk_discount_time, certain_until=config.collision_limit_time,
+            speeds=candidates.speed[asked], only_plan=plan,
         )  # fmt: skip
         report = report.with_answers(plan, rows, answered)
         new = find_path_agents(

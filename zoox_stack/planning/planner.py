@@ -92,7 +92,7 @@ class Planner:
         self._notice_time(scene.stamp_ns)
         config = self.config
         path = self._finder.find(ego, min(8.0 * max(ego.speed, 0.0) + 80.0, 8.0 * config.max_speed) + 20.0)
-        rows, overlapping, following = relevant_agents(scene, ego)
+        rows, overlapping = relevant_agents(scene, ego)
         agents = find_path_agents(
             path, ego, self._expected(scene).take(rows), scene.position[rows, :2], scene.yaw[rows],
             scene.size[rows, :2].astype(np.float64), scene.existence[rows].astype(np.float64),
@@ -105,7 +105,6 @@ class Planner:
             path=path,
             rows=rows,
             overlapping=scene.ids[overlapping],
-            following=scene.ids[following],
             candidates=candidates,
             rejections=check_feasibility(candidates, path, ego, stops, self._grid, config),
             motion=motion_costs(candidates, path, ego, self._grid, self._last_positions(scene.stamp_ns), config),
@@ -133,7 +132,8 @@ class Planner:
         )  # fmt: skip
         report = assess_collisions(
             candidates.arrays, ego, planning_scene.futures, planning_scene.sizes, planning_scene.existence,
-            discount_time=config.risk_discount_time, speeds=candidates.speed,
+            discount_time=config.risk_discount_time, certain_until=config.collision_limit_time,
+            speeds=candidates.speed,
         )  # fmt: skip
         codes = judge_collisions(prepared.rejections, report, config)
         every = np.arange(len(candidates))
@@ -168,7 +168,7 @@ class Planner:
         """Choose a plan.
 
         Args:
-            proposal: From `propose`.
+            proposal: From `judge` or `propose`.
             answer: The answer to `proposal.request`, None if there is none.
             status: Outcome of the question as the caller knows it (`TIMEOUT`, `NO_SERVICE`, ...); of an answer its
                 own status counts, after it is checked.
@@ -256,10 +256,11 @@ def complete_futures(scene: TrackedAgents, predicted: PredictedAgents | None) ->
     return overlay(constant_velocity_prediction(scene), predicted)
 
 
-def relevant_agents(
-    scene: TrackedAgents, ego: EgoState
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Rows of the agents that matter, of those that overlap the ego's box now, and of those that follow it."""
+def relevant_agents(scene: TrackedAgents, ego: EgoState) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Rows of the agents that matter, and of those that overlap the ego's box now (most likely the ego itself).
+
+    Those that drive behind the ego in its lane must keep their distance themselves and do not matter.
+    """
     cos, sin = np.cos(ego.yaw), np.sin(ego.yaw)
     offset = scene.position[:, :2] - ego.centre
     ahead, left = offset @ [cos, sin], offset @ [-sin, cos]
@@ -270,4 +271,4 @@ def relevant_agents(
     overlapping = (np.abs(ahead) < along + ego.length / 2) & (np.abs(left) < across + ego.width / 2)
     beside = np.abs(left) < across + ego.width / 2 + 0.3
     following = ~overlapping & beside & (ahead < -(ego.length / 2)) & (np.cos(turn) > 0.7)
-    return np.flatnonzero(~overlapping & ~following), np.flatnonzero(overlapping), np.flatnonzero(following)
+    return np.flatnonzero(~overlapping & ~following), np.flatnonzero(overlapping)

@@ -32,7 +32,6 @@ class PlanningScene:
         existence: float64 ``[A]``.
         futures: Unconditional futures of these agents.
         overlapping: int64, ids left out because they overlap the ego now (most likely the ego itself or bad boxes).
-        following: int64, ids left out because they drive behind the ego in its lane and must keep their distance.
     """
 
     ids: NDArray[np.int64]
@@ -42,7 +41,6 @@ class PlanningScene:
     existence: NDArray[np.float64]
     futures: PredictedAgents
     overlapping: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
-    following: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +53,6 @@ class Preparation:
         path: Reference path.
         rows: int64 ``[A]`` rows of the agents of the scene that matter.
         overlapping: As in `PlanningScene`.
-        following: As in `PlanningScene`.
         candidates: The candidates.
         rejections: uint8 ``[C]`` `Rejection` by geometry, dynamics and signals.
         motion: float64 ``[C, M]`` weighted costs of the ego's own motion.
@@ -66,7 +63,6 @@ class Preparation:
     path: ReferencePath
     rows: NDArray[np.int64]
     overlapping: NDArray[np.int64]
-    following: NDArray[np.int64]
     candidates: Candidates
     rejections: NDArray[np.uint8]
     motion: NDArray[np.float64]
@@ -82,7 +78,6 @@ class Preparation:
             existence=scene.existence[rows].astype(np.float64),
             futures=futures.take(rows),
             overlapping=self.overlapping,
-            following=self.following,
         )
 
 
@@ -130,7 +125,7 @@ class Proposal:
 
 def judge_collisions(codes: NDArray[np.uint8], report: CollisionReport, config: PlannerConfig) -> NDArray[np.uint8]:
     """Rejections with those by collision set or lifted according to `report`; other reasons stay."""
-    hits = (report.certain >= config.collision_limit) & (report.time <= config.collision_limit_time)
+    hits = report.certain >= config.collision_limit
     judged = codes.copy()
     open_codes = (codes == Rejection.KEPT) | (codes == Rejection.COLLISION)
     judged[open_codes & hits] = Rejection.COLLISION

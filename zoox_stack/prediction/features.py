@@ -1,4 +1,4 @@
-"""What the interaction decoder is given besides the CNN's feature map: agents, lanes and ego plans as arrays.
+"""What the network is given besides the scene image: agents, lanes and ego plans as arrays.
 
 Everything is relative: agents and lanes have a pose in the ego frame (BASE_LINK at the scene's stamp, the frame of the
 scene image), and their own data are in their own frame.
@@ -33,8 +33,10 @@ PLAN_FEATURES = 6  # x, y, cos, sin, vx, vy in the ego frame
 
 
 @dataclass(frozen=True, eq=False)
-class DecoderInputs:
-    """Inputs of `interaction_decoder.onnx` for one scene. Row 0 of the agents is the ego. N = agents + 1, M lanes.
+class NetworkInputs:
+    """Agents and lanes of one scene as `scene_encoder.onnx` takes them; pose and velocity go to the decoder too.
+
+    As made by `network_inputs`, row 0 of the agents is the ego: N = agents + 1. M lanes.
 
     Attributes:
         agent_history: float32 ``[N, 11, 7]`` in the agent's own frame now, scaled.
@@ -53,9 +55,9 @@ class DecoderInputs:
     lane_pose: NDArray[np.float32]
 
 
-def decoder_inputs(
+def network_inputs(
     history: SceneHistory, lanes: LanePieces | None, signals: TrafficSignals | None = None
-) -> DecoderInputs:
+) -> NetworkInputs:
     """Build the decoder's inputs.
 
     Raises:
@@ -76,7 +78,7 @@ def decoder_inputs(
     static = np.concatenate([np.eye(len(AgentClass))[classes], size / [5.0, 2.0, 2.0], *one_hot, is_ego], axis=1)
     velocity = _rotate(now[:, HistoryColumn.VX : HistoryColumn.VY + 1], -now[:, HistoryColumn.YAW])
     lane_features, lane_pose = _lane_inputs(lanes, ego, signals)
-    return DecoderInputs(
+    return NetworkInputs(
         agent_history=_own_frame_history(states, valid).astype(np.float32),
         agent_static=static.astype(np.float32),
         agent_pose=_poses(now[:, :3], ego).astype(np.float32),

@@ -21,7 +21,7 @@ from zoox_stack.prediction.features import (
     MAX_LANE_PIECES,
     PLAN_FEATURES,
     STATIC_FEATURES,
-    DecoderInputs,
+    NetworkInputs,
 )
 from zoox_stack.prediction.history import HISTORY_STEPS
 from zoox_stack.prediction.lane_pieces import PIECE_FEATURES
@@ -86,7 +86,7 @@ class PredictionNetwork:
     Args:
         folder: Where the files are; None for the ones shipped with the package.
         provider: ``auto``, ``cuda``, ``tensorrt`` or ``cpu``.
-        threads: Threads per run, 0 for `default_threads`.
+        threads: Threads of the encoder, 0 for `default_threads`.
 
     Raises:
         ModelError: A file is missing, broken, has other shapes, was trained on other channels, or the provider does
@@ -126,7 +126,7 @@ class PredictionNetwork:
         """Execution provider that runs it."""
         return self._encoder.provider
 
-    def encode(self, raster: NDArray[np.uint8], inputs: DecoderInputs) -> NDArray[np.float32]:
+    def encode(self, raster: NDArray[np.uint8], inputs: NetworkInputs) -> NDArray[np.float32]:
         """Embeddings ``[N, 128]``, row 0 the ego. Agents are padded to fixed sizes: buffers are used again."""
         n, m = len(inputs.agent_pose), len(inputs.lane_pose)
         agents, lanes = bucket(n - 1) + 1, max(MAX_LANE_PIECES, m)

@@ -17,7 +17,7 @@ from zoox_stack.core.parameters import parameter
 from zoox_stack.core.plans import EgoPlan, Route
 from zoox_stack.core.predictions import MODES, STEP, STEPS, PredictedAgents, WhatIfAnswer, WhatIfRequest
 from zoox_stack.prediction.channels import X_AHEAD, X_BEHIND, Y_LEFT, Y_RIGHT
-from zoox_stack.prediction.features import DecoderInputs, decoder_inputs, plan_knots
+from zoox_stack.prediction.features import NetworkInputs, network_inputs, plan_knots
 from zoox_stack.prediction.futures import headings_along, to_map_axes, turned_covariances
 from zoox_stack.prediction.history import HistoryBuffer
 from zoox_stack.prediction.lane_pieces import LanePieces
@@ -44,7 +44,9 @@ class PredictionConfig:
         "auto", "ONNX Runtime execution provider; auto takes the fastest that loads and says which",
         choices=("auto", "cuda", "tensorrt", "cpu"),
     )  # fmt: skip
-    threads: int = parameter(0, "threads per network run; 0 for all physical cores but one, at most 4", low=0, high=64)
+    threads: int = parameter(
+        0, "threads of the scene encoder; 0 for all physical cores but one, at most 4", low=0, high=64
+    )
     kept_scenes: int = parameter(5, "newest scenes that what-if questions may refer to", low=1, high=50)
     max_agents: int = parameter(
         64, "agents nearest to the ego that the network predicts; others keep their velocity", low=1, high=1024
@@ -63,7 +65,7 @@ class PinnedScene:
 
     scene: TrackedAgents
     predicted: PredictedAgents
-    inputs: DecoderInputs | None = None  # of the rows below; None: the network was not asked
+    inputs: NetworkInputs | None = None  # of the rows below; None: the network was not asked
     embeddings: NDArray[np.float32] | None = None
     rows: NDArray[np.int64] | None = None  # agents of the scene that the network predicted
 
@@ -150,7 +152,7 @@ class Predictor:
             pinned = PinnedScene(scene, empty)
         else:
             raster = self._rasterizer.render(history, signals, self._route)
-            inputs = decoder_inputs(history, self._lanes, signals)
+            inputs = network_inputs(history, self._lanes, signals)
             rows = rows_for_network(scene, inputs.agent_pose[1:], self.config.max_agents)
             inputs = take_agents(inputs, np.concatenate([[0], rows + 1]))
             embeddings = self._network.encode(raster, inputs)[1:]  # row 0 is the ego
@@ -163,7 +165,7 @@ class Predictor:
         return pinned.predicted
 
     def _futures(
-        self, scene: TrackedAgents, rows: NDArray[np.int64], inputs: DecoderInputs, embeddings: NDArray[np.float32]
+        self, scene: TrackedAgents, rows: NDArray[np.int64], inputs: NetworkInputs, embeddings: NDArray[np.float32]
     ) -> PredictedAgents:
         """Futures of all agents in map axes; `inputs` and `embeddings` are of the agents `rows`."""
         decoded = self._network.decode(embeddings, inputs.agent_pose, inputs.agent_velocity)
@@ -258,7 +260,7 @@ def rows_for_network(scene: TrackedAgents, pose: NDArray[np.float32], most: int)
     return np.sort(rows[np.argsort(np.hypot(x, y)[rows], kind="stable")[:most]])
 
 
-def take_agents(inputs: DecoderInputs, rows: NDArray[np.int64]) -> DecoderInputs:
+def take_agents(inputs: NetworkInputs, rows: NDArray[np.int64]) -> NetworkInputs:
     """Only some agents."""
     return replace(
         inputs,

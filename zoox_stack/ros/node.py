@@ -120,7 +120,7 @@ class StackNode(Node, Generic[C]):
     def publisher(self, topic: Topic) -> Publisher:
         """A publisher with the topic's type and quality of service."""
         publisher = self.create_publisher(message_class(topic.type_name), topic.name, publisher_profile(topic.qos))
-        self._outputs[topic.name] = publisher
+        self._outputs[publisher.topic_name] = publisher  # as remapped
         return publisher
 
     def subscribe(

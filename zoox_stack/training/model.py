@@ -1,4 +1,4 @@
-"""The network: a scene encoder (CNN) and an interaction decoder (graph network), in PyTorch.
+"""The network: a scene encoder (CNN and graph network) and an interaction decoder, in PyTorch.
 
 Shapes: B scenes, N agents (row 0 is the ego), M lane pieces, K modes, T = 80 steps, J = 16 knots of 0.5 s, P plans.
 
@@ -26,13 +26,13 @@ from zoox_stack.prediction.features import (
 )
 from zoox_stack.prediction.history import HISTORY_STEPS
 from zoox_stack.prediction.lane_pieces import PIECE_FEATURES
+from zoox_stack.prediction.what_if import REACTION_RANGE
 
 STEM_CHANNELS = 32  # a multiple of 32 runs best on CPUs
 FEATURE_CHANNELS = 64
 EXTENT = RASTER_SIZE * METRES_PER_PIXEL  # [m] of the scene image in both directions
 WIDTH = 128
 HEADS, EDGE_WIDTH = 4, 32
-REACTION_RANGE = 50.0  # [m]
 REACTION_FADE = 10.0  # [m] over which the reaction fades in
 REACTION_HIDDEN, REACTION_LAYERS = 40, 2
 MAX_VELOCITY_CHANGE = 3.0  # [m/s] per knot: 6 m/s^2
@@ -199,7 +199,7 @@ class SceneEncoder(nn.Module):
         agent_mask: Tensor,
         lane_mask: Tensor,
     ) -> Tensor:
-        """Embeddings ``[B, N, W]``; inputs as `DecoderInputs` with a batch axis, masks 1 for real rows."""
+        """Embeddings ``[B, N, W]``; inputs as `NetworkInputs` with a batch axis, masks 1 for real rows."""
         b, n = agent_history.shape[0], agent_history.shape[1]
         own = self.history(torch.cat([agent_history.reshape(b, n, -1), agent_static], dim=-1))
         cos, sin = agent_pose[..., 2:3], agent_pose[..., 3:4]

@@ -16,10 +16,10 @@ from zoox_stack.prediction.channels import RASTER_SIZE, Channel
 from zoox_stack.prediction.features import (
     KNOT_STEPS,
     KNOTS,
-    DecoderInputs,
+    NetworkInputs,
     centre_knots,
-    decoder_inputs,
     ego_from_row,
+    network_inputs,
 )
 from zoox_stack.prediction.history import HistoryColumn, SceneHistory
 from zoox_stack.prediction.lane_pieces import LanePieces
@@ -47,7 +47,7 @@ class TrainingSample:
     """
 
     raster: bytes
-    inputs: DecoderInputs
+    inputs: NetworkInputs
     plans: NDArray[np.float32]
     futures: NDArray[np.float32]
     valid: NDArray[np.bool_]
@@ -90,7 +90,7 @@ class SampleMaker:
             SAMPLE_STAMP_NS, sample.signal_ids, sample.signal_states, np.ones(len(sample.signal_ids), np.float32)
         )
         raster = self._rasterizer.render(scene_history, signals)
-        inputs = decoder_inputs(scene_history, self._lanes, signals)
+        inputs = network_inputs(scene_history, self._lanes, signals)
         at = np.arange(1, KNOTS) * KNOT_STEPS - 1
         knots = []
         for plan in sample.ego_plans:

@@ -231,3 +231,15 @@ def test_answers_replace_columns_of_their_plan() -> None:
     merged = report.with_answers(np.array([1]), np.array([0]), away)
     assert merged.certain.tolist() == [1.0, 0.0]
     assert report.certain.tolist() == [1.0, 1.0]
+
+
+def test_an_unlikely_early_touch_does_not_make_a_late_overlap_count_early() -> None:
+    """Someone who may not exist stands in the way at once; someone who does is reached after `certain_until`."""
+    plans = driving(5.0)
+    near, far = futures([[3.0, 0.0]]), futures([[11.5, 0.0]])
+    both, sizes = PredictedAgents.concatenate([near, far]), np.repeat(SIZES, 2, 0)
+    existence = np.array([0.05, 1.0])
+    report = assess_collisions(plans, EGO, both, sizes, existence, certain_until=0.9)
+    assert report.time[0] < 0.9
+    assert report.certain[0] == pytest.approx(0.05, abs=1e-3)
+    assert assess_collisions(plans, EGO, both, sizes, existence).certain[0] == pytest.approx(1.0)

@@ -208,6 +208,19 @@ def _negative_variance(predicted: PredictedAgents) -> PredictedAgents:
     return replace(predicted, covariances=-predicted.covariances)
 
 
+def test_answers_with_different_numbers_of_modes_are_garbage(crossing_scene: TrackedAgents) -> None:
+    planner, proposal = proposal_for(crossing_scene)
+    many, one = (
+        model(crossing_scene),
+        replace(constant_velocity_prediction(crossing_scene), source=PredictionSource.MODEL),
+    )
+    answer = answer_with(proposal, lambda plan: one if plan.id == proposal.asked[0] else many)
+    trajectory, decision = planner.decide(proposal, answer, WhatIfStatus.OK)
+    assert decision.answer_status == WhatIfStatus.INVALID
+    assert "number of modes" in decision.explanation
+    assert len(trajectory.plan) == 80
+
+
 @pytest.mark.parametrize(
     "spoil", [_other_stamp, _unknown_agent, _doubled_agent, _short, _far, _negative_variance], ids=lambda f: f.__name__
 )
