@@ -26,7 +26,7 @@ from zoox_stack.nodes.signal_buffer import SignalBuffer
 from zoox_stack.planning.planner import Planner
 from zoox_stack.planning.proposal import Preparation, Proposal
 from zoox_stack.road_network.network import RoadNetwork
-from zoox_stack.ros.conversions.agents import tracked_agents_from_message, traffic_signals_from_message
+from zoox_stack.ros.conversions.agents import traffic_signals_from_message
 from zoox_stack.ros.conversions.plans import plan_decision_to_message, route_from_message, trajectory_to_message
 from zoox_stack.ros.conversions.predictions import (
     predicted_agents_from_message,
@@ -77,11 +77,7 @@ class PlannerNode(StackNode[PlannerNodeConfig]):
         self.subscribe(topics.ROUTE, route_from_message, self._on_route)
         self.subscribe(topics.TRAFFIC_SIGNALS, traffic_signals_from_message, self._on_signals)
         self._scenes = self.subscribe(
-            topics.TRACKED_AGENTS,
-            tracked_agents_from_message,
-            self._on_scene,
-            from_bytes=tracked_agents_from_bytes,
-            newest_only=True,
+            topics.TRACKED_AGENTS, tracked_agents_from_bytes, self._on_scene, from_bytes=True, newest_only=True
         )
         self._futures = self.subscribe(topics.PREDICTED_AGENTS, predicted_agents_from_message, self._on_predicted)
         self._what_if = self.create_client(WhatIf, topics.WHAT_IF_SERVICE)

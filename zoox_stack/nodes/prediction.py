@@ -19,7 +19,7 @@ from zoox_stack.nodes.configs import PredictionNodeConfig
 from zoox_stack.nodes.signal_buffer import SignalBuffer
 from zoox_stack.prediction.predictor import Predictor
 from zoox_stack.road_network.network import RoadNetwork
-from zoox_stack.ros.conversions.agents import tracked_agents_from_message, traffic_signals_from_message
+from zoox_stack.ros.conversions.agents import traffic_signals_from_message
 from zoox_stack.ros.conversions.plans import route_from_message
 from zoox_stack.ros.conversions.predictions import (
     predicted_agents_to_message,
@@ -50,11 +50,7 @@ class PredictionNode(StackNode[PredictionNodeConfig]):
         self.subscribe(topics.ROUTE, route_from_message, self._on_route)
         self.subscribe(topics.TRAFFIC_SIGNALS, traffic_signals_from_message, self._on_signals)
         self._scenes = self.subscribe(
-            topics.TRACKED_AGENTS,
-            tracked_agents_from_message,
-            self._on_scene,
-            from_bytes=tracked_agents_from_bytes,
-            newest_only=True,
+            topics.TRACKED_AGENTS, tracked_agents_from_bytes, self._on_scene, from_bytes=True, newest_only=True
         )
         self.create_service(WhatIf, topics.WHAT_IF_SERVICE, self._on_question)
 

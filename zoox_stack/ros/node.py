@@ -129,7 +129,7 @@ class StackNode(Node, Generic[C]):
         convert: Callable[[Any], T],
         handle: Callable[[T, int], None],
         *,
-        from_bytes: Callable[[bytes], T] | None = None,
+        from_bytes: bool = False,
         newest_only: bool = False,
         reliable_sensors: bool = True,
         depth: int | None = None,
@@ -140,14 +140,14 @@ class StackNode(Node, Generic[C]):
             topic: What to.
             convert: Message to core type; may raise InvalidInputError.
             handle: Called with the value and the wall time of its arrival [ns].
-            from_bytes: Serialized message to core type, where there is a faster way than by `convert`.
+            from_bytes: `convert` takes the serialized message, where that is faster than by message objects.
             newest_only: Drop (and count) all but the newest waiting message.
             reliable_sensors: False for sensors that offer best effort only.
             depth: Another queue length.
         """
         kind = message_class(topic.type_name)
         latched = topic.qos is QosClass.LATCHED
-        read = from_bytes or partial(unpack, kind=kind, convert=convert)
+        read = convert if from_bytes else partial(unpack, kind=kind, convert=convert)
         if latched:
             self._received[topic.name] = 0
 
