@@ -7,7 +7,7 @@ MAKEFLAGS += --no-print-directory
 # More extras to install into .venv, separated by commas: make venv EXTRAS=train,cuda
 EXTRAS ?=
 comma := ,
-extras := datasets,simulation,dev$(if $(EXTRAS),$(comma)$(EXTRAS))
+extras := datasets,maps,simulation,dev$(if $(EXTRAS),$(comma)$(EXTRAS))
 bin := .venv/bin
 
 # One stamp per set of extras. What CMake builds and what pip installs makes it old; Python files do not (editable).

@@ -148,3 +148,32 @@ class Rejection(IntEnum):
     ACCELERATION = 3
     OFF_ROAD = 4
     SIGNAL = 5
+
+
+class SensorKind(IntEnum):
+    """Kind of a sensor."""
+
+    LIDAR = 0
+    RADAR = 1
+    CAMERA = 2
+
+
+class EventKind(IntEnum):
+    """What happened in a simulation."""
+
+    COLLISION = 0
+    RED_LIGHT = 1
+    OFF_ROAD = 2
+    WRONG_WAY = 3
+    HARSH_BRAKING = 4
+    NEAR_MISS = 5
+
+
+class Blame(IntEnum):
+    """Who would have had to avoid an event."""
+
+    NOBODY = 0
+    EGO = 1
+    OTHER = 2
+    BOTH = 3
+    UNCLEAR = 4

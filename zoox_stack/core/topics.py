@@ -62,12 +62,28 @@ DIAGNOSTICS = Topic("/diagnostics", "diagnostic_msgs/msg/DiagnosticArray", QosCl
 GROUND_TRUTH = Topic(
     "/ground_truth/tracked_agents", "zoox_stack/msg/TrackedAgents", QosClass.RELIABLE, "labels of a recorded drive"
 )
+GROUND_TRUTH_EGO = Topic(
+    "/ground_truth/kinematic_state", "nav_msgs/msg/Odometry", QosClass.RELIABLE, "pose and motion without error"
+)
+RADAR_POINTS = Topic(
+    "/sensing/radar/points", "sensor_msgs/msg/PointCloud2", QosClass.SENSOR_DATA, "radar returns with Doppler speed"
+)
+CAMERA_DETECTIONS = Topic(
+    "/sensing/camera/detections", "zoox_stack/msg/CameraDetections", QosClass.SENSOR_DATA, "boxes in pictures"
+)
+CALIBRATION = Topic(
+    "/sensing/calibration", "zoox_stack/msg/SensorCalibration", QosClass.LATCHED, "where the sensors are"
+)
+EVENTS = Topic(
+    "/simulation/events", "zoox_stack/msg/SimulationEvent", QosClass.RELIABLE, "collisions and other events that count"
+)
 
 TOPICS: dict[str, Topic] = {
     topic.name: topic
     for topic in (
         CLOCK, LIDAR_POINTS, KINEMATIC_STATE, ROAD_NETWORK, TRAFFIC_SIGNALS, DETECTIONS, TRACKED_AGENTS,
-        PREDICTED_AGENTS, ROUTE, TRAJECTORY, DECISION, TIMING, DIAGNOSTICS, GROUND_TRUTH,
+        PREDICTED_AGENTS, ROUTE, TRAJECTORY, DECISION, TIMING, DIAGNOSTICS, GROUND_TRUTH, GROUND_TRUTH_EGO,
+        RADAR_POINTS, CAMERA_DETECTIONS, CALIBRATION, EVENTS,
     )
 }  # fmt: skip
 

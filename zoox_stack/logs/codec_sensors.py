@@ -45,6 +45,7 @@ _RAGGED: dict[str, tuple[str, str, type, int | None]] = {
     "lines": ("line_points", "line_offsets", np.float64, 3),
     "areas": ("area_points", "area_offsets", np.float64, 3),
     "successors": ("successor_values", "successor_offsets", np.int32, None),
+    "yields": ("yield_values", "yield_offsets", np.int32, None),
     "signal_lanes": ("signal_lane_values", "signal_lane_offsets", np.int32, None),
 }
 

@@ -40,6 +40,7 @@ class RoadNetwork:
         right_boundaries: As left.
         right_boundary_types: As left.
         successors: Ragged int32, L rows of lane rows.
+        yields: Ragged int32, L rows of lane rows that the lane has to give way to; signals come before it.
         left_neighbours: int32 ``[L]`` lane row with the same direction, or -1.
         right_neighbours: int32 ``[L]`` lane row with the same direction, or -1.
         line_ids: int64 ``[N]``.
@@ -66,6 +67,7 @@ class RoadNetwork:
     right_boundaries: Ragged = field(default_factory=lambda: _ragged(3, np.float64))
     right_boundary_types: NDArray[np.uint8] = field(default_factory=lambda: _none(np.uint8))
     successors: Ragged = field(default_factory=lambda: _ragged(None, np.int32))
+    yields: Ragged = field(default_factory=lambda: _ragged(None, np.int32))
     left_neighbours: NDArray[np.int32] = field(default_factory=lambda: _none(np.int32))
     right_neighbours: NDArray[np.int32] = field(default_factory=lambda: _none(np.int32))
     line_ids: NDArray[np.int64] = field(default_factory=lambda: _none(np.int64))
@@ -79,6 +81,9 @@ class RoadNetwork:
     signal_lanes: Ragged = field(default_factory=lambda: _ragged(None, np.int32))
 
     def __post_init__(self) -> None:
+        if len(self.yields) == 0 and len(self.lane_ids):  # not known: nobody gives way
+            nobody = Ragged(np.zeros(0, np.int32), np.zeros(len(self.lane_ids) + 1, np.int32))
+            object.__setattr__(self, "yields", nobody)
         lanes, lines, areas, signals = len(self.lane_ids), len(self.line_ids), len(self.area_ids), len(self.signal_ids)
         for name, dtype, size, high in (
             ("lane_ids", np.int64, lanes, None),
@@ -114,7 +119,7 @@ class RoadNetwork:
             if len(ragged) != rows or (rows and int(ragged.lengths.min()) < least):
                 found = f"{len(ragged)} rows, shortest {ragged.lengths.min() if len(ragged) else 0}"
                 raise InvalidInputError(f"RoadNetwork.{name}", f"{rows} rows of at least {least} points", found)
-        for name, rows in (("successors", lanes), ("signal_lanes", signals)):
+        for name, rows in (("successors", lanes), ("yields", lanes), ("signal_lanes", signals)):
             ragged = getattr(self, name)
             checked_array(f"RoadNetwork.{name}", ragged.values, np.int32, (None,), low=0, high=max(lanes - 1, 0))
             if len(ragged) != rows or (ragged.values.size and not lanes):

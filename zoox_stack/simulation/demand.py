@@ -25,11 +25,35 @@ TYPICAL_TRIP = 75.0  # [s] about how long a trip through a small town takes
 
 @dataclass(frozen=True)
 class DemandConfig:
-    """How busy a town is."""
+    """How busy a town is, and with whom. Shares of vehicle kinds are weights: only their ratios count."""
 
     vehicles_per_km: float = parameter(9.0, "moving vehicles per km of lane", unit="1/km", low=0.0, high=100.0)
     pedestrians_per_km: float = parameter(18.0, "pedestrians per km of sidewalk", unit="1/km", low=0.0, high=300.0)
     duration: float = parameter(90.0, "time for which trips start", unit="s", low=1.0, high=3600.0)
+    cars: float = parameter(0.68, "share of passenger cars", low=0.0, high=1.0)
+    vans: float = parameter(0.08, "share of vans", low=0.0, high=1.0)
+    trucks: float = parameter(0.06, "share of lorries", low=0.0, high=1.0)
+    buses: float = parameter(0.04, "share of buses", low=0.0, high=1.0)
+    motorcycles: float = parameter(0.05, "share of motorcycles", low=0.0, high=1.0)
+    bicycles: float = parameter(0.09, "share of bicycles", low=0.0, high=1.0)
+    emergencies_per_hour: float = parameter(6.0, "emergency vehicles with lights on", unit="1/h", low=0.0, high=360.0)
+    children: float = parameter(0.12, "share of pedestrians who are children", low=0.0, high=1.0)
+    groups: float = parameter(0.25, "share of pedestrians who walk in groups of two to four", low=0.0, high=1.0)
+    phone_users: float = parameter(0.12, "share of adults who look at a phone and walk slower", low=0.0, high=1.0)
+    jaywalkers_per_hour: float = parameter(
+        20.0, "pedestrians who cross a street where there is no crossing, per km of street", unit="1/(h km)",
+        low=0.0, high=1000.0,
+    )  # fmt: skip
+    animals_per_hour: float = parameter(
+        4.0, "animals that cross a street, per km of street", unit="1/(h km)", low=0.0, high=1000.0
+    )
+    parked_per_km: float = parameter(40.0, "parked cars per km of parking lane", unit="1/km", low=0.0, high=160.0)
+    pull_outs_per_hour: float = parameter(
+        30.0, "parked cars that pull out, per km of parking lane", unit="1/(h km)", low=0.0, high=1000.0
+    )
+    doors_per_hour: float = parameter(
+        20.0, "doors of parked cars that open, per km of parking lane", unit="1/(h km)", low=0.0, high=1000.0
+    )
 
 
 @dataclass(frozen=True)

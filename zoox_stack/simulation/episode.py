@@ -17,7 +17,7 @@ from zoox_stack.core.validation import checked_array
 from zoox_stack.prediction.history import HistoryColumn
 from zoox_stack.road_network.network import RoadNetwork
 
-_RAGGED = ("centre_lines", "left_boundaries", "right_boundaries", "successors", "lines", "areas", "signal_lanes")
+_RAGGED = ("centre_lines", "left_boundaries", "right_boundaries", "successors", "yields", "lines", "areas", "signal_lanes")
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,6 +140,8 @@ def network_from_arrays(arrays: dict[str, NDArray[Any]]) -> RoadNetwork:
     try:
         for f in fields(RoadNetwork):
             key = f"network.{f.name}"
+            if f.name == "yields" and key + ".values" not in arrays:
+                continue  # a file from before maps knew who gives way
             if f.name in _RAGGED:
                 values[f.name] = Ragged(arrays[key + ".values"], arrays[key + ".offsets"])
             else:

@@ -126,6 +126,26 @@ class TrafficWorld:
         self.snapshot = self._observe(lights)
         return self.snapshot
 
+    def steer(self, identity: int, x: float, y: float, yaw: float, speed: float) -> None:
+        """Put a vehicle, driven from outside, where it is to be at the end of the next step.
+
+        Everyone else treats it like any other vehicle. It keeps its route where the place is on it.
+
+        Args:
+            identity: Of the vehicle, here taken out of SUMO's hands (`controlled`).
+            x: Of the box centre [m].
+            y: Of the box centre [m].
+            yaw: [rad].
+            speed: [m/s], what others see as its speed.
+        """
+        self.controlled.add(identity)
+        front = self.users[identity].size[0] / 2
+        name, angle = str(identity), 90.0 - np.rad2deg(yaw)
+        self.vehicle.moveToXY(
+            name, "", -1, x + front * np.cos(yaw), y + front * np.sin(yaw), angle=float(angle % 360), keepRoute=2
+        )
+        self.vehicle.setSpeed(name, max(0.0, speed))
+
     def run(self, seconds: float) -> Snapshot:
         """Advance by about `seconds`."""
         for _ in range(round(seconds / STEP)):
