@@ -29,3 +29,7 @@ class ConfigurationError(ZooxStackError):
 
 class ModelError(ZooxStackError):
     """An ONNX model or its execution provider cannot be used; the text says why and the remedy."""
+
+
+class StorageError(ZooxStackError):
+    """Data could not be written, for example because the disk is full; what was written before is kept."""

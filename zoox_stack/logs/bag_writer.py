@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 
 import yaml
 
-from zoox_stack.core.errors import InvalidInputError
+from zoox_stack.core.errors import InvalidInputError, StorageError
 from zoox_stack.logs.bag_metadata import metadata_document, write_metadata
 from zoox_stack.logs.bag_types import BagMessage, BagTopic
 from zoox_stack.logs.mcap_file import McapFile
@@ -59,6 +60,7 @@ class BagWriter:
         self._end_ns: int | None = None
         self._lock = threading.Lock()
         self._closed = threading.Event()
+        self._failure: OSError | None = None
         self._write_metadata()
         self._flusher: threading.Thread | None = None
         if flush_period is not None:
@@ -128,8 +130,10 @@ class BagWriter:
 
         Raises:
             InvalidInputError: Unknown topic, negative time, empty message, closed bag.
+            StorageError: The disk is full or broken. What was flushed before is kept; the bag takes nothing more.
         """
         with self._lock:
+            self._check_storage()
             if self._closed.is_set():
                 raise InvalidInputError(str(self.path), "an open bag", "a closed one")
             info = self._topics.get(topic)
@@ -145,7 +149,7 @@ class BagWriter:
             self._start_ns = stamp_ns if self._start_ns is None else min(self._start_ns, stamp_ns)
             self._end_ns = stamp_ns if self._end_ns is None else max(self._end_ns, stamp_ns)
             if self._file.pending_bytes >= self._chunk_bytes:
-                self._file.flush()
+                self._flush()
 
     def write_message(self, message: BagMessage) -> None:
         """Append a message whose topic is declared; its type must be the declared one."""
@@ -155,25 +159,60 @@ class BagWriter:
         self.write(message.topic, message.stamp_ns, message.data)
 
     def flush(self) -> None:
-        """Put everything written so far on disk."""
+        """Put everything written so far on disk; raises StorageError as `write` does."""
         with self._lock:
             if not self._closed.is_set():
-                self._file.flush()
+                self._check_storage()
+                self._flush()
 
     def close(self) -> None:
-        """Complete the bag. Closing twice does nothing."""
+        """Complete the bag. Closing twice does nothing.
+
+        Raises:
+            StorageError: The last messages or the summary could not be written. Without its summary the bag is read
+                by recovery.
+        """
         with self._lock:
             if self._closed.is_set():
                 return
             self._closed.set()
-            self._file.flush()
-            document = self._document()
-            # rosbag2 reads this record when a bare file is opened without its directory.
-            self._file.add_metadata("rosbag2", {"serialized_metadata": yaml.safe_dump(document, sort_keys=False)})
-            self._file.close()
-            self._write_metadata()
+            try:
+                self._complete()
+            except OSError as error:
+                self._failure = self._failure or error
+                self._check_storage()
         if self._flusher is not None:
             self._flusher.join()
+
+    def _complete(self) -> None:
+        if self._failure is None:
+            with suppress(StorageError):
+                self._flush()
+        try:
+            # rosbag2 reads this record when a bare file is opened without its directory.
+            document = yaml.safe_dump(self._document(), sort_keys=False)
+            self._file.add_metadata("rosbag2", {"serialized_metadata": document})
+        finally:
+            self._file.close()
+        self._write_metadata()
+        self._check_storage()
+
+    def _flush(self) -> None:
+        try:
+            self._file.flush()
+        except OSError as error:
+            self._failure = error
+            counts = self._file.counts
+            self._topics = {n: replace(t, count=counts.get(self._channels[n], 0)) for n, t in self._topics.items()}
+            self._start_ns, self._end_ns = self._file.span
+            self._check_storage()
+
+    def _check_storage(self) -> None:
+        if self._failure is not None:
+            count = sum(topic.count for topic in self._topics.values())
+            raise StorageError(
+                f"bag {self.path}: {self._failure.strerror}; the {count} messages written before are kept"
+            ) from self._failure
 
     def _document(self) -> dict[str, object]:
         files = [self._data_path.name]
@@ -187,4 +226,7 @@ class BagWriter:
         next_flush = time.monotonic() + self._flush_period
         while not self._closed.wait(max(0.0, next_flush - time.monotonic())):
             next_flush = time.monotonic() + self._flush_period
-            self.flush()
+            try:
+                self.flush()
+            except StorageError:
+                return  # the next write tells

@@ -64,7 +64,8 @@ class McapFile:
         if compression not in COMPRESSIONS:
             raise ConfigurationError(f"compression: expected one of {', '.join(COMPRESSIONS)}, found {compression!r}")
         self._compression = compression
-        self._stream: BinaryIO = path.open("xb")
+        self._stream: BinaryIO = path.open("xb", buffering=0)
+        self._end_of_good = 0  # [bytes] up to here the file is whole
         self._schemas: list[Schema] = []
         self._channels: list[Channel] = []
         self._chunk_indexes: list[ChunkIndex] = []
@@ -73,9 +74,17 @@ class McapFile:
         self._start: int | None = None
         self._end = 0
         self._reset_chunk()
-        self._stream.write(MAGIC)
-        self._write(Header(profile="ros2", library="zoox_stack"))
-        self._stream.flush()
+        self._append(MAGIC + _bytes(Header(profile="ros2", library="zoox_stack")))
+
+    @property
+    def counts(self) -> dict[int, int]:
+        """Messages by channel, those of the open chunk too."""
+        return dict(self._counts)
+
+    @property
+    def span(self) -> tuple[int | None, int]:
+        """First and last log time [ns] in closed chunks."""
+        return self._start, self._end
 
     @property
     def pending_bytes(self) -> int:
@@ -87,12 +96,11 @@ class McapFile:
         schema = next((s for s in self._schemas if s.name == type_name and s.data == definition.encode()), None)
         if schema is None:
             schema = Schema(id=len(self._schemas) + 1, data=definition.encode(), encoding=encoding, name=type_name)
+            self._append(_bytes(schema))
             self._schemas.append(schema)
-            self._write(schema)
         channel = Channel(len(self._channels) + 1, topic, "cdr", metadata, schema.id)
+        self._append(_bytes(channel))
         self._channels.append(channel)
-        self._write(channel)
-        self._stream.flush()
         return channel.id
 
     def add_message(self, channel: int, log_ns: int, publish_ns: int, data: bytes) -> None:
@@ -105,62 +113,88 @@ class McapFile:
         self._parts += (head, data)
         self._pending += len(head) + size
         self._counts[channel] += 1
-        self._start = log_ns if self._start is None else min(self._start, log_ns)
-        self._end = max(self._end, log_ns)
 
     def flush(self) -> None:
-        """Close the open chunk and hand it to the operating system: it then survives the death of this process."""
+        """Close the open chunk and hand it to the operating system: it then survives the death of this process.
+
+        Raises:
+            OSError: It could not be written whole, for example because the disk is full. The file ends before the
+                chunk then, whole as it was; the messages of the chunk are lost.
+        """
         if not self._index:
             return
         data = b"".join(self._parts)
         stored = compress(data, self._compression)
         name = "" if self._compression == "none" else self._compression
         times = [time for records in self._index.values() for time, _ in records]
-        offset = self._stream.tell()
-        self._write(
-            Chunk(
-                compression=name,
-                data=stored,
-                message_start_time=min(times),
-                message_end_time=max(times),
-                uncompressed_crc=zlib.crc32(data),
-                uncompressed_size=len(data),
+        offset = self._end_of_good
+        parts = [
+            _bytes(
+                Chunk(
+                    compression=name,
+                    data=stored,
+                    message_start_time=min(times),
+                    message_end_time=max(times),
+                    uncompressed_crc=zlib.crc32(data),
+                    uncompressed_size=len(data),
+                )
             )
-        )
-        chunk_end = self._stream.tell()
-        index_offsets = {}
+        ]
+        index_offsets, position = {}, offset + len(parts[0])
         for channel, records in sorted(self._index.items()):
-            index_offsets[channel] = self._stream.tell()
-            self._write(MessageIndex(channel_id=channel, records=records))
+            index_offsets[channel] = position
+            parts.append(_bytes(MessageIndex(channel_id=channel, records=records)))
+            position += len(parts[-1])
+        try:
+            self._append(b"".join(parts))
+        except OSError:
+            for channel, records in self._index.items():
+                self._counts[channel] -= len(records)
+            self._reset_chunk()
+            raise
         self._chunk_indexes.append(
             ChunkIndex(
                 chunk_start_offset=offset,
-                chunk_length=chunk_end - offset,
+                chunk_length=len(parts[0]),
                 message_start_time=min(times),
                 message_end_time=max(times),
                 message_index_offsets=index_offsets,
-                message_index_length=self._stream.tell() - chunk_end,
+                message_index_length=position - offset - len(parts[0]),
                 compression=name,
                 compressed_size=len(stored),
                 uncompressed_size=len(data),
             )
         )
-        self._stream.flush()
+        self._start = min(times) if self._start is None else min(self._start, min(times))
+        self._end = max(self._end, max(times))
         self._reset_chunk()
 
     def add_metadata(self, name: str, values: dict[str, str]) -> None:
         """Append a metadata record (after `flush`)."""
-        offset = self._stream.tell()
-        self._write(Metadata(name=name, metadata=values))
-        self._metadata_indexes.append(MetadataIndex(offset=offset, length=self._stream.tell() - offset, name=name))
+        offset, record = self._end_of_good, _bytes(Metadata(name=name, metadata=values))
+        self._append(record)
+        self._metadata_indexes.append(MetadataIndex(offset=offset, length=len(record), name=name))
 
     def close(self) -> None:
-        """Write the last chunk, the summary and the footer."""
+        """Write the last chunk, the summary and the footer.
+
+        Raises:
+            OSError: Not all of it could be written; what had been written is kept. The file is closed all the same.
+        """
         if self._stream.closed:
             return
-        self.flush()
-        self._write(DataEnd(0))
-        summary_start = self._stream.tell()
+        try:
+            try:
+                self.flush()
+            finally:
+                self._append(self._ending())
+        finally:
+            self._stream.close()
+
+    def _ending(self) -> bytes:
+        """Data end, summary, footer."""
+        data_end = _bytes(DataEnd(0))
+        summary_start = self._end_of_good + len(data_end)
         statistics = Statistics(
             attachment_count=0,
             channel_count=len(self._channels),
@@ -192,17 +226,28 @@ class McapFile:
             offset.write(summary)
         data = summary.end()
         crc = zlib.crc32(struct.pack("<BQQQ", Opcode.FOOTER, 20, summary_start, offset_start), zlib.crc32(data))
-        self._stream.write(data)
-        self._write(Footer(summary_start=summary_start, summary_offset_start=offset_start, summary_crc=crc))
-        self._stream.write(MAGIC)
-        self._stream.close()
+        footer = Footer(summary_start=summary_start, summary_offset_start=offset_start, summary_crc=crc)
+        return data_end + data + _bytes(footer) + MAGIC
 
     def _reset_chunk(self) -> None:
         self._parts: list[bytes] = []
         self._pending = 0
         self._index: dict[int, list[tuple[int, int]]] = defaultdict(list)
 
-    def _write(self, record: McapRecord) -> None:
-        builder = RecordBuilder()
-        record.write(builder)
-        self._stream.write(builder.end())
+    def _append(self, data: bytes) -> None:
+        """Write all of `data`, or nothing."""
+        view = memoryview(data)
+        try:
+            while view:
+                view = view[self._stream.write(view) :]
+        except OSError:
+            self._stream.truncate(self._end_of_good)
+            self._stream.seek(self._end_of_good)
+            raise
+        self._end_of_good += len(data)
+
+
+def _bytes(record: McapRecord) -> bytes:
+    builder = RecordBuilder()
+    record.write(builder)
+    return bytes(builder.end())

@@ -15,13 +15,13 @@ from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.subscription import Subscription
 from rclpy.topic_endpoint_info import TopicEndpointInfo
 
-from zoox_stack.core.errors import ConfigurationError, InvalidInputError
+from zoox_stack.core.errors import ConfigurationError, InvalidInputError, StorageError
 from zoox_stack.logs.bag_writer import BagWriter
 from zoox_stack.logs.qos import QosProfile
 from zoox_stack.nodes.configs import RecorderConfig
 from zoox_stack.ros.message_types import message_class
 from zoox_stack.ros.node import StackNode
-from zoox_stack.ros.run import run_node
+from zoox_stack.ros.run import EXIT_FAILED, run_node
 
 _DEPTH = 100  # messages per topic that may wait while a chunk is written
 
@@ -44,8 +44,12 @@ class RecorderNode(StackNode[RecorderConfig]):
         self._unwanted: set[str] = set()
         self._waiting: list[tuple[str, bytes, int]] = []
         self._simulated = bool(self.get_parameter("use_sim_time").value)
-        self._look()
-        self.create_timer(config.discovery_period, self._look_guarded, clock=self.steady)
+        try:
+            self._look()
+            self.create_timer(config.discovery_period, self._look_guarded, clock=self.steady)
+        except BaseException:
+            self._writer.close()  # a signal while starting: what there is is a whole bag all the same
+            raise
 
     def ready(self) -> bool:
         """Everything noticed is connected."""
@@ -65,10 +69,19 @@ class RecorderNode(StackNode[RecorderConfig]):
 
     def close(self) -> None:
         """Complete the bag."""
-        for name, data, received_ns in self._waiting:  # no clock ever came
-            self.guarded(name, self._writer.write, name, received_ns, data)
-        self._waiting.clear()
-        self._writer.close()
+        try:
+            for name, data, received_ns in self._waiting:  # no clock ever came
+                self.guarded(name, self._writer.write, name, received_ns, data)
+            self._waiting.clear()
+            self._writer.close()
+        except StorageError as error:
+            self._give_up(error)
+
+    def _give_up(self, error: StorageError) -> None:
+        """Nothing more can be recorded: say so and end."""
+        if not self.done:
+            self.get_logger().error(str(error))
+        self.exit_code, self.done = EXIT_FAILED, True
 
     def _published(self, subscription: Subscription) -> bool:
         return self.count_publishers(subscription.topic_name) > 0
@@ -109,7 +122,10 @@ class RecorderNode(StackNode[RecorderConfig]):
         self._writer.add_topic(name, types[0], tuple({profile_of(p.qos_profile): None for p in publishers}))
 
         def callback(data: bytes) -> None:
-            self.guarded(name, self._record, name, data, time.time_ns())
+            try:
+                self.guarded(name, self._record, name, data, time.time_ns())
+            except StorageError as error:
+                self._give_up(error)
 
         self._subscriptions_by_topic[name] = self.create_subscription(kind, name, callback, wanted, raw=True)
 

@@ -18,7 +18,7 @@ from rclpy.subscription import Subscription
 from rclpy.timer import Timer
 
 from zoox_stack.core import topics
-from zoox_stack.core.errors import InvalidInputError
+from zoox_stack.core.errors import InvalidInputError, StorageError
 from zoox_stack.core.timing import StageTick
 from zoox_stack.core.topics import QosClass, Topic
 from zoox_stack.ros.conversions.timing import stage_timing_to_message
@@ -169,9 +169,11 @@ class StackNode(Node, Generic[C]):
         return subscription
 
     def guarded(self, label: str, function: Callable[..., T], *arguments: Any) -> T | None:
-        """Call a function; bad input and failures become counted drops and None."""
+        """Call a function; bad input and failures become counted drops and None. `StorageError` passes through."""
         try:
             return function(*arguments)
+        except StorageError:
+            raise
         except InvalidInputError as error:
             self.drop_bad(label, str(error))
         except Exception as error:  # noqa: BLE001 - one failing tick must not end the process

@@ -40,19 +40,20 @@ def run_node(make: Callable[[], StackNode[Any]], args: list[str] | None = None) 
     node: StackNode[Any] | None = None
     try:
         node = make()
-        return _spin(node)
+        _spin(node)
     except ZooxStackError as error:
         print(f"error: {error}", file=sys.stderr, flush=True)
         return EXIT_WRONG_CONFIGURATION
     except Exception:
         if rclpy.ok():
             raise
-        return EXIT_OK  # a signal during start-up took the context away
+        # a signal during start-up took the context away
     finally:
         if node is not None:
             node.close()
             node.destroy_node()
         rclpy.try_shutdown()
+    return EXIT_OK if node is None else node.exit_code
 
 
 def make_executor() -> Executor:
@@ -70,7 +71,7 @@ def make_executor() -> Executor:
     return EventsExecutor()
 
 
-def _spin(node: StackNode[Any]) -> int:
+def _spin(node: StackNode[Any]) -> None:
     executor = make_executor()
     executor.add_node(node)
     # What exists now stays: later collections need not look at it.
@@ -89,7 +90,6 @@ def _spin(node: StackNode[Any]) -> int:
             time.sleep(0.001)
     executor.remove_node(node)
     executor.shutdown()
-    return node.exit_code
 
 
 def _ignore(_signal: int, _frame: Any) -> None:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import resource
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 from mcap.reader import make_reader
 from rosbags.rosbag2 import Reader as StockReader
 
-from zoox_stack.core.errors import ConfigurationError, InvalidInputError
+from zoox_stack.core.errors import ConfigurationError, InvalidInputError, StorageError
 from zoox_stack.core.topics import TOPICS
 from zoox_stack.logs.bag_reader import BagReader
 from zoox_stack.logs.bag_types import BagMessage
@@ -168,3 +171,56 @@ def test_mistakes_are_named(tmp_path: Path) -> None:
     writer.close()
     with pytest.raises(InvalidInputError, match="closed"):
         writer.write("/clock", 1, b"1234")
+
+
+@contextmanager
+def small_disk(size: int) -> Iterator[None]:
+    """No file may grow beyond `size` bytes: writing fails as on a full disk."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def fill(writer: BagWriter, written: list[int]) -> None:
+    """Write until it fails."""
+    noise = np.random.default_rng(1)
+    while True:
+        writer.write("/a", len(written), b"\0\1\0\0" + noise.bytes(10_000))
+        written.append(len(written))
+
+
+@pytest.mark.parametrize("name", ["bag", "bag.mcap"])
+def test_a_full_disk_ends_the_recording_and_keeps_what_was_written(tmp_path: Path, name: str) -> None:
+    writer = BagWriter(tmp_path / name, compression="none", chunk_bytes=40_000, flush_period=None)
+    writer.add_topic("/a", "std_msgs/msg/UInt8MultiArray")
+    written: list[int] = []
+    with (
+        small_disk(200_000),
+        pytest.raises(StorageError, match=r"bag .*: File too large; the \d+ messages .* are kept"),
+    ):
+        fill(writer, written)
+    with pytest.raises(StorageError):  # nothing more is taken
+        writer.write("/a", len(written), b"\0\1\0\0")
+    with pytest.raises(StorageError):
+        writer.close()
+    with BagReader(tmp_path / name) as reader:  # whole: no recovery needed
+        kept = [message.stamp_ns for message in reader.messages()]
+        assert reader.topics["/a"].count == len(kept)
+    assert kept == list(range(len(kept)))
+    assert len(written) - 5 <= len(kept) < len(written)
+
+
+def test_a_disk_too_full_even_for_the_summary_leaves_a_bag_to_recover(tmp_path: Path) -> None:
+    path = tmp_path / "bag.mcap"
+    writer = BagWriter(path, compression="none", chunk_bytes=1_000, flush_period=None)
+    writer.add_topic("/a", "std_msgs/msg/UInt8MultiArray")
+    for stamp in range(20):
+        writer.write("/a", stamp, b"\0\1\0\0" + bytes(2_000))
+    with small_disk(path.stat().st_size + 50), pytest.raises(StorageError):
+        writer.close()
+    with BagReader(path, recover=True) as reader:
+        assert reader.problems
+        assert [message.stamp_ns for message in reader.messages()] == list(range(20))
