@@ -19,7 +19,8 @@ from sensor_msgs.msg import PointCloud2
 
 from zoox_stack import msg
 from zoox_stack.core.agents import DetectedAgents, EgoState, TrackedAgents, TrafficSignals
-from zoox_stack.core.classes import PredictionSource, TrajectorySource, WhatIfStatus
+from zoox_stack.core.classes import AgentClass, Blame, EventKind, PredictionSource, TrajectorySource, WhatIfStatus
+from zoox_stack.core.events import SimulationEvent
 from zoox_stack.core.frames import Frame
 from zoox_stack.core.plans import EgoPlan, PlanDecision, Route, Trajectory
 from zoox_stack.core.predictions import PredictedAgents
@@ -31,6 +32,7 @@ from zoox_stack.logs.codec import DECODABLE, decode, decode_message, encode, typ
 from zoox_stack.logs.message_definitions import typestore
 from zoox_stack.road_network.network import RoadNetwork
 from zoox_stack.ros.conversions import agents as agent_conversions
+from zoox_stack.ros.conversions import events as event_conversions
 from zoox_stack.ros.conversions import odometry as odometry_conversions
 from zoox_stack.ros.conversions import plans as plan_conversions
 from zoox_stack.ros.conversions import point_cloud as cloud_conversions
@@ -54,6 +56,7 @@ TO_MESSAGE: dict[type, Callable[..., Any]] = {
     Trajectory: plan_conversions.trajectory_to_message,
     PlanDecision: plan_conversions.plan_decision_to_message,
     PredictedAgents: prediction_conversions.predicted_agents_to_message,
+    SimulationEvent: event_conversions.simulation_event_to_message,
     StageTick: timing_conversions.stage_timing_to_message,
 }
 
@@ -94,7 +97,7 @@ def sample(kind: str, n: int) -> Any:
         "TrafficSignals": lambda: TrafficSignals(STAMP, np.arange(n), small(), rng.random(n).astype(f32)),
         "RoadNetwork": lambda: RoadNetwork(
             "town", np.arange(n), small(), small(), rng.random(n) < 0.5, np.full(n, np.nan, f32),
-            np.full(n, 3.5, f32), lines(2), lines(0), small(), lines(0), small(), links(),
+            np.full(n, 3.5, f32), lines(2), lines(0), small(), lines(0), small(), links(), links(),
             np.full(n, -1, np.int32), np.full(n, -1, np.int32), np.arange(n), small(), lines(2),
             np.arange(n), small(), lines(3), np.arange(n), rng.normal(size=(n, 3)), links(),
         ),
@@ -113,6 +116,9 @@ def sample(kind: str, n: int) -> Any:
             rng.normal(size=(n, 2, 3, 2)).astype(f32), rng.normal(size=(n, 2, 3)).astype(f32),
             rng.normal(size=(n, 2, 3, 3)).astype(f32), 0.1,
             PredictionSource.CONSTANT_VELOCITY, "net", "CPUExecutionProvider", 0.05,
+        ),
+        "SimulationEvent": lambda: SimulationEvent(
+            STAMP, EventKind.NEAR_MISS, Blame.OTHER, 1.5, -2.5, 0.1, "close ü", 7 * n, AgentClass.BICYCLE, 0.3
         ),
         "StageTick": lambda: StageTick("planner", 7, STAMP, STAMP + 1, STAMP + 2, 0.25, 1, 2),
     }  # fmt: skip

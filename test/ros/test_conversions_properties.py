@@ -17,8 +17,19 @@ from hypothesis.extra.numpy import arrays
 from rclpy.serialization import deserialize_message, serialize_message
 
 from zoox_stack.core.agents import N_ATTRIBUTES, N_CLASSES, DetectedAgents, EgoState, TrackedAgents, TrafficSignals
-from zoox_stack.core.classes import Attribute, PredictionSource, TrajectorySource, TriState, TurnSignal, WhatIfStatus
+from zoox_stack.core.classes import (
+    AgentClass,
+    Attribute,
+    Blame,
+    EventKind,
+    PredictionSource,
+    TrajectorySource,
+    TriState,
+    TurnSignal,
+    WhatIfStatus,
+)
 from zoox_stack.core.errors import InvalidInputError
+from zoox_stack.core.events import SimulationEvent
 from zoox_stack.core.frames import Frame
 from zoox_stack.core.plans import EgoPlan, PlanDecision, Route, Trajectory
 from zoox_stack.core.predictions import PredictedAgents, WhatIfAnswer, WhatIfRequest
@@ -26,7 +37,7 @@ from zoox_stack.core.ragged import Ragged
 from zoox_stack.core.sensors import PointCloud
 from zoox_stack.core.timing import StageTick
 from zoox_stack.road_network.network import RoadNetwork
-from zoox_stack.ros.conversions import agents, odometry, plans, point_cloud, predictions, road_network, timing
+from zoox_stack.ros.conversions import agents, events, odometry, plans, point_cloud, predictions, road_network, timing
 from zoox_stack.ros.serialized import tracked_agents_from_bytes, tracked_agents_to_bytes, unpack
 
 quick = settings(max_examples=40, deadline=None)
@@ -216,6 +227,7 @@ def networks(draw: st.DrawFn) -> RoadNetwork:
         right_boundaries=draw(ragged(lanes, 0, 3)),
         right_boundary_types=draw(integers(np.uint8, lanes, 0, 9)),
         successors=draw(ragged(lanes, 0, None, lanes - 1)),
+        yields=draw(ragged(lanes, 0, None, lanes - 1)),
         left_neighbours=draw(integers(np.int32, lanes, -1, lanes - 1)),
         right_neighbours=draw(integers(np.int32, lanes, -1, lanes - 1)),
         line_ids=draw(arrays(np.int64, lines)),
@@ -249,6 +261,22 @@ def ticks(draw: st.DrawFn) -> StageTick:
         draw(decimals),
         draw(big),
         draw(big),
+    )
+
+
+@st.composite
+def happenings(draw: st.DrawFn) -> SimulationEvent:
+    return SimulationEvent(
+        draw(stamps),
+        draw(st.sampled_from(EventKind)),
+        draw(st.sampled_from(Blame)),
+        draw(reals),
+        draw(reals),
+        draw(decimals),
+        draw(names),
+        draw(ids),
+        draw(st.sampled_from(AgentClass)),
+        draw(decimals),
     )
 
 
@@ -287,6 +315,7 @@ CASES = {
     "what-if answer": (answers(), predictions.what_if_answer_to_message, predictions.what_if_answer_from_message),
     "road network": (networks(), road_network.road_network_to_message, road_network.road_network_from_message),
     "point cloud": (clouds(), point_cloud.point_cloud_to_message, point_cloud.point_cloud_from_message),
+    "simulation event": (happenings(), events.simulation_event_to_message, events.simulation_event_from_message),
     "stage tick": (ticks(), timing.stage_timing_to_message, timing.stage_timing_from_message),
 }
 

@@ -1,4 +1,4 @@
-"""``zoox-stack demo``: drive through the bundled scene, show what happens, write a report."""
+"""``zoox-stack demo``: drive through a simulated town, show what happens, write a report."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 import json
 import os
 import shutil
-import sys
+import tempfile
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -18,7 +18,12 @@ from rich.table import Table
 
 from zoox_stack.core.errors import ConfigurationError, ZooxStackError
 from zoox_stack.evaluation.run import read_run
-from zoox_stack.evaluation.stack_run import StackRun, check_bag, check_model, own_domain, result_of, run_stack
+from zoox_stack.evaluation.stack_run import StackRun, check_model, own_domain, result_of, run_stack
+from zoox_stack.simulation.detections import NO_SENSORS
+from zoox_stack.simulation.ego_route import ego_route
+from zoox_stack.simulation.sensors.rig import load_sensor_rig
+from zoox_stack.simulation.towns import build_town
+from zoox_stack.simulation.world import load_libsumo
 
 if TYPE_CHECKING:
     from zoox_stack.ros.live_status import LiveStatus
@@ -31,45 +36,53 @@ def register(subparsers: Any) -> None:
     """Add the command."""
     parser = subparsers.add_parser(
         "demo",
-        help="drive through the bundled scene for 30 s and write a report",
-        description="Run the whole graph on the bundled scene, show a live status, write the recording and a report.",
+        help="drive through a simulated town and write a report",
+        description="Run the whole graph in closed loop in a simulated town, show a live status, write the recording "
+        "and a report. Exit code 1: fewer than half of the sweeps were answered, or a part failed.",
     )
+    parser.add_argument("--town", default="signal_grid", help="name of a town or path of a town file (signal_grid)")
+    parser.add_argument("--seed", type=int, default=1, help="of town, traffic, route and sensor noise (1)")
+    parser.add_argument("--duration", type=float, default=60.0, help="length of the drive [s] (60)")
+    parser.add_argument(
+        "--sensors", default="roof", help="name of a sensor rig or path of its file; none: perfect detections (roof)"
+    )
+    parser.add_argument("--lockstep", action="store_true", help="wait for each trajectory: repeatable, not real time")
     parser.add_argument("--out", type=Path, default=Path("out/demo"), help="folder for the recording and the report")
     parser.add_argument("--provider", choices=("auto", "cuda", "tensorrt", "cpu"), default="auto", help="ONNX provider")
-    parser.add_argument("--pictures", type=int, default=16, help="bird's-eye pictures in the report")
     parser.set_defaults(func=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Run the command."""
     console = Console(stderr=True)
-    check_model("", args.provider)
+    check_arguments(args)
     out: Path = args.out
     out.mkdir(parents=True, exist_ok=True)
-    scene, recording = out / "scene.mcap", out / "bag"
-    write_scene(scene)
-    check_bag(scene)
+    recording = out / "bag"
     shutil.rmtree(recording, ignore_errors=True)
     domain = own_domain(os.environ)
     os.environ.update({k: domain[k] for k in ("ROS_DOMAIN_ID", "ROS_AUTOMATIC_DISCOVERY_RANGE")})
-    stack = StackRun(
-        bag=scene,
-        record=recording,
-        report=out / "ticks.jsonl",
-        launch_file="demo.launch.xml",
-        arguments={"provider": args.provider},
-    )
-    console.print(f"Driving through the scene for 30 s. Output of the nodes: {out / 'nodes.log'}")
+    stack = StackRun.simulation(
+        args.town, args.seed, args.duration, recording, out / "ticks.jsonl", sensors=args.sensors,
+        lockstep=args.lockstep, arguments={"provider": args.provider},
+    )  # fmt: skip
+    console.print(f"Driving {args.duration:g} s through {args.town}. Output of the nodes: {out / 'nodes.log'}")
     seconds = watched(stack, out / "nodes.log", console)
     from zoox_stack.evaluation.report import write_report
 
     recorded = read_run(recording)
     result = result_of(stack, recorded, seconds)
     (out / "result.json").write_text(json.dumps(result, indent=1) + "\n")
-    write_report(recorded, result, out / "report.html", pictures=args.pictures)
+    console.print("Writing the report ...")
+    write_report(
+        recorded, result, out / "report.html",
+        simulated=SimulatedDrive(town=args.town, seed=args.seed, duration=args.duration),
+    )  # fmt: skip
     from zoox_stack.evaluation.replay_command import print_result
 
     print_result(result)
+    for event in recorded.events:
+        console.print(f"{(event.stamp_ns - recorded.events_from_ns) * 1e-9:6.1f} s  {event.text}")
     console.print(f"Recording: {recording}\nReport:    {out / 'report.html'}")
     if not result["ticks"] or result["answered"] < 0.5 * result["ticks"]:
         raise ZooxStackError(
@@ -78,14 +91,22 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def write_scene(path: Path) -> None:
-    """Render the bundled scene's LiDAR sweeps and write the bag that drives the demo."""
-    from zoox_stack.logs.drive import write_drive
-    from zoox_stack.simulation.demo import render_demo_drive
+def check_arguments(args: argparse.Namespace) -> None:
+    """Find out what is wrong before anything is started.
 
-    path.unlink(missing_ok=True)  # of an earlier demo
-    print("Rendering the LiDAR sweeps of the bundled scene ...", file=sys.stderr)
-    write_drive(render_demo_drive(), path)
+    Raises:
+        ZooxStackError: A missing library, an unknown town or rig, a senseless number, a model that cannot be used.
+    """
+    if not 1.0 <= args.duration <= 36_000.0:
+        raise ConfigurationError(f"--duration: expected 1 .. 36000 s, found {args.duration:g}")
+    if not 0 <= args.seed < 2**31:
+        raise ConfigurationError(f"--seed: expected 0 .. 2147483647, found {args.seed}")
+    load_libsumo()
+    with tempfile.TemporaryDirectory() as folder:
+        ego_route(build_town(args.town, args.seed, Path(folder)), args.seed)
+    if args.sensors != NO_SENSORS:
+        load_sensor_rig(args.sensors)
+    check_model("", args.provider)
 
 
 def watched(stack: StackRun, log: Path, console: Console) -> float:

@@ -46,10 +46,10 @@ def run(args: argparse.Namespace) -> int:
     if args.record is not None and args.record.exists():
         raise InvalidInputError("--record", "a path where nothing is yet", str(args.record))
     with tempfile.TemporaryDirectory(prefix="zoox-replay-") as folder:
-        stack = StackRun(
-            bag=args.bag,
-            record=args.record or Path(folder) / "bag",
-            report=Path(folder) / "ticks.jsonl",
+        stack = StackRun.replay(
+            args.bag,
+            args.record or Path(folder) / "bag",
+            Path(folder) / "ticks.jsonl",
             rate=args.rate,
             lockstep=args.lockstep,
             arguments={

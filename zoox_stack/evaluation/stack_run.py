@@ -1,4 +1,4 @@
-"""Run the stack over a bag through its launch file and collect what it measured."""
+"""Run the stack over a bag or in a simulated town through its launch file, and collect what it measured."""
 
 from __future__ import annotations
 
@@ -27,36 +27,62 @@ INPUTS = tuple(INPUT_OF.values())
 
 @dataclass(frozen=True)
 class StackRun:
-    """How to run the stack over a bag.
+    """A launch file that runs the stack, records it and writes a record of every tick.
 
     Attributes:
-        bag: What to replay.
+        launch_file: Launch file of this package with arguments ``record`` and ``report`` and those below.
         record: Where the recording goes.
-        report: Where the replay node writes its tick records.
-        rate: Speed, 1 is real time.
-        lockstep: Send the next tick when the last is answered.
-        launch_file: Launch file with the arguments below.
+        report: Where the tick records go.
         arguments: More launch arguments.
+        about: What the result says of the run.
     """
 
-    bag: Path
+    launch_file: str
     record: Path
     report: Path
-    rate: float = 1.0
-    lockstep: bool = False
-    launch_file: str = "replay.launch.xml"
-    arguments: Mapping[str, str] | None = None
+    arguments: Mapping[str, str]
+    about: Mapping[str, Any]
+
+    @classmethod
+    def replay(
+        cls,
+        bag: Path,
+        record: Path,
+        report: Path,
+        *,
+        rate: float = 1.0,
+        lockstep: bool = False,
+        arguments: Mapping[str, str] | None = None,
+    ) -> StackRun:
+        """The stack over a bag, at a speed (1 is real time) or in lock-step."""
+        values = {"bag": str(bag.absolute()), "rate": str(rate), "lockstep": str(lockstep).lower(), **(arguments or {})}
+        about = {"bag": str(bag), "rate": rate, "lockstep": lockstep}
+        return cls("replay.launch.xml", record, report, values, about)
+
+    @classmethod
+    def simulation(
+        cls,
+        town: str,
+        seed: int,
+        duration: float,
+        record: Path,
+        report: Path,
+        *,
+        sensors: str = "roof",
+        lockstep: bool = False,
+        arguments: Mapping[str, str] | None = None,
+    ) -> StackRun:
+        """The stack in closed loop in a simulated town."""
+        about = {"town": town, "seed": seed, "duration_s": duration, "sensors": sensors, "lockstep": lockstep}
+        values = {
+            "town": town, "seed": str(seed), "duration": str(duration), "sensors": sensors,
+            "lockstep": str(lockstep).lower(), **(arguments or {}),
+        }  # fmt: skip
+        return cls("simulation.launch.xml", record, report, values, about)
 
     def command(self) -> list[str]:
         """Command line of the launcher."""
-        values = {
-            "bag": str(self.bag.absolute()),
-            "record": str(self.record.absolute()),
-            "report": str(self.report.absolute()),
-            "rate": str(self.rate),
-            "lockstep": str(self.lockstep).lower(),
-            **(self.arguments or {}),
-        }
+        values = {"record": str(self.record.absolute()), "report": str(self.report.absolute()), **self.arguments}
         words = [f"{name}:={value}" for name, value in values.items()]
         return [sys.executable, "-m", "zoox_stack.cli", "launch", "zoox_stack", self.launch_file, *words]
 
@@ -133,9 +159,7 @@ def result_of(run: StackRun, recorded: RecordedRun, seconds: float) -> dict[str,
     )
     conditional = sum(d.conditional for d in recorded.decisions.values())
     return {
-        "bag": str(run.bag),
-        "rate": run.rate,
-        "lockstep": run.lockstep,
+        **run.about,
         **summary,
         "conditional_decisions": conditional,
         "answer_status": count_names(d.answer_status.name for d in recorded.decisions.values()),

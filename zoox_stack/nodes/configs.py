@@ -8,6 +8,8 @@ from zoox_stack.core.parameters import parameter
 from zoox_stack.perception.config import PerceptionConfig
 from zoox_stack.planning.config import PlannerConfig
 from zoox_stack.prediction.predictor import PredictionConfig
+from zoox_stack.simulation.ego_vehicle import EgoVehicleConfig
+from zoox_stack.simulation.events import EventConfig
 
 LOCKSTEP_PATIENCE = 30.0  # [s] that replace every deadline in lock-step
 
@@ -118,11 +120,38 @@ class MonitorConfig(NodeConfig):
     status: bool = parameter(False, "Print one status line per second on standard output")
 
 
+@dataclass(frozen=True)
+class SimulatorConfig(NodeConfig, EgoVehicleConfig, EventConfig):
+    """Parameters of the simulator node."""
+
+    town: str = parameter("signal_grid", "Name of a town (config/towns) or path of a town file")
+    seed: int = parameter(1, "Of town, traffic, route and sensor noise", low=0, high=2**31 - 1)
+    duration: float = parameter(
+        60.0, "Length of the drive; the end of the route ends it too", unit="s", low=0.1, high=36_000.0
+    )
+    warm_up: float = parameter(20.0, "Traffic before the ego appears", unit="s", low=0.0, high=600.0)
+    sensors: str = parameter(
+        "roof", "Name of a sensor rig (config/sensors) or path of a rig file; none: perfect detections instead"
+    )
+    rate: float = parameter(1.0, "Speed of time; lock-step takes no notice of it", low=0.01, high=100.0)
+    wait_for: str = parameter(
+        "perception,prediction,planner",
+        "Nodes that must be ready before the first message, comma separated; others that are there must be ready too",
+    )
+    ready_timeout: float = parameter(60.0, "Longest wait for them", unit="s", low=0.0, high=3600.0)
+    tick_timeout: float = parameter(
+        60.0, "Lock-step: a tick without trajectory after this counts as dropped", unit="s", low=0.1, high=3600.0
+    )
+    report: str = parameter("", "File for one JSON line per tick; empty for none")
+    hashes: bool = parameter(True, "Lock-step: hash the outputs of every tick into the report")
+
+
 CONFIGS: dict[str, type] = {
     "perception": PerceptionNodeConfig,
     "prediction": PredictionNodeConfig,
     "planner": PlannerNodeConfig,
     "replay": ReplayConfig,
+    "simulator": SimulatorConfig,
     "recorder": RecorderConfig,
     "monitor": MonitorConfig,
 }

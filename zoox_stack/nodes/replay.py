@@ -12,32 +12,25 @@ import time
 from collections.abc import Iterator
 from enum import Enum, auto
 from pathlib import Path
-from typing import Any
 
-from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.publisher import Publisher
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
-from rclpy.serialization import deserialize_message
 from rosgraph_msgs.msg import Clock
 
 from zoox_stack.core import topics
 from zoox_stack.core.errors import InvalidInputError
-from zoox_stack.core.timing import StageTick
-from zoox_stack.core.topics import QosClass, Topic
 from zoox_stack.nodes.configs import ReplayConfig
+from zoox_stack.nodes.readiness import StackReadiness
 from zoox_stack.nodes.replay_source import Item, ReplaySource
 from zoox_stack.nodes.tick_report import TickReport
+from zoox_stack.nodes.tick_watch import TickWatch
 from zoox_stack.ros.conversions.basics import stamp_to_message
-from zoox_stack.ros.conversions.timing import stage_timing_from_message
-from zoox_stack.ros.message_hash import message_hash
-from zoox_stack.ros.message_types import message_class, peek_stamp
+from zoox_stack.ros.message_types import message_class
 from zoox_stack.ros.node import StackNode
-from zoox_stack.ros.qos import expected_listeners, publisher_profile
+from zoox_stack.ros.qos import publisher_profile
 from zoox_stack.ros.run import EXIT_FAILED, run_node
 
-_OUTPUTS = (topics.TRACKED_AGENTS, topics.PREDICTED_AGENTS, topics.DECISION, topics.TRAJECTORY)
 _SETTLE = 1.0  # [s] at the end for the last trajectory and the last words of the stages
-_OTHERS = 1.0  # [s] lock-step: after the trajectory, for the other outputs of the tick
 _IDLE = 0.05  # [s] between looks while waiting for nodes
 
 
@@ -59,30 +52,19 @@ class ReplayNode(StackNode[ReplayConfig]):
             self.get_logger().warning(f"{config.bag}: {problem}")
         self.report = TickReport(Path(config.report).expanduser() if config.report else None)
         self._lockstep = config.lockstep
-        self._hashing = config.lockstep and config.hashes and bool(config.report)
         self._phase = _Phase.WAITING
-        self._asked = {name.strip() for name in config.wait_for.split(",") if name.strip()}
-        self._heard: dict[str, dict[str, str]] = {}
-        self._started = time.monotonic()
         self._time = self.publisher(topics.CLOCK)
         self._outlets: dict[str, Publisher] = {name: self._publisher_of(name) for name in self.source.topics}
-        self.create_subscription(
-            DiagnosticArray, topics.DIAGNOSTICS.name, self._on_diagnostics, publisher_profile(QosClass.RELIABLE)
-        )
-        self.subscribe(topics.TIMING, stage_timing_from_message, self._on_timing, depth=200)
-        for topic in _OUTPUTS if self._hashing else (topics.TRAJECTORY,):
-            self._listen(topic)
+        self._stack = StackReadiness(self, config.wait_for, self._outlets, self.source.tick_topic, config.ready_timeout)
+        hashing = config.lockstep and config.hashes and bool(config.report)
+        self._watch = TickWatch(self, self.report, hashing=hashing, timeout=config.tick_timeout)
         self._items: Iterator[Item] = iter(())
         self._groups: Iterator[tuple[list[Item], Item]] = iter(())
         self._next: Item | None = None
         self._base_wall = 0.0
         self._base_bag = 0
         self._next_clock = 0.0
-        self._open_tick: Item | None = None
-        self._sent_at = 0.0
-        self._answered_at: float | None = None
         self._settle_until = 0.0
-        self._lost = 0
 
     def diagnostic_values(self) -> dict[str, str]:
         """Progress."""
@@ -109,33 +91,6 @@ class ReplayNode(StackNode[ReplayConfig]):
             profile = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE, durability=durable)
         return self.create_publisher(message_class(topic.type_name), name, profile)
 
-    def _listen(self, topic: Topic) -> None:
-        kind = message_class(topic.type_name)
-
-        def callback(data: bytes) -> None:
-            self.guarded(topic.name, self._on_output, topic, kind, data, time.time_ns())
-
-        self.create_subscription(kind, topic.name, callback, publisher_profile(topic.qos), raw=True)
-
-    def _on_output(self, topic: Topic, kind: Any, data: bytes, received_ns: int) -> None:
-        stamp_ns = peek_stamp(data)
-        if topic is topics.TRAJECTORY:
-            self.report.trajectory(stamp_ns, received_ns)
-            if self._open_tick is not None and stamp_ns == self._open_tick.stamp_ns and self._answered_at is None:
-                self._answered_at = time.monotonic()
-        record = self.report.get(stamp_ns)
-        if self._hashing and record is not None:
-            record.hashes[topic.name] = message_hash(deserialize_message(data, kind))
-
-    def _on_timing(self, tick: StageTick, _received_ns: int) -> None:
-        self.report.timing(tick)
-
-    def _on_diagnostics(self, message: DiagnosticArray) -> None:
-        for status in message.status:
-            values = {value.key: value.value for value in status.values}
-            if "ready" in values and status.name != self.stage:
-                self._heard[status.name] = values
-
     # --- the work ---------------------------------------------------------------------------------------------------
 
     def work(self) -> float | None:
@@ -157,44 +112,24 @@ class ReplayNode(StackNode[ReplayConfig]):
         return self._step() if self._lockstep else self._play()
 
     def _wait_for_stack(self) -> float:
-        missing = sorted(
-            name for name in self._asked | set(self._heard) if self._heard.get(name, {}).get("ready") != "true"
-        )
-        outlets = self._outlets.values()
-        connected = {(self.stage, outlet.topic_name): outlet.get_subscription_count() for outlet in outlets}
-        for node, values in self._heard.items():
-            told = {key.removeprefix("listeners "): n for key, n in values.items() if key.startswith("listeners ")}
-            connected |= {(node, name): int(count) for name, count in told.items() if count.isdecimal()}
-        unmatched = sorted(
-            f"{node}: {count} of {expected} listeners of {name}"
-            for (node, name), count in connected.items()
-            if count < (expected := expected_listeners(self, name))
-        )
-        if "noticed" in (recorder := self._heard.get("recorder", {})):
-            noticed = set(recorder["noticed"].split())
-            unmatched += sorted(f"recorder without {name}" for _, name in connected if name not in noticed)
-        if not missing and not unmatched and self._outlets[self.source.tick_topic].get_subscription_count():
-            for item in self.source.first_latched():
-                self._send(item)
-            self._phase = _Phase.MAPPING
-            return 0.0
-        return self._give_up_in_time(missing or unmatched or [f"nobody subscribes to {self.source.tick_topic}"])
+        missing = self._stack.missing()
+        if missing:
+            return self._give_up_in_time(missing)
+        for item in self.source.first_latched():
+            self._send(item)
+        self._phase = _Phase.MAPPING
+        return 0.0
 
     def _wait_for_map(self) -> float:
-        """The first tick waits until everyone uses the map, not only has it: drawing it takes a while."""
-        missing = sorted(
-            f"{node} without {name}"
-            for node, values in self._heard.items()
-            for name in self.source.latched
-            if values.get(f"received {name}") == "0"
-        )
+        """The first tick waits until everyone uses the map."""
+        missing = self._stack.without(self.source.latched)
         if missing:
             return self._give_up_in_time(missing)
         self._begin()
         return 0.0
 
     def _give_up_in_time(self, missing: list[str]) -> float:
-        if time.monotonic() - self._started > self.config.ready_timeout:
+        if self._stack.overdue:
             self.get_logger().error(f"not ready after {self.config.ready_timeout:g} s: {', '.join(missing)}")
             self.exit_code, self.done = EXIT_FAILED, True
         return _IDLE
@@ -235,11 +170,8 @@ class ReplayNode(StackNode[ReplayConfig]):
 
     def _step(self) -> float:
         """Lock-step: send the next tick once the last is answered."""
-        now = time.monotonic()
-        if self._open_tick is not None:
-            if not self._is_answered(now):
-                return min(_IDLE, self.config.tick_timeout)
-            self._open_tick = None
+        if not self._watch.is_answered():
+            return min(_IDLE, self.config.tick_timeout)
         group = next(self._groups, None)
         if group is None:
             return self._end()
@@ -248,25 +180,11 @@ class ReplayNode(StackNode[ReplayConfig]):
         # later stages wait for is made from the sweep, which comes last.
         for item in before:
             self._send(item)
-        self._tell_time(tick.stamp_ns or tick.log_ns)
-        self._open_tick, self._sent_at, self._answered_at = tick, time.monotonic(), None
+        assert tick.stamp_ns is not None
+        self._tell_time(tick.stamp_ns)
+        self._watch.open(tick.stamp_ns)
         self._send(tick)
         return _IDLE
-
-    def _is_answered(self, now: float) -> bool:
-        """The open tick needs no more waiting."""
-        assert self._open_tick is not None
-        assert self._open_tick.stamp_ns is not None
-        if self._answered_at is None:
-            if now - self._sent_at < self.config.tick_timeout:
-                return False
-            self._lost += 1
-            self.get_logger().warning(f"no trajectory for {self._open_tick.stamp_ns} ns")
-            return True
-        if not self._hashing or now - self._answered_at > _OTHERS:
-            return True
-        record = self.report.get(self._open_tick.stamp_ns)
-        return record is None or len(record.hashes) == len(_OUTPUTS)
 
     def _end(self) -> float:
         if self.config.loop:

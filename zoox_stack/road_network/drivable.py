@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
 import cv2
@@ -58,6 +59,23 @@ class DrivableGrid:
         inside = (cell[..., 0] >= 0) & (cell[..., 0] < width) & (cell[..., 1] >= 0) & (cell[..., 1] < height)
         column, row = np.clip(cell[..., 0], 0, width - 1), np.clip(cell[..., 1], 0, height - 1)
         return np.asarray(inside & (self._grid[row, column] > 0))
+
+    def distance_outside(self, points: NDArray[Any]) -> NDArray[np.float64]:
+        """How far each point ``[..., 2]`` [m] lies off drivable ground [m], 0 on it; to about one cell.
+
+        Beyond the grid, which reaches 5 m further than the map, the distance is that at its rim.
+        """
+        if not self.known:
+            return np.zeros(points.shape[:-1])
+        cell = np.floor((points - self._low) / self._cell).astype(np.int64)
+        height, width = self._grid.shape
+        column, row = np.clip(cell[..., 0], 0, width - 1), np.clip(cell[..., 1], 0, height - 1)
+        return np.asarray(self._distance[row, column], np.float64)
+
+    @cached_property
+    def _distance(self) -> NDArray[np.float32]:
+        """Of every cell to the nearest drivable one [m]."""
+        return np.asarray(cv2.distanceTransform(1 - self._grid, cv2.DIST_L2, 5) * self._cell, np.float32)
 
     def _pixels(self, xy: NDArray[Any]) -> NDArray[np.int32]:
         return np.round(((xy - self._low) / self._cell - 0.5) * (1 << _SHIFT)).astype(np.int32)

@@ -84,7 +84,10 @@ def test_an_existing_recording_is_not_overwritten(
 
 def test_the_launcher_gets_absolute_paths_and_all_arguments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    run = StackRun(Path("a.mcap"), Path("out"), Path("t.jsonl"), rate=2.0, arguments={"recover": "true"})
+    run = StackRun.replay(Path("a.mcap"), Path("out"), Path("t.jsonl"), rate=2.0, arguments={"recover": "true"})
     words = run.command()
     assert f"bag:={tmp_path}/a.mcap" in words
     assert {"rate:=2.0", "lockstep:=false", "recover:=true"} <= set(words)
+    drive = StackRun.simulation("village", 3, 20.0, Path("out"), Path("t.jsonl"), lockstep=True)
+    assert "simulation.launch.xml" in drive.command()
+    assert {"town:=village", "seed:=3", "lockstep:=true", f"record:={tmp_path}/out"} <= set(drive.command())

@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from zoox_stack.core.agents import DetectedAgents, EgoState, TrackedAgents, TrafficSignals
-from zoox_stack.core.classes import PredictionSource, TrajectorySource, WhatIfStatus
+from zoox_stack.core.classes import AgentClass, Blame, EventKind, PredictionSource, TrajectorySource, WhatIfStatus
 from zoox_stack.core.errors import InvalidInputError
+from zoox_stack.core.events import SimulationEvent
 from zoox_stack.core.frames import Frame
 from zoox_stack.core.plans import EgoPlan, PlanDecision, Route, Trajectory
 from zoox_stack.core.predictions import PredictedAgents
@@ -78,11 +79,12 @@ def sample_values(seed: int, n: int) -> list[Any]:
         rng.random(n + 1).astype(f32), np.arange(n, dtype=np.uint32), np.full(n, np.nan, f32),
         rng.random(n).astype(f32),
     )  # fmt: skip
+    event = SimulationEvent(STAMP, EventKind.OFF_ROAD, Blame.EGO, 1.25, -3.5, 0.1, "off ü", n, AgentClass.CAR, 0.3)
     tick = StageTick("planner", 2**40, STAMP, STAMP + 5, STAMP + 9, 0.025, 3, 4)
     odometry = EgoState(STAMP, 1.0, 2.0, 3.0, yaw=0.5, speed=7.0, lateral_velocity=0.25, yaw_rate=-0.5)
     route = Route(STAMP, rng.normal(size=(n + 2, 3)), rng.integers(0, 2**60, n))
     return [odometry, cloud, detected, tracked, signals, network(rng, n), route,
-            Trajectory(STAMP, plan, TrajectorySource.SAFE_STOP), decision, predicted, tick]  # fmt: skip
+            Trajectory(STAMP, plan, TrajectorySource.SAFE_STOP), decision, predicted, event, tick]  # fmt: skip
 
 
 def network(rng: np.random.Generator, n: int) -> RoadNetwork:
@@ -95,7 +97,7 @@ def network(rng: np.random.Generator, n: int) -> RoadNetwork:
     return RoadNetwork(
         "somewhere", np.arange(n) + 2**50, *(rng.integers(0, 3, (2, n)).astype(np.uint8)), rng.random(n) < 0.5,
         np.where(rng.random(n) < 0.5, np.nan, 13.9).astype(np.float32), np.full(n, 3.5, np.float32), rows(2), rows(0),
-        rng.integers(0, 9, n).astype(np.uint8), rows(0), rng.integers(0, 9, n).astype(np.uint8), links(),
+        rng.integers(0, 9, n).astype(np.uint8), rows(0), rng.integers(0, 9, n).astype(np.uint8), links(), links(),
         rng.integers(-1, n, n).astype(np.int32) if n else np.zeros(0, np.int32),
         rng.integers(-1, n, n).astype(np.int32) if n else np.zeros(0, np.int32),
         np.arange(n), rng.integers(0, 9, n).astype(np.uint8), rows(2),

@@ -32,7 +32,7 @@ def test_what_is_not_there_or_not_known() -> None:
         parse_profiles("7", "/t")
 
 
-def test_every_class_has_a_profile_and_the_map_and_the_route_are_latched() -> None:
+def test_every_class_has_a_profile_and_what_is_sent_once_is_latched() -> None:
     assert set(PROFILES) == set(QosClass)
     latched = {t.name for t in TOPICS.values() if PROFILES[t.qos].latched}
-    assert latched == {"/map/road_network", "/planning/route"}
+    assert latched == {"/map/road_network", "/planning/route", "/sensing/calibration"}
