@@ -1,0 +1,1 @@
+"""`RoadNetwork` as files of other formats."""
