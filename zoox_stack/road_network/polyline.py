@@ -96,7 +96,7 @@ class Polyline:
         """Frenet coordinates of points ``[N, 2]`` [m] at the nearest place of the line."""
         points = np.asarray(points, dtype=np.float64).reshape(-1, 2)
         nearest = np.asarray(self._tree.query(points)[1], dtype=np.int64)
-        return self._at_segments(points, nearest)
+        return self._at(points, nearest)
 
     def project_pose(self, x: float, y: float, yaw: float, start: float, end: float) -> FrenetPoints | None:
         """Frenet coordinates of one pose, looked for between arc lengths `start` and `end`.
@@ -109,7 +109,7 @@ class Polyline:
             return None
         point = np.array([[x, y]])
         distance = np.hypot(*(self.xy[rows] - point).T)
-        return self._at_segments(point, rows[[int(np.argmin(distance))]])
+        return self._at(point, rows[[int(np.argmin(distance))]])
 
     def cut(self, start: float, end: float) -> Polyline:
         """The part from arc length `start` to `end` [m] (whole points within the line, at least two)."""
@@ -118,31 +118,62 @@ class Polyline:
         part = slice(first, last + 1)
         return Polyline(self.xy[part], self.s[part] - self.s[first], self.heading[part], self.curvature[part])
 
-    def _at_segments(self, points: NDArray[np.float64], nearest: NDArray[np.int64]) -> FrenetPoints:
-        """Of the two segments at the nearest point, take the one that is closer; project orthogonally on it."""
-        last = len(self.s) - 2
-        best_distance = np.full(len(points), np.inf)
-        s, d = np.zeros(len(points)), np.zeros(len(points))
-        for shift in (-1, 0):
-            row = np.clip(nearest + shift, 0, last)
-            step = self.xy[row + 1] - self.xy[row]
-            length = np.hypot(step[:, 0], step[:, 1])
-            unit = step / length[:, None]
-            offset = points - self.xy[row]
-            along = (offset * unit).sum(axis=1)
-            low = np.where(row == 0, -np.inf, 0.0)
-            high = np.where(row == last, np.inf, length)
-            clipped = np.clip(along, low, high)
-            across = unit[:, 0] * offset[:, 1] - unit[:, 1] * offset[:, 0]
-            distance = np.hypot(along - clipped, across)
-            better = distance < best_distance
-            best_distance = np.where(better, distance, best_distance)
-            s = np.where(better, self.s[row] + clipped, s)
-            d = np.where(better, np.where(across >= 0, 1.0, -1.0) * distance, d)
-        inside = np.clip(s, 0.0, self.s[-1])
-        heading = np.interp(inside, self.s, self.heading)
-        curvature = np.where(s == inside, np.interp(inside, self.s, self.curvature), 0.0)
-        return FrenetPoints(s, d, wrap_angle(heading), curvature)
+    def _at(self, points: NDArray[np.float64], nearest: NDArray[np.int64]) -> FrenetPoints:
+        first, last = np.zeros_like(nearest), np.full_like(nearest, len(self.s) - 1)
+        return frenet_points(points, nearest, first, last, self.xy, self.s, self.heading, self.curvature)
+
+
+def frenet_points(
+    points: NDArray[np.float64],
+    nearest: NDArray[np.int64],
+    first: NDArray[np.int64],
+    last: NDArray[np.int64],
+    xy: NDArray[np.float64],
+    s: NDArray[np.float64],
+    heading: NDArray[np.float64],
+    curvature: NDArray[np.float64],
+) -> FrenetPoints:
+    """Frenet coordinates of N points, each along a line of its own; the lines lie one after the other in `xy`.
+
+    Of the two segments at the nearest point of the line the closer one is taken; the projection on it is orthogonal.
+
+    Args:
+        points: ``[N, 2]`` [m].
+        nearest: ``[N]`` row in `xy` of the point of the line that is nearest to each point.
+        first: ``[N]`` first row of the line.
+        last: ``[N]`` last row of the line.
+        xy: ``[P, 2]`` [m] points of all lines.
+        s: ``[P]`` arc length [m] of each along its line.
+        heading: ``[P]`` [rad], without jumps along a line.
+        curvature: ``[P]`` [1/m].
+    """
+    best_distance = np.full(len(points), np.inf)
+    station, d = np.zeros(len(points)), np.zeros(len(points))
+    segment, share = np.zeros(len(points), np.int64), np.zeros(len(points))
+    for shift in (-1, 0):
+        row = np.clip(nearest + shift, first, last - 1)
+        step = xy[row + 1] - xy[row]
+        length = np.hypot(step[:, 0], step[:, 1])
+        unit = step / length[:, None]
+        offset = points - xy[row]
+        along = (offset * unit).sum(axis=1)
+        low = np.where(row == first, -np.inf, 0.0)
+        high = np.where(row == last - 1, np.inf, length)
+        clipped = np.clip(along, low, high)
+        across = unit[:, 0] * offset[:, 1] - unit[:, 1] * offset[:, 0]
+        distance = np.hypot(along - clipped, across)
+        better = distance < best_distance
+        best_distance = np.where(better, distance, best_distance)
+        station = np.where(better, s[row] + clipped, station)
+        d = np.where(better, np.where(across >= 0, 1.0, -1.0) * distance, d)
+        segment, share = np.where(better, row, segment), np.where(better, clipped / length, share)
+    inside = np.clip(share, 0.0, 1.0)
+
+    def between(values: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.asarray(values[segment] + inside * (values[segment + 1] - values[segment]))
+
+    bend = np.where(share == inside, between(curvature), 0.0)
+    return FrenetPoints(station, d, wrap_angle(between(heading)), bend)
 
 
 def thin(points: NDArray[Any], least: float) -> NDArray[np.float64]:

@@ -2,42 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
 
 from zoox_stack.core.classes import LaneType, LineType
 from zoox_stack.core.errors import InvalidInputError
-from zoox_stack.core.geometry import arc_lengths, wrap_angle
+from zoox_stack.core.geometry import arc_lengths
 from zoox_stack.core.ragged import Ragged
+from zoox_stack.road_network.conflicts import LaneConflicts, find_conflicts
+from zoox_stack.road_network.lane_search import LaneMatches, LaneSearch
 from zoox_stack.road_network.network import RoadNetwork
-from zoox_stack.road_network.polyline import Polyline
+from zoox_stack.road_network.polyline import FrenetPoints, Polyline
+from zoox_stack.road_network.routes import RouteGraph
+from zoox_stack.road_network.segments import intersections, pieces
 
 DRIVING_TYPES = (LaneType.VEHICLE, LaneType.BUS)
 DEFAULT_LANE_WIDTH = 3.5  # [m] where the map does not say
-_NEIGHBOURS = 32  # centre-line points looked at per question
-_METRES_PER_RADIAN = 4.0  # how much a wrong heading counts against a distance when lanes are compared
 _STOP_LINE_BEFORE = 12.0  # [m] a stop line may lie this far before the lane its signal governs
-
-
-@dataclass(frozen=True, eq=False)
-class LaneMatches:
-    """The best lane for each of N points, arrays ``[N]``.
-
-    Attributes:
-        rows: int64 lane rows, -1 where no lane fits.
-        distance: To the centre line [m], inf where no lane fits.
-        heading_error: Of the point's heading to the lane's [rad], -pi..pi; 0 if headings were not given.
-    """
-
-    rows: NDArray[np.int64]
-    distance: NDArray[np.float64]
-    heading_error: NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,15 +84,13 @@ class LaneIndex:
             if float(arc_lengths(points)[-1]) > 1e-2:
                 self.lines[int(row)] = Polyline.from_points(points, spacing)
         self._ids = {int(lane): row for row, lane in enumerate(network.lane_ids)}
-        rows = list(self.lines)
-        if rows:
-            self._points = np.concatenate([self.lines[r].xy for r in rows])
-            self._heading = np.concatenate([self.lines[r].heading for r in rows])
-            self._row = np.concatenate([np.full(len(self.lines[r].s), r) for r in rows])
-        else:
-            self._points, self._heading, self._row = np.zeros((0, 2)), np.zeros(0), np.zeros(0, np.int64)
-        self._tree = cKDTree(self._points) if rows else None
+        self._search = LaneSearch(self.lines)
         self._paths: dict[tuple[int, ...], LanePath] = {}
+
+    @cached_property
+    def conflicts(self) -> LaneConflicts:
+        """Lanes of this index that cross or merge, where along them, and who gives way."""
+        return find_conflicts(self.network, self._search)
 
     @cached_property
     def predecessors(self) -> Ragged:
@@ -149,39 +134,52 @@ class LaneIndex:
             max_distance: [m] from the centre line.
             max_heading_error: [rad].
         """
-        points = np.asarray(points, dtype=np.float64).reshape(-1, 2)
-        n = len(points)
-        if self._tree is None or n == 0:
-            return LaneMatches(np.full(n, -1), np.full(n, np.inf), np.zeros(n))
-        k = min(_NEIGHBOURS, len(self._points))
-        distance, found = self._tree.query(points, k=k, distance_upper_bound=max_distance)
-        distance, found = distance.reshape(n, k), found.reshape(n, k)
-        valid = np.isfinite(distance)
-        found = np.where(valid, found, 0)
-        error = np.zeros((n, k)) if yaw is None else wrap_angle(np.asarray(yaw)[:, None] - self._heading[found])
-        valid &= np.abs(error) <= max_heading_error
-        score = np.where(valid, distance + _METRES_PER_RADIAN * np.abs(error), np.inf)
-        best = score.argmin(axis=1)
-        pick = (np.arange(n), best)
-        ok = valid[pick]
-        return LaneMatches(
-            np.where(ok, self._row[found[pick]], -1),
-            np.where(ok, distance[pick], np.inf),
-            np.where(ok, error[pick], 0.0),
-        )
+        return self._search.nearest(points, yaw, max_distance, max_heading_error)
 
     def near(self, x: float, y: float, yaw: float, *, radius: float = 4.0) -> list[int]:
         """All lanes within `radius` [m] that run within 60 degrees of `yaw`, the best fitting one first."""
-        if self._tree is None:
-            return []
-        found = np.array(self._tree.query_ball_point([x, y], radius), dtype=np.int64)
-        error = np.abs(wrap_angle(yaw - self._heading[found]))
-        found, error = found[error < np.pi / 3], error[error < np.pi / 3]
-        score = np.hypot(*(self._points[found] - [x, y]).T) + _METRES_PER_RADIAN * error
-        best: dict[int, float] = {}
-        for row, value in zip(self._row[found].tolist(), score.tolist(), strict=True):
-            best[row] = min(value, best.get(row, np.inf))
-        return sorted(best, key=lambda row: (best[row], row))
+        return self._search.ordered(x, y, yaw, radius, np.pi / 3)
+
+    def project(self, points: NDArray[Any], rows: NDArray[Any]) -> FrenetPoints:
+        """Frenet coordinates of N points, each along its own lane.
+
+        Args:
+            points: ``[N, 2]`` [m].
+            rows: ``[N]`` lane rows, for example those of `nearest`.
+
+        Raises:
+            InvalidInputError: A row that is no lane of this index; not one row per point.
+        """
+        return self._search.project(points, rows)
+
+    def route(self, start_row: int, goal_row: int) -> tuple[int, ...]:
+        """Lane rows of the shortest way between two lanes, both included, over successors and lane changes.
+
+        A way costs the length of its lanes and 30 m for each lane change; solid lines and kerbs are not crossed.
+
+        Raises:
+            InvalidInputError: A row that is no lane of this index, or no way from one to the other.
+        """
+        return self._routes.route(start_row, goal_row)
+
+    def route_through(self, points: NDArray[Any], *, max_distance: float = 4.0) -> tuple[int, ...]:
+        """Lane rows of the shortest way past points in their order.
+
+        Where several lanes lie at a point (a road in both directions, a crossing) the one is taken that makes the way
+        shortest; a metre between a point and its lane counts like 20 m of way.
+
+        Args:
+            points: ``[K, 2]`` [m], at least two.
+            max_distance: [m] from each point to its lane.
+
+        Raises:
+            InvalidInputError: A point without a lane, or no way from one point to the next.
+        """
+        return self._routes.through(points, self._search, max_distance)
+
+    @cached_property
+    def _routes(self) -> RouteGraph:
+        return RouteGraph(self.network, self.lines)
 
     def reachable(self, row: int, distance: float) -> dict[int, float]:
         """Lanes that can be reached by following successors, with the distance [m] from the start of `row` to theirs.
@@ -312,30 +310,23 @@ class LaneIndex:
 
     @cached_property
     def _stop_segments(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Start and end of every segment of every stop line, ``[Q, 2]`` each."""
-        lines = [
-            self.network.lines[int(row)][:, :2] for row in np.flatnonzero(self.network.line_types == LineType.STOP)
+        """Start and step of every piece of every stop line, ``[Q, 2]`` each."""
+        parts = [
+            pieces(self.network.lines[int(row)]) for row in np.flatnonzero(self.network.line_types == LineType.STOP)
         ]
         none = np.zeros((0, 2))
-        return np.concatenate([none, *(p[:-1] for p in lines)]), np.concatenate([none, *(p[1:] for p in lines)])
+        return np.concatenate([none, *(start for start, _ in parts)]), np.concatenate(
+            [none, *(step for _, step in parts)]
+        )
 
     def _stop_lines_crossed(self, line: Polyline) -> list[float]:
         """Arc lengths at which `line` crosses stop lines, rising, doubles within 1 m left out."""
-        a, b = self._stop_segments
+        start, across = self._stop_segments
         low, high = line.xy.min(axis=0), line.xy.max(axis=0)
-        near = ((np.maximum(a, b) >= low) & (np.minimum(a, b) <= high)).all(axis=1)
-        a, b = a[near], b[near]
-        if not len(a):
-            return []
-        p, step = line.xy[:-1, None], np.diff(line.xy, axis=0)[:, None]
-        across = b - a
-        with np.errstate(divide="ignore", invalid="ignore"):
-            det = step[..., 0] * across[:, 1] - step[..., 1] * across[:, 0]
-            rel = a - p
-            t = (rel[..., 0] * across[:, 1] - rel[..., 1] * across[:, 0]) / det
-            u = (rel[..., 0] * step[..., 1] - rel[..., 1] * step[..., 0]) / det
-            row, column = np.nonzero((t >= 0) & (t < 1) & (u >= 0) & (u <= 1))
-        stations = np.sort(line.s[row] + t[row, column] * np.diff(line.s)[row])
+        end = start + across
+        near = ((np.maximum(start, end) >= low) & (np.minimum(start, end) <= high)).all(axis=1)
+        row, _, share, _ = intersections(*pieces(line.xy), start[near], across[near])
+        stations = np.sort(line.s[row] + share * np.diff(line.s)[row])
         keep = np.concatenate([[True], np.diff(stations) > 1.0])[: len(stations)]
         return [float(s) for s in stations[keep]]
 
@@ -355,15 +346,30 @@ class LaneIndex:
         return abs(float(self.lines[row].project(np.array([[x, y]])).d[0])) < 0.6 * self.width(row)
 
     def _join(self, chain: tuple[int, ...]) -> LanePath:
-        points: list[NDArray[np.float64]] = []
-        for row, following in zip(chain, (*chain[1:], -1), strict=True):
+        points = []
+        for row, part, parts in _shares(chain, self.network):
             xy = self.lines[row].xy
-            if following >= 0 and following not in self.network.successors[row]:
-                xy = xy[: max(2, len(xy) // 3)]  # a lane change: leave early and join the neighbour late
-            elif points and row not in self.network.successors[chain[len(points) - 1]]:
-                xy = xy[-max(2, len(xy) // 3) :]
-            points.append(xy)
-        line = Polyline.from_points(np.concatenate(points), smoothing=1.0)
+            # A lane change leaves early and joins the neighbour late; the line is drawn through between them.
+            edges = [len(xy) * k // parts for k in (part, part + 1)]
+            begin, end = (0, len(xy)) if parts == 1 else (min(edges[0], len(xy) - 2), max(edges[1], 2))
+            points.append(xy[begin:end])
+        line = Polyline.from_points(np.concatenate(points), smoothing=2.0)
         ends = arc_lengths(np.concatenate(points))[np.cumsum([len(p) for p in points]) - 1]
         share = np.searchsorted(ends * (line.length / ends[-1]), line.s, side="left")
         return LanePath(line, np.asarray(chain)[np.minimum(share, len(chain) - 1)])
+
+
+def _shares(chain: tuple[int, ...], network: RoadNetwork) -> Iterator[tuple[int, int, int]]:
+    """Each lane of a path with the part of it that is driven: part ``i`` of ``n`` equal ones.
+
+    Lanes side by side that are changed over share their length: two have the first and the last of three parts.
+    """
+    changes = [after not in network.successors[row] for row, after in pairwise(chain)]
+    begin = 0
+    while begin < len(chain):
+        end = begin
+        while end < len(changes) and changes[end]:
+            end += 1
+        for k, row in enumerate(chain[begin : end + 1]):
+            yield row, 2 * k, 2 * (end - begin) + 1
+        begin = end + 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,9 @@ import pytest
 
 from zoox_stack.core.classes import AreaType, LaneTurn, LaneType, LineType
 from zoox_stack.core.errors import InvalidInputError
+from zoox_stack.road_network.conflicts import GiveWay
 from zoox_stack.road_network.importers.sumo_net import SumoNet, offset_line, read_sumo_net
+from zoox_stack.road_network.queries import LaneIndex
 
 NET = """<net version="1.20">
   <location netOffset="0.00,0.00" convBoundary="0,0,200,0" origBoundary="0,0,200,0" projParameter="!"/>
@@ -133,6 +136,144 @@ def test_areas(net: SumoNet) -> None:
     assert walk[:, 0].min() == 86
     assert walk[:, 0].max() == 90
     assert walk[:, 1].min() == -7
+
+
+REQUESTS = """<request index="0" response="000" foes="110" cont="0"/>
+    <request index="1" response="101" foes="101" cont="1"/>
+    <request index="2" response="001" foes="011" cont="0"/>"""
+
+
+def junction(requests: str, links: str = ":n_0_0 :n_2_0 :n_c0_0") -> str:
+    """The network with rights of way: the turn :n_1 is the first part of the link that ends with :n_2."""
+    head, body, shape = 'intLanes=":n_0_0"', f'intLanes="{links}"', 'shape="90,3 110,3 110,-7 90,-7"'
+    return NET.replace(head, body).replace(f"{shape}/>", f"{shape}>{requests}</junction>")
+
+
+def test_who_gives_way(tmp_path: Path) -> None:
+    (tmp_path / "x.net.xml").write_text(junction(REQUESTS))
+    net = read_sumo_net(tmp_path / "x.net.xml")
+    row = net.lane_rows
+    # Link 1 gives way to link 0 and to the crossing, which is no lane; both parts of the turn do.
+    expected = {":n_1_0": [row[":n_0_0"]], ":n_2_0": [row[":n_0_0"]]}
+    for name, number in row.items():
+        assert net.network.yields[number].tolist() == expected.get(name, [])
+
+
+def test_who_gives_way_is_not_known_without_requests(net: SumoNet) -> None:
+    assert len(net.network.yields) == len(net.lane_rows)
+    assert not len(net.network.yields.values)
+
+
+@pytest.mark.parametrize("requests", [REQUESTS.replace('index="2"', 'index="7"'), REQUESTS.replace('"101"', '"1011"')])
+def test_requests_for_links_that_are_not_there(tmp_path: Path, requests: str) -> None:
+    (tmp_path / "x.net.xml").write_text(junction(requests))
+    with pytest.raises(InvalidInputError, match="junction n has 3 links"):
+        read_sumo_net(tmp_path / "x.net.xml")
+
+
+def test_rights_of_way_of_a_real_netconvert(tmp_path: Path) -> None:
+    """Left turns give way to oncoming traffic; every conflict between lanes has somebody who gives way."""
+    sumo = pytest.importorskip("sumo", reason="needs the simulation extra (eclipse-sumo)")
+    path = tmp_path / "grid.net.xml"
+    options = "--grid --grid.number 2 --grid.attach-length 80 --no-turnarounds --seed 1"
+    for kind in ("priority", "right_before_left", "traffic_light"):
+        command = [
+            str(Path(sumo.SUMO_HOME) / "bin" / "netgenerate"),
+            *options.split(" "),
+            "--default-junction-type",
+            kind,
+        ]
+        subprocess.run([*command, "--output-file", str(path)], check=True, capture_output=True)
+        network = read_sumo_net(path).network
+        index = LaneIndex(network)
+        conflicts = index.conflicts
+        assert len(conflicts) >= 4 * 16
+        assert (conflicts.gives_way != GiveWay.UNKNOWN).all()
+
+        def arrival(row: int, index: LaneIndex = index) -> float:
+            """Heading with which the junction is entered."""
+            while index.network.lane_in_intersection[index.predecessors[row][0]]:
+                row = int(index.predecessors[row][0])
+            return float(index.lines[row].heading[0])
+
+        oncoming = []
+        for i in range(len(conflicts)):
+            a, b = int(conflicts.first[i]), int(conflicts.second[i])
+            turns = network.lane_turns[[a, b]].tolist()
+            if sorted(turns) == [LaneTurn.STRAIGHT, LaneTurn.LEFT] and np.cos(arrival(a) - arrival(b)) < -0.9:
+                waits = GiveWay.FIRST if turns[0] == LaneTurn.LEFT else GiveWay.SECOND
+                oncoming.append(conflicts.gives_way[i] == waits)
+        assert len(oncoming) >= 4 * 4
+        assert all(oncoming)
+
+
+PARKING = """<edge id="kerb" from="a" to="n" priority="1">
+    <lane id="kerb_0" index="0" allow="" speed="13.89" length="50" width="2" shape="0,50 50,50"/>
+    <lane id="kerb_1" index="1" disallow="pedestrian" speed="13.89" length="50" shape="0,52.6 50,52.6"/>
+    <lane id="kerb_2" index="2" disallow="all" speed="13.89" length="50" width="2" shape="0,55.2 50,55.2"/></edge>
+  <edge id="lone" from="a" to="b" priority="1">
+    <lane id="lone_0" index="0" allow="custom1" speed="13.89" length="40" width="2" shape="0,70 20,70"/></edge>
+  <tlLogic"""
+
+
+def with_stops(tmp_path: Path, stops: str, root: str = "additional") -> SumoNet:
+    (tmp_path / "x.net.xml").write_text(NET.replace("<tlLogic", PARKING, 1))
+    (tmp_path / "x.add.xml").write_text(f"<{root}>{stops}</{root}>")
+    return read_sumo_net(tmp_path / "x.net.xml", tmp_path / "x.add.xml")
+
+
+def rings(net: SumoNet, kind: AreaType) -> list[list[float]]:
+    """x from, x to, y from, y to of each area of a kind."""
+    found = [net.network.areas[int(row)] for row in np.flatnonzero(net.network.area_types == kind)]
+    return [[r[:, 0].min(), r[:, 0].max(), r[:, 1].min(), r[:, 1].max()] for r in found]
+
+
+def test_lanes_for_nobody_are_parking_areas(tmp_path: Path) -> None:
+    net = with_stops(tmp_path, "")
+    assert not {"kerb_0", "kerb_2", "lone_0"} & set(net.lane_rows)
+    assert rings(net, AreaType.PARKING) == [[0, 50, 49, 51], [0, 50, 54.2, 56.2], [0, 20, 69, 71]]
+    row = net.lane_rows["kerb_1"]
+    assert net.network.right_neighbours[row] == -1
+    assert net.network.right_boundary_types[row] == LineType.SOLID_WHITE
+    assert "kerb" not in net.walkable
+
+
+def test_stops_lie_beside_their_lanes(tmp_path: Path) -> None:
+    net = with_stops(
+        tmp_path,
+        """<busStop id="s1" lane="in_1" startPos="20" endPos="35"/>
+        <busStop id="s2" lane="back_0" startPos="-30" endPos="-10"/>
+        <parkingArea id="p1" lane="in_2" startPos="50" width="2"/>
+        <parkingArea id="p2" lane="kerb_0" startPos="0" endPos="50"/>
+        <vType id="car"/>""",
+    )
+    first, second = rings(net, AreaType.BUS_STOP)
+    np.testing.assert_allclose(first, [20, 35, -6.8 - 2.5, -6.8])
+    np.testing.assert_allclose(second, [10, 30, 3.2, 5.7])  # the lane runs to the left: its right side is above
+    np.testing.assert_allclose(rings(net, AreaType.PARKING)[-1], [50, 90, -5.2, -3.2])
+    assert len(rings(net, AreaType.PARKING)) == 4  # the place on a parking lane is that lane
+
+
+@pytest.mark.parametrize(
+    ("stops", "root", "complaint"),
+    [
+        ('<busStop id="s" lane="moon_0"/>', "additional", "BUS_STOP s: expected a lane of x, found 'moon_0'"),
+        ('<busStop id="s" lane="in_1" startPos="95"/>', "additional", "BUS_STOP s: .*90.0 m"),
+        ('<busStop id="s" lane="in_1" startPos="far"/>', "additional", "positions in metres"),
+        ('<parkingArea id="p"/>', "additional", "id='p'.*'lane'"),
+        ("", "routes", "root element <additional>"),
+        ("<", "additional", "readable XML"),
+    ],
+)
+def test_bad_stops_are_named(tmp_path: Path, stops: str, root: str, complaint: str) -> None:
+    with pytest.raises(InvalidInputError, match=complaint):
+        with_stops(tmp_path, stops, root)
+
+
+def test_walking_areas_without_width_are_left_out(tmp_path: Path) -> None:
+    text = NET.replace('shape="86,-7 90,-7 90,-9 86,-9"', 'shape="86,-7 90,-7.1 86,-7.2 90,-7.1"')
+    (tmp_path / "x.net.xml").write_text(text)
+    assert read_sumo_net(tmp_path / "x.net.xml").network.area_types.tolist().count(AreaType.SIDEWALK) == 1
 
 
 def test_offset_line_keeps_the_distance_at_corners() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import pickle
+from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ except ImportError:  # numpy 1
 
 # numpy 2 renamed numpy.core; old pickles still name it so.
 _ALLOWED: dict[tuple[str, str], Any] = {
+    ("collections", "defaultdict"): defaultdict,  # Waymo scenes count road users in one,
+    ("builtins", "int"): int,  # and this is its default
     ("numpy", "ndarray"): np.ndarray,
     ("numpy", "dtype"): np.dtype,
     **{(module, "_reconstruct"): _reconstruct for module in ("numpy.core.multiarray", "numpy._core.multiarray")},

@@ -1,8 +1,8 @@
 """SUMO network files (``*.net.xml``) → `RoadNetwork`. Right-hand traffic.
 
 Needs only the file, not SUMO. Vehicle lanes, also those inside junctions, become lanes; pedestrian lanes and walking
-areas become sidewalk areas, crossings become crosswalk areas. SUMO files hold centre lines and widths; boundaries are
-made from them.
+areas become sidewalk areas, crossings become crosswalk areas, lanes that nobody may drive on parking areas. SUMO files
+hold centre lines and widths; boundaries are made from them. Who gives way is what the file says about its junctions.
 """
 
 from __future__ import annotations
@@ -13,12 +13,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from zoox_stack.core.classes import AreaType, LaneTurn, LaneType, LineType
 from zoox_stack.core.errors import InvalidInputError
+from zoox_stack.core.geometry import arc_lengths
 from zoox_stack.core.ragged import Ragged
+from zoox_stack.road_network.importers.sumo_additional import RoadsidePlace, read_additional
 from zoox_stack.road_network.network import RoadNetwork
 
 DEFAULT_WIDTH = 3.2  # [m] of lanes whose file gives none (SUMO's default)
@@ -27,6 +30,7 @@ _TURNS = {
     "s": LaneTurn.STRAIGHT, "l": LaneTurn.LEFT, "L": LaneTurn.LEFT, "r": LaneTurn.RIGHT, "R": LaneTurn.RIGHT,
     "t": LaneTurn.U_TURN,
 }  # fmt: skip
+_THINNEST = 0.3  # [m] walking areas across the end of a road are lines with four corners
 _MOTOR = {"passenger", "private", "taxi", "delivery", "truck", "hov"}
 
 
@@ -56,7 +60,9 @@ class _Lane:
     name: str
     edge: str
     index: int
-    kind: LaneType | None  # None: pedestrians
+    length: float
+    kind: LaneType | None  # None: pedestrians, or nobody
+    parking: bool
     speed: float
     width: float
     points: NDArray[np.float64]
@@ -65,11 +71,16 @@ class _Lane:
     next_names: list[str] = field(default_factory=list)
 
 
-def read_sumo_net(path: Path) -> SumoNet:
+def read_sumo_net(path: Path, additional: Path | None = None) -> SumoNet:
     """Read a SUMO network file.
 
+    Args:
+        path: The network.
+        additional: A file with ``<busStop>`` and ``<parkingArea>`` elements; they become areas beside their lanes.
+
     Raises:
-        InvalidInputError: Not a readable SUMO network, or one without vehicle lanes.
+        InvalidInputError: Not a readable SUMO network, or one without vehicle lanes; an additional file that is not
+            readable or names a lane that the network does not have.
     """
     try:
         root = ET.parse(path).getroot()
@@ -80,7 +91,8 @@ def read_sumo_net(path: Path) -> SumoNet:
     if root.get("lefthand", "false") == "true":
         raise InvalidInputError(f"SUMO network {path}", "right-hand traffic", "lefthand=true")
     try:
-        return _Reader(root, Path(path).name.removesuffix(".net.xml")).net()
+        places = () if additional is None else read_additional(additional)
+        return _Reader(root, Path(path).name.removesuffix(".net.xml"), places).net()
     except (KeyError, ValueError, TypeError) as error:
         if isinstance(error, InvalidInputError):
             raise
@@ -90,15 +102,16 @@ def read_sumo_net(path: Path) -> SumoNet:
 class _Reader:
     """One pass over the XML tree."""
 
-    def __init__(self, root: ET.Element, name: str) -> None:
-        self.root, self.name = root, name
+    def __init__(self, root: ET.Element, name: str, places: tuple[RoadsidePlace, ...]) -> None:
+        self.root, self.name, self.places = root, name, places
         edges = root.findall("edge")
         self.functions = {edge.attrib["id"]: edge.get("function", "normal") for edge in edges}
         self.ends = {edge.attrib["id"]: (edge.get("from"), edge.get("to")) for edge in edges}
-        self.pairs = {self.ends[e] for e, function in self.functions.items() if function == "normal"}
         lanes = [_lane(edge, lane) for edge in edges for lane in edge.findall("lane")]
-        self.pedestrian = [lane for lane in lanes if lane.kind is None]
+        self.pedestrian = [lane for lane in lanes if lane.kind is None and not lane.parking]
+        self.parking = {lane.name: lane for lane in lanes if lane.parking and not lane.internal}
         self.lanes = [lane for lane in lanes if lane.kind is not None]
+        self.pairs = {self.ends[lane.edge] for lane in self.lanes if not lane.internal}
         if not self.lanes:
             raise InvalidInputError(f"SUMO network {name}", "vehicle lanes", "none")
         self.rows = {lane.name: row for row, lane in enumerate(self.lanes)}
@@ -163,6 +176,7 @@ class _Reader:
             right_boundaries=Ragged.from_rows(rights, np.float64, 3),
             right_boundary_types=np.array([m[1] for m in marks], np.uint8),
             successors=Ragged.from_rows([[self.rows[n] for n in lane.next_names] for lane in lanes], np.int32),
+            yields=Ragged.from_rows([sorted(rows) for rows in self._yields()], np.int32),
             left_neighbours=left,
             right_neighbours=right,
             line_ids=np.arange(len(lines)),
@@ -180,7 +194,7 @@ class _Reader:
             network=network,
             lane_rows=dict(self.rows),
             signal_links=tuple(signals),
-            edge_lengths={lane.edge: float(_length(lane.points)) for lane in normal},
+            edge_lengths={lane.edge: float(arc_lengths(lane.points)[-1]) for lane in normal},
             edge_links={edge: tuple(sorted(ends)) for edge, ends in sorted(self.edge_links.items())},
             walkable=frozenset(p.edge for p in self.pedestrian if self.functions[p.edge] == "normal"),
         )
@@ -196,7 +210,34 @@ class _Reader:
             return LineType.DASHED_WHITE if self.lanes[other].kind == lane.kind else LineType.SOLID_WHITE
 
         far_left = LineType.SOLID_YELLOW if opposed else LineType.KERB
-        return between(left) if left >= 0 else far_left, between(right) if right >= 0 else LineType.KERB
+        far_right = LineType.SOLID_WHITE if f"{lane.edge}_{lane.index - 1}" in self.parking else LineType.KERB
+        return between(left) if left >= 0 else far_left, between(right) if right >= 0 else far_right
+
+    def _yields(self) -> list[set[int]]:
+        """Lane rows that each lane gives way to, from the ``<request>`` elements of the junctions.
+
+        Link i of a junction is the i-th of its ``intLanes``; where a turn waits in the middle of the junction that is
+        its second lane, and the first one is treated alike.
+        """
+        result: list[set[int]] = [set() for _ in self.lanes]
+        before: dict[int, list[int]] = defaultdict(list)
+        for row, lane in enumerate(self.lanes):
+            for name in lane.next_names if lane.internal else ():
+                if self.by_name[name].internal:
+                    before[self.rows[name]].append(row)
+        for junction in self.root.findall("junction"):
+            names = junction.get("intLanes", "").split()
+            links = [[self.rows[n], *before[self.rows[n]]] if n in self.rows else [] for n in names]
+            for request in junction.findall("request"):
+                # The last character stands for link 0. Crossings for pedestrians are links without lanes.
+                response = request.attrib["response"][::-1]
+                number = int(request.attrib["index"])
+                if number >= len(links) or len(response) > len(links):
+                    raise ValueError(f"junction {junction.get('id')} has {len(links)} links, but requests for more")
+                foes = {row for link, bit in zip(links, response, strict=False) if bit == "1" for row in link}
+                for row in links[number]:
+                    result[row] |= foes - set(links[number])
+        return result
 
     def _areas(self, lefts: list[NDArray[Any]], rights: list[NDArray[Any]]) -> list[tuple[AreaType, NDArray[Any]]]:
         areas: list[tuple[AreaType, NDArray[Any]]] = []
@@ -216,13 +257,28 @@ class _Reader:
         for lane in self.pedestrian:
             function = self.functions[lane.edge]
             if function == "walkingarea":
-                if len(lane.points) >= 3:
+                if len(lane.points) >= 3 and _thickness(lane.points) > _THINNEST:
                     areas.append((AreaType.SIDEWALK, lane.points))
                 continue
             sides = [offset_line(lane.points, s * lane.width / 2) for s in (1, -1)]
             kind = AreaType.CROSSWALK if function == "crossing" else AreaType.SIDEWALK
             areas.append((kind, np.concatenate([sides[0], sides[1][::-1]])))
+        for lane in self.parking.values():
+            areas.append((AreaType.PARKING, _beside(lane, 0.0, lane.length, lane.width / 2, -lane.width / 2)))
+        areas += [(place.kind, self._outline(place)) for place in self.places if place.lane not in self.parking]
         return areas
+
+    def _outline(self, place: RoadsidePlace) -> NDArray[np.float64]:
+        lane = self.by_name.get(place.lane)
+        if lane is None:
+            raise InvalidInputError(f"{place.kind.name} {place.name}", f"a lane of {self.name}", repr(place.lane))
+        end = lane.length if place.end is None else place.end
+        start, end = (s + lane.length if s < 0 else s for s in (place.start, end))
+        start, end = max(start, 0.0), min(end, lane.length)
+        if end - start < 0.1:
+            expected = f"a stretch within the {lane.length:.1f} m of its lane"
+            raise InvalidInputError(f"{place.kind.name} {place.name}", expected, f"{place.start} to {place.end}")
+        return _beside(lane, start, end, -lane.width / 2, -lane.width / 2 - place.width)
 
 
 def _lane(edge: ET.Element, lane: ET.Element) -> _Lane:
@@ -231,11 +287,14 @@ def _lane(edge: ET.Element, lane: ET.Element) -> _Lane:
     if function in ("normal", "internal"):
         keep = np.concatenate([[True], np.hypot(*np.diff(points[:, :2], axis=0).T) > 1e-3])
         points = points[keep] if keep.sum() >= 2 else np.stack([points[0], points[0] + _direction(points) * 0.05])
+    parking = function in ("normal", "internal") and _for_nobody(lane)
     return _Lane(
         name=lane.attrib["id"],
         edge=edge.attrib["id"],
         index=int(lane.attrib["index"]),
-        kind=None if function in ("crossing", "walkingarea") else _kind(lane),
+        length=float(lane.attrib["length"]),
+        kind=None if parking or function in ("crossing", "walkingarea") else _kind(lane),
+        parking=parking,
         speed=float(lane.attrib["speed"]),
         width=float(lane.get("width", DEFAULT_WIDTH)),
         points=points,
@@ -243,11 +302,17 @@ def _lane(edge: ET.Element, lane: ET.Element) -> _Lane:
     )
 
 
+def _for_nobody(lane: ET.Element) -> bool:
+    """Whether no class of road user may drive or walk on a lane; SUMO's custom classes stand for parked vehicles."""
+    allow, disallow = lane.get("allow"), lane.get("disallow", "").split()
+    return "all" in disallow if allow is None else set(allow.split()) <= {"custom1", "custom2"}
+
+
 def _kind(lane: ET.Element) -> LaneType | None:
     """Who a lane is for, from SUMO's allow and disallow lists; None: pedestrians only."""
     allow, disallow = lane.get("allow"), set(lane.get("disallow", "").split())
     if allow is None or allow == "all":
-        return LaneType.OTHER if disallow >= {"passenger", "bus", "bicycle"} or "all" in disallow else LaneType.VEHICLE
+        return LaneType.OTHER if disallow >= {"passenger", "bus", "bicycle"} else LaneType.VEHICLE
     allowed = set(allow.split())
     if allowed & _MOTOR:
         return LaneType.VEHICLE
@@ -272,8 +337,17 @@ def _direction(points: NDArray[np.float64]) -> NDArray[np.float64]:
     return along / length if length > 0 else np.array([1.0, 0.0, 0.0])
 
 
-def _length(points: NDArray[np.float64]) -> float:
-    return float(np.hypot(*np.diff(points[:, :2], axis=0).T).sum())
+def _beside(lane: _Lane, start: float, end: float, left: float, right: float) -> NDArray[np.float64]:
+    """Outline of the stretch of a lane from `start` to `end` [m], from `left` to `right` of its centre line [m]."""
+    s = arc_lengths(lane.points) * (lane.length / arc_lengths(lane.points)[-1])  # SUMO may set lengths of its own
+    stations = np.concatenate([[start], s[(s > start + 1e-3) & (s < end - 1e-3)], [end]])
+    part = np.stack([np.interp(stations, s, lane.points[:, d]) for d in range(3)], axis=1)
+    return np.concatenate([offset_line(part, left), offset_line(part, right)[::-1]])
+
+
+def _thickness(ring: NDArray[np.float64]) -> float:
+    """Shorter side of the smallest box around a ring [m]."""
+    return float(min(cv2.minAreaRect((ring - ring[0])[:, :2].astype(np.float32))[1]))
 
 
 def offset_line(points: NDArray[np.float64], left: float) -> NDArray[np.float64]:

@@ -1,0 +1,83 @@
+"""How long questions to the map take on a made-up town: prints one JSON object."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from itertools import cycle
+
+import numpy as np
+
+from benchmarks._scenes import about, measured
+from zoox_stack.core.classes import AreaType
+from zoox_stack.core.errors import InvalidInputError
+from zoox_stack.road_network.area_index import AreaIndex
+from zoox_stack.road_network.made_up_town import grid_of_crossings
+from zoox_stack.road_network.queries import LaneIndex
+
+KINDS = (AreaType.CROSSWALK, AreaType.DRIVABLE, AreaType.INTERSECTION)
+SCENES = 64  # asked in turn
+
+
+def _leads(index: LaneIndex, start: int, goal: int) -> bool:
+    """Whether there is a way: lanes out of the town lead nowhere."""
+    try:
+        return len(index.route(start, goal)) > 0
+    except InvalidInputError:
+        return False
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--columns", type=int, default=6, help="crossings from west to east, 20 lanes each")
+    parser.add_argument("--rows", type=int, default=5, help="crossings from south to north")
+    parser.add_argument("--agents", type=int, default=64, help="points per question")
+    parser.add_argument("--runs", type=int, default=500, help="questions measured")
+    parser.add_argument("--json", action="store_true", help="accepted for uniformity; the output is always JSON")
+    args = parser.parse_args()
+    network = grid_of_crossings(args.columns, args.rows)
+    begin = time.perf_counter()
+    index = LaneIndex(network)
+    areas = AreaIndex(network)
+    built = time.perf_counter() - begin
+    begin = time.perf_counter()
+    conflicts = len(index.conflicts)
+    found = time.perf_counter() - begin
+    rng = np.random.default_rng(0)
+    places = rng.integers(0, len(network.centre_lines.values), (SCENES, args.agents))
+    points = network.centre_lines.values[places, :2] + rng.normal(0, 1, (SCENES, args.agents, 2))
+    yaw = rng.uniform(-np.pi, np.pi, (SCENES, args.agents))
+    rows = network.centre_lines.row_of_value()[places]
+    ways = [pair for pair in rng.integers(0, len(network.lane_ids), (400, 2)).tolist() if _leads(index, *pair)]
+    scenes, pairs = cycle(range(SCENES)), cycle(ways)
+
+    def nearest() -> None:
+        scene = next(scenes)
+        index.nearest(points[scene], yaw[scene])
+
+    def project() -> None:
+        scene = next(scenes)
+        index.project(points[scene], rows[scene])
+
+    result = {
+        "benchmark": "map_queries",
+        **about(),
+        "lanes": len(network.lane_ids),
+        "areas": len(network.area_ids),
+        "agents": args.agents,
+        "build_ms": round(built * 1e3, 1),
+        "conflicts": conflicts,
+        "conflicts_ms": round(found * 1e3, 1),
+        "nearest_ms": measured(nearest, args.runs),
+        "project_ms": measured(project, args.runs),
+        "areas_ms": measured(lambda: areas.contains(points[next(scenes)], KINDS), args.runs),
+        "routes": len(ways),
+        "route_ms": measured(lambda: index.route(*next(pairs)), args.runs),
+    }
+    print(json.dumps(result, indent=2))
+
+
+if __name__ == "__main__":
+    main()
