@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import tempfile
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,17 @@ import numpy as np
 
 from zoox_stack.core.classes import AreaType, LaneType, LineType
 from zoox_stack.core.errors import InvalidInputError
+from zoox_stack.road_network.importers.report import ImportReport, report_of
 from zoox_stack.road_network.loading import FORMATS, load_map
 from zoox_stack.road_network.map_finding import Finding, Severity
 from zoox_stack.road_network.network import RoadNetwork
 
-_FORMATS = "MAP is a " + ", ".join(form.description for form in FORMATS.values()) + "."
+_TOWN = "town:"
+_FORMATS = (
+    "MAP is a "
+    + ", ".join(form.description for form in FORMATS.values())
+    + f", or {_TOWN}NAME or {_TOWN}NAME:SEED for a simulated town."
+)
 
 
 def register(subparsers: Any) -> None:
@@ -47,6 +54,21 @@ def _action(actions: Any, name: str, words: str, function: Any) -> argparse.Argu
     return parser
 
 
+def _load(args: argparse.Namespace) -> tuple[RoadNetwork, ImportReport]:
+    """The map of the command line."""
+    text = str(args.map)
+    if not text.startswith(_TOWN):
+        return load_map(args.map, args.format)
+    from zoox_stack.simulation.towns import build_town
+
+    name, _, seed = text.removeprefix(_TOWN).partition(":")
+    if not (seed or "1").isdecimal():
+        raise InvalidInputError(text, f"{_TOWN}NAME:SEED with a whole number >= 0", repr(seed))
+    with tempfile.TemporaryDirectory() as folder:
+        network = build_town(name, int(seed or "1"), Path(folder)).net.network
+    return network, report_of(network, "simulated town")
+
+
 def describe(network: RoadNetwork) -> dict[str, Any]:
     """What a map holds, ready for JSON."""
 
@@ -75,8 +97,9 @@ def run_show(args: argparse.Namespace) -> int:
     """0; a map that cannot be read or drawn is an error."""
     from zoox_stack.road_network.drawing import draw_map  # matplotlib takes a second
 
-    network, report = load_map(args.map, args.format)
-    out = args.out or Path(f"{args.map.name.split('.')[0] or 'map'}.png")
+    network, report = _load(args)
+    name = network.name if str(args.map).startswith(_TOWN) else args.map.name.split(".")[0]
+    out = args.out or Path(f"{name or 'map'}.png")
     figure = draw_map(network, ids=args.ids, around=tuple(args.around) if args.around else None)
     try:
         figure.savefig(out)
@@ -98,7 +121,7 @@ def run_check(args: argparse.Namespace) -> int:
     """0 without errors in the map, 1 with; a map that cannot be read is an error of its own (2)."""
     from zoox_stack.road_network.checks import check_map
 
-    network, report = load_map(args.map, args.format)
+    network, report = _load(args)
     findings = check_map(network)
     counts = Counter(finding.severity for finding in findings)
     summary = {severity.name.lower() + "s": counts[severity] for severity in Severity}
@@ -122,7 +145,7 @@ def run_convert(args: argparse.Namespace) -> int:
     """0; a map that cannot be read or written is an error."""
     from zoox_stack.road_network.exporters.lanelet2_osm import save_lanelet2
 
-    network, _ = load_map(args.map, args.format)
+    network, _ = _load(args)
     save_lanelet2(network, args.out, origin=tuple(args.origin))
     written = {"out": str(args.out), "lanes": len(network.lane_ids), "origin": list(args.origin)}
     print(json.dumps(written) if args.json else f"{args.out}: {len(network.lane_ids)} lanes")

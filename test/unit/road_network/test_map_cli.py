@@ -97,3 +97,14 @@ def test_convert_to_lanelet2_and_back(good: str, tmp_path: Path, capsys: pytest.
     assert (told["lanes"], told["successors"], told["signals"]) == ({"vehicle": 20}, 24, 4)
     assert cli.main(["map", "convert", good, str(tmp_path / "crossing.xml")]) == 2
     assert ".osm" in capsys.readouterr().err
+
+
+def test_a_simulated_town_is_a_map_too(capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("sumo", reason="needs the simulation extra (eclipse-sumo)")
+    assert main(["map", "check", "town:roundabout:2", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["map"], told["format"]) == ("town:roundabout:2", "simulated town")
+    assert told["lanes"] > 20
+    for name, named in (("town:atlantis", "roundabout"), ("town:village:two", "two")):
+        assert main(["map", "check", name]) == 2
+        assert named in capsys.readouterr().err
