@@ -101,10 +101,10 @@ def test_convert_to_lanelet2_and_back(good: str, tmp_path: Path, capsys: pytest.
 
 def test_a_simulated_town_is_a_map_too(capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("sumo", reason="needs the simulation extra (eclipse-sumo)")
-    assert main(["map", "check", "town:roundabout:2", "--json"]) == 0
+    assert cli.main(["map", "check", "town:roundabout:2", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert (told["map"], told["format"]) == ("town:roundabout:2", "simulated town")
     assert told["lanes"] > 20
     for name, named in (("town:atlantis", "roundabout"), ("town:village:two", "two")):
-        assert main(["map", "check", name]) == 2
+        assert cli.main(["map", "check", name]) == 2
         assert named in capsys.readouterr().err
