@@ -21,7 +21,7 @@ from zoox_stack.prediction.history import HistoryColumn
 from zoox_stack.simulation.demand import DemandConfig
 from zoox_stack.simulation.demo import DEMO_SCENE, DemoScene, agents_at, ego_states, save_demo_scene
 from zoox_stack.simulation.episode import Episode
-from zoox_stack.simulation.lidar import LidarWorld
+from zoox_stack.simulation.sensors.lidar import LidarWorld
 from zoox_stack.simulation.towns import build_town
 from zoox_stack.simulation.traffic import simulate_episode
 from zoox_stack.simulation.world import JUMP

@@ -13,8 +13,11 @@ from zoox_stack.core.errors import ConfigurationError, InvalidInputError, ModelE
 COMMANDS = {
     "demo": "zoox_stack.demo.command",
     "replay": "zoox_stack.evaluation.replay_command",
+    "evaluate": "zoox_stack.evaluation.traffic_command",
     "convert": "zoox_stack.logs.convert",
     "bag": "zoox_stack.logs.bag_cli",
+    "simulate": "zoox_stack.simulation.cli",
+    "map": "zoox_stack.road_network.map_cli",
     "launch": "zoox_stack.launching.cli",
     "doctor": "zoox_stack.doctor.cli",
 }

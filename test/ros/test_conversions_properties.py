@@ -34,10 +34,20 @@ from zoox_stack.core.frames import Frame
 from zoox_stack.core.plans import EgoPlan, PlanDecision, Route, Trajectory
 from zoox_stack.core.predictions import PredictedAgents, WhatIfAnswer, WhatIfRequest
 from zoox_stack.core.ragged import Ragged
-from zoox_stack.core.sensors import PointCloud
+from zoox_stack.core.sensors import CameraDetections, PointCloud, RadarScan, SensorCalibration
 from zoox_stack.core.timing import StageTick
 from zoox_stack.road_network.network import RoadNetwork
-from zoox_stack.ros.conversions import agents, events, odometry, plans, point_cloud, predictions, road_network, timing
+from zoox_stack.ros.conversions import (
+    agents,
+    events,
+    odometry,
+    plans,
+    point_cloud,
+    predictions,
+    road_network,
+    sensors,
+    timing,
+)
 from zoox_stack.ros.serialized import tracked_agents_from_bytes, tracked_agents_to_bytes, unpack
 
 quick = settings(max_examples=40, deadline=None)
@@ -250,6 +260,51 @@ def clouds(draw: st.DrawFn) -> PointCloud:
 
 
 @st.composite
+def radar_scans(draw: st.DrawFn) -> RadarScan:
+    n = draw(st.integers(0, 20))
+    return RadarScan(
+        draw(stamps),
+        draw(f32(-300, 300, (n, 3))),
+        draw(f32(-90, 90, n)),
+        draw(f32(-50, 60, n)),
+        draw(integers(np.int16, n, -1, 2**15 - 1)),
+    )
+
+
+@st.composite
+def pictures(draw: st.DrawFn) -> CameraDetections:
+    n = draw(counts)
+    table, facing = draw(attributes(n))
+    weights = draw(f32(0.01, 1, (n, N_CLASSES)))
+    low = draw(f32(0, 1000, (n, 2)))
+    return CameraDetections(
+        draw(stamps),
+        draw(names.filter(bool)),
+        weights / weights.sum(axis=1, keepdims=True),
+        draw(f32(0, 1, n)),
+        np.concatenate([low, low + draw(f32(1, 900, (n, 2)))], axis=1),
+        table,
+        facing,
+    )
+
+
+@st.composite
+def calibrations(draw: st.DrawFn) -> SensorCalibration:
+    labels = draw(st.lists(names.filter(bool), unique=True, max_size=4))
+    n = len(labels)
+    rotation = draw(arrays(np.float64, (n, 4), elements=st.floats(0.1, 1)))
+    rotation /= np.linalg.norm(rotation, axis=1, keepdims=True)
+    return SensorCalibration(
+        draw(stamps),
+        tuple(labels),
+        draw(integers(np.uint8, n, 0, 2)),
+        np.concatenate([draw(f64((n, 3))), rotation], axis=1),
+        draw(arrays(np.float64, (n, 4), elements=st.floats(1, 5000))),
+        draw(integers(np.uint32, (n, 2), 1, 2**32 - 1)),
+    )
+
+
+@st.composite
 def ticks(draw: st.DrawFn) -> StageTick:
     big = st.integers(0, 2**64 - 1)
     return StageTick(
@@ -314,6 +369,17 @@ CASES = {
     ),
     "what-if answer": (answers(), predictions.what_if_answer_to_message, predictions.what_if_answer_from_message),
     "road network": (networks(), road_network.road_network_to_message, road_network.road_network_from_message),
+    "radar scan": (radar_scans(), sensors.radar_scan_to_message, sensors.radar_scan_from_message),
+    "camera detections": (
+        pictures(),
+        sensors.camera_detections_to_message,
+        sensors.camera_detections_from_message,
+    ),
+    "sensor calibration": (
+        calibrations(),
+        sensors.sensor_calibration_to_message,
+        sensors.sensor_calibration_from_message,
+    ),
     "point cloud": (clouds(), point_cloud.point_cloud_to_message, point_cloud.point_cloud_from_message),
     "simulation event": (happenings(), events.simulation_event_to_message, events.simulation_event_from_message),
     "stage tick": (ticks(), timing.stage_timing_to_message, timing.stage_timing_from_message),

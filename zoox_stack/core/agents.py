@@ -114,7 +114,7 @@ class DetectedAgents:
         _check(self, "yaw", np.float64, (n,))
         _check(self, "size", np.float32, (n, 3), low=1e-3, high=100)
         _check(self, "velocity", np.float64, (n, 2), finite=False)
-        _check_attributes(self, n)
+        check_attributes(self, n)
 
     def __len__(self) -> int:
         return len(self.score)
@@ -188,7 +188,7 @@ class TrackedAgents:
         _check(self, "covariance", np.float32, (n, STATE_DIM, STATE_DIM))
         _check(self, "age", np.float32, (n,), low=0)
         _check(self, "time_since_update", np.float32, (n,), low=0)
-        _check_attributes(self, n)
+        check_attributes(self, n)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -293,7 +293,8 @@ def _check(owner: object, name: str, dtype: type, shape: tuple[int | None, ...],
     object.__setattr__(owner, name, array)
 
 
-def _check_attributes(owner: object, n: int) -> None:
+def check_attributes(owner: object, n: int) -> None:
+    """Check the fields `attributes` ``[n, 6]`` and `facing` ``[n]`` of a dataclass in its ``__post_init__``."""
     _check(owner, "attributes", np.uint8, (n, N_ATTRIBUTES))
     _check(owner, "facing", np.float32, (n,), finite=False)
     highest = np.full(N_ATTRIBUTES, int(TriState.YES))

@@ -2,44 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-import matplotlib as mpl
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.collections import LineCollection, PolyCollection
-from matplotlib.figure import Figure
-from matplotlib.patches import Polygon
 from numpy.typing import NDArray
 
 from zoox_stack.core.agents import EgoState, TrackedAgents, TrafficSignals
-from zoox_stack.core.classes import CYCLIST_CLASSES, VEHICLE_CLASSES, AgentClass, AreaType, LineType, SignalState
-from zoox_stack.core.geometry import box_corners, to_local
+from zoox_stack.core.classes import CYCLIST_CLASSES, VEHICLE_CLASSES, AgentClass
+from zoox_stack.core.errors import InvalidInputError
+from zoox_stack.core.geometry import box_corners
 from zoox_stack.core.plans import PlanDecision
 from zoox_stack.core.predictions import PredictedAgents
-from zoox_stack.road_network.network import RoadNetwork
+from zoox_stack.evaluation.canvas import Canvas, View, mixed
+from zoox_stack.evaluation.map_picture import GROUND, ROAD, MapPicture
 
-mpl.use("Agg")
-
-AREA_COLOURS = {
-    AreaType.DRIVABLE: "#e6e8eb",
-    AreaType.INTERSECTION: "#e0e3e7",
-    AreaType.CROSSWALK: "#c9d8ea",
-    AreaType.SIDEWALK: "#f1efe9",
-    AreaType.PARKING: "#e9e4f0",
-    AreaType.BUS_STOP: "#f0e4e4",
-}
-SIGNAL_COLOURS = {SignalState.RED: "#d62728", SignalState.YELLOW: "#e6a700", SignalState.GREEN: "#2ca02c"}
-EGO, PLAN, CANDIDATE = "#111111", "#e4572e", "#b9a394"
-
-
-@dataclass(frozen=True)
-class View:
-    """The part of the world shown, in the ego frame [m]; the ego drives up."""
-
-    ahead: float = 65.0
-    behind: float = 20.0
-    side: float = 36.0
+EGO, PLAN, ASKED, CANDIDATE, TRUTH = "#111111", "#e4572e", "#d99a72", "#c9b6a8", "#3b4148"
+AHEAD, BEHIND, SIDE = 54.0, 20.0, 33.0  # [m] around the ego that are shown
+SCALE = 10.0  # [pixels/m]
+_LEAST_SHOWN = 0.03  # modes less probable are left out
+_STRENGTHS = 8  # of the colours of futures
 
 
 def agent_colour(agent_class: int) -> str:
@@ -51,131 +30,111 @@ def agent_colour(agent_class: int) -> str:
     return "#9b2c9b" if agent_class == AgentClass.PEDESTRIAN else "#6b7280"
 
 
+def view_around(ego: EgoState, scale: float = SCALE) -> View:
+    """The picture of a drive: the ego drives up."""
+    middle = (AHEAD - BEHIND) / 2
+    x, y = ego.x + middle * np.cos(ego.yaw), ego.y + middle * np.sin(ego.yaw)
+    return View(x, y, ego.yaw, 2 * SIDE, AHEAD + BEHIND, scale)
+
+
 def draw_scene(
     scene: TrackedAgents,
     *,
-    network: RoadNetwork | None = None,
+    background: MapPicture | None = None,
     predicted: PredictedAgents | None = None,
     decision: PlanDecision | None = None,
     signals: TrafficSignals | None = None,
-    title: str = "",
-    view: View | None = None,
-) -> Figure:
-    """One picture of a tick. The scene needs an ego: it is the centre."""
-    view = View() if view is None else view
-    ego = scene.ego
-    if ego is None:
-        raise ValueError("a scene without an ego has no centre to draw around")
-    figure = Figure(figsize=(5.4, 6.4), dpi=110)
-    axes = figure.add_axes((0.0, 0.0, 1.0, 0.95))
-    axes.set_axis_off()
-    axes.set_facecolor("white")
-    if network is not None:
-        _draw_map(axes, network, ego, signals)
+    truth: TrackedAgents | None = None,
+    scale: float = SCALE,
+) -> NDArray[np.uint8]:
+    """One picture of a tick.
+
+    Args:
+        scene: Agents and ego.
+        background: The map, None without one.
+        predicted: Futures.
+        decision: Candidate plans.
+        signals: States of the signals.
+        truth: The agents as they really are; shown as outlines.
+        scale: [pixels/m].
+
+    Returns:
+        uint8 ``[H, W, 3]``, red first.
+
+    Raises:
+        InvalidInputError: The scene has no ego to draw around.
+    """
+    if scene.ego is None:
+        raise InvalidInputError("scene.ego", "the state of the ego, the middle of the picture", "none")
+    canvas = Canvas(view_around(scene.ego, scale), GROUND)
+    if background is not None:
+        background.draw(canvas, signals)
     if predicted is not None:
-        _draw_futures(axes, scene, predicted, ego)
+        draw_futures(canvas, scene, predicted)
     if decision is not None:
-        _draw_plans(axes, decision, ego)
-    _draw_agents(axes, scene, ego)
-    axes.set_xlim(-view.side, view.side)
-    axes.set_ylim(-view.behind, view.ahead)
-    axes.set_aspect("equal")
-    figure.text(0.02, 0.965, title, fontsize=9, va="center")
-    return figure
+        _draw_plans(canvas, decision)
+    if truth is not None:
+        canvas.lines(outlines(truth), TRUTH, 0.8, closed=True)
+    draw_agents(canvas, scene)
+    draw_ego(canvas, scene.ego)
+    return canvas.image()
 
 
-def _screen(points: NDArray[np.float64], ego: EgoState) -> NDArray[np.float64]:
-    """Map frame ``[..., 2]`` to the picture: x to the right, y ahead."""
-    local = to_local(points, (ego.x, ego.y), ego.yaw)
-    return np.stack([-local[..., 1], local[..., 0]], axis=-1)
+def outlines(scene: TrackedAgents) -> NDArray[np.float64]:
+    """Corners of all boxes, ``[N, 4, 2]`` [m]."""
+    return box_corners(scene.position[:, :2], scene.yaw, scene.size[:, 0], scene.size[:, 1])
 
 
-def _near(points: NDArray[np.float64]) -> bool:
-    return bool((np.abs(points) < 120).all(axis=-1).any())
-
-
-def _draw_map(axes: Axes, network: RoadNetwork, ego: EgoState, signals: TrafficSignals | None) -> None:
-    for kind in (AreaType.SIDEWALK, AreaType.DRIVABLE, AreaType.INTERSECTION, AreaType.PARKING, AreaType.CROSSWALK):
-        rows = np.flatnonzero(network.area_types == kind)
-        shapes = [s for s in (_screen(network.areas[int(r)][:, :2], ego) for r in rows) if _near(s)]
-        axes.add_collection(PolyCollection(shapes, facecolors=AREA_COLOURS[kind], edgecolors="none", zorder=1))
-    lanes = []
-    for row in range(len(network.lane_ids)):
-        left, right = network.left_boundaries[row][:, :2], network.right_boundaries[row][:, :2]
-        if len(left) and len(right):
-            lanes.append(_screen(np.concatenate([left, right[::-1]]), ego))
-    axes.add_collection(
-        PolyCollection([s for s in lanes if _near(s)], facecolors="#e6e8eb", edgecolors="none", zorder=1.1)
-    )
-    for bounds, types in (
-        (network.left_boundaries, network.left_boundary_types),
-        (network.right_boundaries, network.right_boundary_types),
-    ):
-        for row in range(len(bounds)):
-            if types[row] == LineType.NONE or not len(bounds[row]):
-                continue
-            line = _screen(bounds[row][:, :2], ego)
-            if _near(line):
-                dashed = types[row] in (LineType.DASHED_WHITE, LineType.DASHED_YELLOW)
-                kerb = types[row] == LineType.KERB
-                axes.plot(
-                    *line.T, color="#8c939c" if kerb else "white", lw=0.9, ls=(0, (5, 5)) if dashed else "-", zorder=2
-                )
-    centres = [_screen(line[:, :2], ego) for line in network.centre_lines]
-    axes.add_collection(
-        LineCollection(
-            [c for c in centres if _near(c)], colors="#cdd2d8", linewidths=0.5, linestyles="dotted", zorder=2
-        )
-    )
-    for row in np.flatnonzero(np.isin(network.line_types, (LineType.STOP, LineType.YIELD))).tolist():
-        line = _screen(network.lines[row][:, :2], ego)
-        if _near(line):
-            axes.plot(*line.T, color="#555b63", lw=1.6, zorder=2.5)
-    if signals is not None:
-        state = dict(zip(signals.ids.tolist(), signals.states.tolist(), strict=True))
-        for row, signal in enumerate(network.signal_ids.tolist()):
-            colour = SIGNAL_COLOURS.get(SignalState(state.get(signal, 0)))
-            for lane in network.signal_lanes[row] if colour else ():
-                start = _screen(network.centre_lines[lane][:1, :2], ego)
-                if _near(start):
-                    axes.plot(*start.T, "o", color=colour, ms=4, zorder=6)
-
-
-def _draw_futures(axes: Axes, scene: TrackedAgents, predicted: PredictedAgents, ego: EgoState) -> None:
+def draw_futures(canvas: Canvas, scene: TrackedAgents, predicted: PredictedAgents, strength: float = 1.0) -> None:
+    """All futures, the more probable the stronger; `strength` 0..1 makes all of them fainter."""
     classes = dict(zip(scene.ids.tolist(), scene.classes.tolist(), strict=True))
-    lines, colours, widths = [], [], []
-    paths = _screen(predicted.map_positions, ego)
-    for row, agent in enumerate(predicted.agent_ids.tolist()):
-        red, green, blue = mpl.colors.to_rgb(agent_colour(classes.get(agent, 0)))
+    near = np.hypot(*(predicted.positions[:, 0, 0] + (predicted.origin - [canvas.view.x, canvas.view.y])).T)
+    paths = predicted.map_positions[:, :, ::4]
+    groups: dict[tuple[int, str], list[NDArray[np.float64]]] = {}
+    for row in np.flatnonzero(near < 2 * canvas.view.reach).tolist():
+        colour = agent_colour(classes.get(int(predicted.agent_ids[row]), AgentClass.UNKNOWN))
         for mode, probability in enumerate(predicted.probabilities[row].tolist()):
-            if probability < 0.03:
-                continue
-            lines.append(paths[row, mode])
-            colours.append((red, green, blue, min(1.0, 0.15 + 0.85 * probability)))
-            widths.append(0.6 + 2.6 * probability)
-    axes.add_collection(LineCollection(lines, colors=colours, linewidths=widths, zorder=3, capstyle="round"))
+            if probability >= _LEAST_SHOWN:
+                level = round(probability * _STRENGTHS)
+                groups.setdefault((level, colour), []).append(paths[row, mode])
+    for (level, colour), lines in sorted(groups.items()):  # the probable ones on top
+        share = level / _STRENGTHS
+        canvas.lines(lines, mixed(ROAD, colour, strength * (0.2 + 0.8 * share)), 0.6 + 2.2 * share)
 
 
-def _draw_plans(axes: Axes, decision: PlanDecision, ego: EgoState) -> None:
-    paths = _screen(decision.positions.astype(np.float64) + decision.origin, ego)
-    asked = set(decision.asked.tolist())
-    for row in range(len(paths)):
-        if row != decision.chosen:
-            colour = "#d08c60" if row in asked else CANDIDATE
-            axes.plot(*paths[row].T, color=colour, lw=0.9 if row in asked else 0.5, alpha=0.8, zorder=3.5)
-    axes.plot(*paths[decision.chosen].T, color=PLAN, lw=3.0, zorder=4, solid_capstyle="round")
+def draw_agents(canvas: Canvas, scene: TrackedAgents) -> None:
+    """Boxes with a lighter nose; pedestrians are discs; the fainter the less sure they exist."""
+    for row, shape in enumerate(outlines(scene)):
+        kind = int(scene.classes[row])
+        colour = mixed(ROAD, agent_colour(kind), 0.35 + 0.65 * float(scene.existence[row]))
+        if kind == AgentClass.PEDESTRIAN:
+            canvas.dot(scene.position[row, :2], 0.55, "#ffffff", metres=True)
+            canvas.dot(scene.position[row, :2], 0.42, colour, metres=True)
+        else:
+            _draw_box(canvas, shape, colour)
 
 
-def _draw_agents(axes: Axes, scene: TrackedAgents, ego: EgoState) -> None:
-    if len(scene):
-        corners = box_corners(scene.position[:, :2], scene.yaw, scene.size[:, 0], scene.size[:, 1])
-        for row, shape in enumerate(_screen(corners, ego)):
-            colour = agent_colour(int(scene.classes[row]))
-            alpha = 0.35 + 0.65 * float(scene.existence[row])
-            axes.add_patch(Polygon(shape, facecolor=colour, edgecolor="white", lw=0.6, alpha=alpha, zorder=5))
-        tips = scene.position[:, :2] + scene.velocity
-        moving = scene.speed > 0.5
-        arrows = np.stack([_screen(scene.position[:, :2], ego), _screen(tips, ego)], axis=1)[moving]
-        axes.add_collection(LineCollection(list(arrows), colors="#111111", linewidths=0.7, zorder=5.5))
+def draw_ego(canvas: Canvas, ego: EgoState) -> None:
+    """The ego's box."""
     corners = box_corners(ego.centre[None], np.array([ego.yaw]), ego.length, ego.width)
-    axes.add_patch(Polygon(_screen(corners[0], ego), facecolor=EGO, edgecolor="white", lw=0.8, zorder=6))
+    _draw_box(canvas, corners[0], EGO)
+
+
+def _draw_box(canvas: Canvas, corners: NDArray[np.float64], colour: str) -> None:
+    canvas.fill(corners, colour)
+    front_left, rear_left, rear_right, front_right = corners
+    screen = [
+        front_left + 0.2 * (rear_left - front_left), front_left + 0.36 * (rear_left - front_left),
+        front_right + 0.36 * (rear_right - front_right), front_right + 0.2 * (rear_right - front_right),
+    ]  # fmt: skip
+    canvas.fill(np.array(screen), mixed(colour, "#ffffff", 0.55))
+    canvas.lines([corners], "#ffffff", 0.7, closed=True)
+
+
+def _draw_plans(canvas: Canvas, decision: PlanDecision) -> None:
+    paths = decision.positions.astype(np.float64) + decision.origin
+    asked = set(decision.asked.tolist())
+    others = [row for row in range(len(paths)) if row != decision.chosen]
+    canvas.lines([paths[row] for row in others if row not in asked], CANDIDATE, 0.5)
+    canvas.lines([paths[row] for row in others if row in asked], ASKED, 1.0)
+    canvas.lines([paths[decision.chosen]], PLAN, 3.0)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from zoox_stack.core import topics
 from zoox_stack.core.agents import EgoState, TrackedAgents, TrafficSignals
+from zoox_stack.core.events import SimulationEvent
 from zoox_stack.core.plans import PlanDecision, Route, Trajectory
 from zoox_stack.core.predictions import PredictedAgents
 from zoox_stack.core.timing import StageTick
@@ -17,7 +19,8 @@ from zoox_stack.road_network.network import RoadNetwork
 
 WANTED = (
     topics.TRACKED_AGENTS, topics.PREDICTED_AGENTS, topics.TRAJECTORY, topics.DECISION, topics.TIMING,
-    topics.GROUND_TRUTH, topics.ROAD_NETWORK, topics.ROUTE, topics.TRAFFIC_SIGNALS,
+    topics.GROUND_TRUTH, topics.GROUND_TRUTH_EGO, topics.EVENTS, topics.ROAD_NETWORK, topics.ROUTE,
+    topics.TRAFFIC_SIGNALS,
 )  # fmt: skip
 
 
@@ -34,6 +37,8 @@ class RecordedRun:
         decisions: By stamp [ns].
         signals: In order.
         labels: Ground truth, in order; empty if the log has none.
+        true_egos: The ego without error, in order; empty if the log does not know it.
+        events: What a simulation found worth telling, in the order of their beginnings.
         timing: In order.
         problems: What was wrong with the bag.
     """
@@ -46,6 +51,8 @@ class RecordedRun:
     decisions: dict[int, PlanDecision] = field(default_factory=dict)
     signals: list[TrafficSignals] = field(default_factory=list)
     labels: list[TrackedAgents] = field(default_factory=list)
+    true_egos: list[EgoState] = field(default_factory=list)
+    events: list[SimulationEvent] = field(default_factory=list)
     timing: list[StageTick] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
@@ -53,6 +60,23 @@ class RecordedRun:
         """The ego at a tick."""
         scene = self.tracks.get(stamp_ns)
         return None if scene is None else scene.ego
+
+    @property
+    def begin_ns(self) -> int:
+        """Stamp at which the drive begins [ns]: seconds of the drive count from it."""
+        stamps = [*self.tracks, *self.decisions, *(ego.stamp_ns for ego in self.true_egos[:1])]
+        return min(stamps, default=0)
+
+    def signals_at(self, stamp_ns: int) -> TrafficSignals | None:
+        """The newest states of the signals at a tick, None before the first."""
+        known = bisect_right(self.signals, stamp_ns, key=lambda signals: signals.stamp_ns)
+        return self.signals[known - 1] if known else None
+
+    def label_at(self, stamp_ns: int) -> TrackedAgents | None:
+        """Ground truth of a tick, None without."""
+        place = bisect_left(self.labels, stamp_ns, key=lambda scene: scene.stamp_ns)
+        found = place < len(self.labels) and self.labels[place].stamp_ns == stamp_ns
+        return self.labels[place] if found else None
 
 
 def read_run(bag: Path) -> RecordedRun:
@@ -67,6 +91,7 @@ def read_run(bag: Path) -> RecordedRun:
         present = [t.name for t in WANTED if t.name in reader.topics]
         for message in reader.messages(present):
             _add(run, message.topic, decode(message.type_name, message.data))
+    run.events.sort(key=lambda event: event.stamp_ns)
     return run
 
 
@@ -80,6 +105,8 @@ def _add(run: RecordedRun, topic: str, value: Any) -> None:
     in_order: dict[str, list[Any]] = {
         topics.TRAFFIC_SIGNALS.name: run.signals,
         topics.GROUND_TRUTH.name: run.labels,
+        topics.GROUND_TRUTH_EGO.name: run.true_egos,
+        topics.EVENTS.name: run.events,
         topics.TIMING.name: run.timing,
     }
     if topic in by_stamp:

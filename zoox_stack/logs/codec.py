@@ -18,11 +18,13 @@ from rosbags.serde import SerdeError
 
 from zoox_stack.core.agents import DetectedAgents, EgoState, TrackedAgents, TrafficSignals
 from zoox_stack.core.errors import InvalidInputError
+from zoox_stack.core.events import SimulationEvent
 from zoox_stack.core.plans import PlanDecision, Route, Trajectory
 from zoox_stack.core.predictions import PredictedAgents
-from zoox_stack.core.sensors import PointCloud
+from zoox_stack.core.sensors import CameraDetections, PointCloud, RadarScan, SensorCalibration
 from zoox_stack.core.timing import StageTick
-from zoox_stack.logs import codec_agents, codec_plans, codec_sensors
+from zoox_stack.logs import codec_agents, codec_events, codec_perception, codec_plans, codec_sensors
+from zoox_stack.logs.cdr_agents import encode_detected_agents, encode_tracked_agents
 from zoox_stack.logs.message_definitions import knows, typestore
 from zoox_stack.road_network.network import RoadNetwork
 
@@ -37,6 +39,15 @@ class _Codec:
 _CODECS: dict[type, _Codec] = {
     EgoState: _Codec("nav_msgs/msg/Odometry", codec_sensors.odometry, codec_sensors.read_odometry),
     PointCloud: _Codec("sensor_msgs/msg/PointCloud2", codec_sensors.point_cloud, codec_sensors.read_point_cloud),
+    RadarScan: _Codec("sensor_msgs/msg/PointCloud2", codec_perception.radar_scan, codec_perception.read_radar_scan),
+    CameraDetections: _Codec(
+        "zoox_stack/msg/CameraDetections", codec_perception.camera_detections, codec_perception.read_camera_detections
+    ),
+    SensorCalibration: _Codec(
+        "zoox_stack/msg/SensorCalibration",
+        codec_perception.sensor_calibration,
+        codec_perception.read_sensor_calibration,
+    ),
     DetectedAgents: _Codec(
         "zoox_stack/msg/DetectedAgents", codec_agents.detected_agents, codec_agents.read_detected_agents
     ),
@@ -51,9 +62,17 @@ _CODECS: dict[type, _Codec] = {
     PredictedAgents: _Codec(
         "zoox_stack/msg/PredictedAgents", codec_plans.predicted_agents, codec_plans.read_predicted_agents
     ),
+    SimulationEvent: _Codec(
+        "zoox_stack/msg/SimulationEvent", codec_events.simulation_event, codec_events.read_simulation_event
+    ),
     StageTick: _Codec("zoox_stack/msg/StageTiming", codec_plans.stage_timing, codec_plans.read_stage_timing),
 }
-_BY_NAME = {codec.type_name: codec for codec in _CODECS.values()}
+_STRAIGHT: dict[type, Callable[[Any], bytes]] = {
+    TrackedAgents: encode_tracked_agents,
+    DetectedAgents: encode_detected_agents,
+}
+# PointCloud2 carries two of them: a `PointCloud` unless a `RadarScan` is asked for
+_BY_NAME = {codec.type_name: codec for kind, codec in _CODECS.items() if kind is not RadarScan}
 DECODABLE: frozenset[str] = frozenset(_BY_NAME)
 
 
@@ -84,12 +103,14 @@ def encode(value: object, stamp_ns: int | None = None) -> bytes:
         message = codec_sensors.road_network(value, stamp_ns or 0)
     elif stamp_ns is not None:
         raise InvalidInputError("stamp_ns", f"nothing: {type(value).__name__} has a stamp", str(stamp_ns))
+    elif type(value) in _STRAIGHT:
+        return _STRAIGHT[type(value)](value)
     else:
         message = _CODECS[type(value)].to_message(value)
     return bytes(typestore().serialize_cdr(message, type_name))
 
 
-def decode(type_name: str, data: bytes) -> Any:
+def decode(type_name: str, data: bytes, wanted: type | None = None) -> Any:
     """Core dataclass of CDR bytes.
 
     An `EgoState` read from Odometry has acceleration 0 and the default size: Odometry carries neither.
@@ -97,13 +118,16 @@ def decode(type_name: str, data: bytes) -> Any:
     Args:
         type_name: ROS message type, one of `DECODABLE`.
         data: CDR bytes with encapsulation header.
+        wanted: The dataclass, where the message type carries several: `RadarScan` for the clouds of radars.
 
     Raises:
-        InvalidInputError: Another type, bytes that are not this type, or contents that fail their checks.
+        InvalidInputError: Another type, one that does not carry what is wanted, bytes that are not this type, or
+            contents that fail their checks.
     """
-    codec = _BY_NAME.get(type_name)
-    if codec is None:
-        raise InvalidInputError("message type", f"one of {', '.join(sorted(DECODABLE))}", type_name)
+    codec = _BY_NAME.get(type_name) if wanted is None else _CODECS.get(wanted)
+    if codec is None or codec.type_name != type_name:
+        expected = f"one of {', '.join(sorted(DECODABLE))}" if codec is None else codec.type_name
+        raise InvalidInputError("message type", expected, type_name)
     return codec.from_message(decode_message(type_name, data))
 
 

@@ -41,7 +41,8 @@ def read_ego_state(message: Any, stamp_ns: int) -> EgoState | None:
     return EgoState(stamp_ns, x, y, z, **{name: float(getattr(message, name)) for name in _EGO})
 
 
-def _attributes(row: NDArray[np.uint8], facing: float) -> Any:
+def agent_attributes(row: NDArray[np.uint8], facing: float) -> Any:
+    """zoox_stack/AgentAttributes of a row ``[6]`` and facing [rad], NaN where not defined."""
     defined = bool(np.isfinite(facing))
     return new(
         "zoox_stack/msg/AgentAttributes",
@@ -51,7 +52,8 @@ def _attributes(row: NDArray[np.uint8], facing: float) -> Any:
     )
 
 
-def _read_attributes(agents: list[Any]) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+def read_attributes(agents: list[Any]) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+    """Attributes ``[N, 6]`` and facing ``[N]`` of messages that have a field of that name."""
     parts = [agent.attributes for agent in agents]
     for part in parts:
         if part.is_defined_facing and not np.isfinite(part.facing):
@@ -61,7 +63,8 @@ def _read_attributes(agents: list[Any]) -> tuple[NDArray[np.uint8], NDArray[np.f
     return table.reshape(-1, N_ATTRIBUTES), facing
 
 
-def _column(agents: list[Any], name: str, dtype: type, *shape: int) -> NDArray[Any]:
+def column(agents: list[Any], name: str, dtype: type, *shape: int) -> NDArray[Any]:
+    """One field of all messages as an array ``[N, *shape]``."""
     return np.array([getattr(agent, name) for agent in agents], dtype).reshape(len(agents), *shape)
 
 
@@ -83,7 +86,7 @@ def detected_agents(detections: DetectedAgents) -> Any:
             size=flat(d.size[i], np.float32),
             is_defined_velocity=bool(measured[i]),
             velocity=flat(velocity[i], np.float64),
-            attributes=_attributes(d.attributes[i], float(d.facing[i])),
+            attributes=agent_attributes(d.attributes[i], float(d.facing[i])),
         )
         for i in range(len(d))
     ]
@@ -95,22 +98,32 @@ def read_detected_agents(message: Any) -> DetectedAgents:
     stamp_ns, frame = read_header("DetectedAgents", message.header, (Frame.MAP, Frame.BASE_LINK))
     agents = message.agents
     measured = np.array([a.is_defined_velocity for a in agents], np.bool_)
-    velocity = _column(agents, "velocity", np.float64, 2)
+    velocity = column(agents, "velocity", np.float64, 2)
     if not np.isfinite(velocity[measured]).all():
         raise InvalidInputError("DetectedAgents.velocity", "finite numbers where defined", "NaN or infinity")
-    attributes, facing = _read_attributes(agents)
+    attributes, facing = read_attributes(agents)
     return DetectedAgents(
         stamp_ns=stamp_ns,
         frame=frame,
-        class_probabilities=_column(agents, "class_probabilities", np.float32, N_CLASSES),
-        score=_column(agents, "score", np.float32),
-        position=_column(agents, "position", np.float64, 3),
-        yaw=_column(agents, "yaw", np.float64),
-        size=_column(agents, "size", np.float32, 3),
+        class_probabilities=column(agents, "class_probabilities", np.float32, N_CLASSES),
+        score=column(agents, "score", np.float32),
+        position=column(agents, "position", np.float64, 3),
+        yaw=column(agents, "yaw", np.float64),
+        size=column(agents, "size", np.float32, 3),
         velocity=np.where(measured[:, None], velocity, np.nan),
         attributes=attributes,
         facing=facing,
     )
+
+
+def check_ego_stamp(scene: TrackedAgents) -> None:
+    """A scene has one stamp.
+
+    Raises:
+        InvalidInputError: The ego's stamp is not that of the scene.
+    """
+    if scene.ego is not None and scene.ego.stamp_ns != scene.stamp_ns:
+        raise InvalidInputError("TrackedAgents.ego.stamp_ns", str(scene.stamp_ns), str(scene.ego.stamp_ns))
 
 
 def tracked_agents(scene: TrackedAgents) -> Any:
@@ -120,8 +133,7 @@ def tracked_agents(scene: TrackedAgents) -> Any:
         InvalidInputError: The ego's stamp is not that of the scene.
     """
     s = scene
-    if s.ego is not None and s.ego.stamp_ns != s.stamp_ns:
-        raise InvalidInputError("TrackedAgents.ego.stamp_ns", str(s.stamp_ns), str(s.ego.stamp_ns))
+    check_ego_stamp(s)
     agents = [
         new(
             "zoox_stack/msg/TrackedAgent",
@@ -138,7 +150,7 @@ def tracked_agents(scene: TrackedAgents) -> Any:
             size=flat(s.size[i], np.float32),
             age=float(s.age[i]),
             time_since_update=float(s.time_since_update[i]),
-            attributes=_attributes(s.attributes[i], float(s.facing[i])),
+            attributes=agent_attributes(s.attributes[i], float(s.facing[i])),
         )
         for i in range(len(s))
     ]
@@ -149,22 +161,22 @@ def read_tracked_agents(message: Any) -> TrackedAgents:
     """Inverse of `tracked_agents`."""
     stamp_ns, _ = read_header("TrackedAgents", message.header)
     agents = message.agents
-    attributes, facing = _read_attributes(agents)
+    attributes, facing = read_attributes(agents)
     return TrackedAgents(
         stamp_ns=stamp_ns,
-        ids=_column(agents, "id", np.int64),
-        classes=_column(agents, "agent_class", np.uint8),
-        class_probabilities=_column(agents, "class_probabilities", np.float32, N_CLASSES),
-        existence=_column(agents, "existence_probability", np.float32),
-        position=_column(agents, "position", np.float64, 3),
-        yaw=_column(agents, "yaw", np.float64),
-        velocity=_column(agents, "velocity", np.float64, 2),
-        acceleration=_column(agents, "acceleration", np.float64, 2),
-        yaw_rate=_column(agents, "yaw_rate", np.float64),
-        size=_column(agents, "size", np.float32, 3),
-        covariance=_column(agents, "covariance", np.float32, STATE_DIM, STATE_DIM),
-        age=_column(agents, "age", np.float32),
-        time_since_update=_column(agents, "time_since_update", np.float32),
+        ids=column(agents, "id", np.int64),
+        classes=column(agents, "agent_class", np.uint8),
+        class_probabilities=column(agents, "class_probabilities", np.float32, N_CLASSES),
+        existence=column(agents, "existence_probability", np.float32),
+        position=column(agents, "position", np.float64, 3),
+        yaw=column(agents, "yaw", np.float64),
+        velocity=column(agents, "velocity", np.float64, 2),
+        acceleration=column(agents, "acceleration", np.float64, 2),
+        yaw_rate=column(agents, "yaw_rate", np.float64),
+        size=column(agents, "size", np.float32, 3),
+        covariance=column(agents, "covariance", np.float32, STATE_DIM, STATE_DIM),
+        age=column(agents, "age", np.float32),
+        time_since_update=column(agents, "time_since_update", np.float32),
         attributes=attributes,
         facing=facing,
         ego=read_ego_state(message.ego, stamp_ns),

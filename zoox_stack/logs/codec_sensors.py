@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -79,10 +80,23 @@ def read_point_cloud(message: Any) -> PointCloud:
         InvalidInputError: A field is missing, or the data does not fit the layout.
     """
     stamp_ns, frame = read_header("PointCloud2", message.header, (Frame.BASE_LINK, Frame.MAP))
+    columns = point_columns(message, _NAMES)
+    xyz = np.stack([columns[name].astype(np.float32) for name in "xyz"], axis=1)
+    intensity = columns["intensity"].astype(np.float32)
+    finite = np.isfinite(xyz).all(axis=1)
+    return PointCloud(stamp_ns, xyz[finite], intensity[finite], frame)
+
+
+def point_columns(message: Any, names: Sequence[str]) -> dict[str, NDArray[Any]]:
+    """Fields of a sensor_msgs/PointCloud2 of any layout, each ``[P]``.
+
+    Raises:
+        InvalidInputError: A field is missing or not numeric, or the data does not fit the layout.
+    """
     order = ">" if message.is_bigendian else "<"
     by_name = {field.name: field for field in message.fields}
     formats, offsets = [], []
-    for name in _NAMES:
+    for name in names:
         field = by_name.get(name)
         if field is None or field.datatype not in _FIELD_TYPES:
             found = ", ".join(f"{f.name} (type {f.datatype})" for f in message.fields) or "none"
@@ -96,13 +110,10 @@ def read_point_cloud(message: Any) -> PointCloud:
     if any(o + int(f[2:]) > step for o, f in zip(offsets, formats, strict=True)):
         raise InvalidInputError("PointCloud2.fields", f"inside point_step {step}", f"offsets {offsets}")
     if not needed:
-        return PointCloud(stamp_ns, np.zeros((0, 3), np.float32), np.zeros(0, np.float32), frame)
-    dtype = np.dtype({"names": list(_NAMES), "formats": formats, "offsets": offsets, "itemsize": step})
+        return {name: np.zeros(0, format_) for name, format_ in zip(names, formats, strict=True)}
+    dtype = np.dtype({"names": list(names), "formats": formats, "offsets": offsets, "itemsize": step})
     table: NDArray[np.void] = np.ndarray((height, width), dtype, buffer=message.data, strides=(row, step)).reshape(-1)
-    xyz = np.stack([table[name].astype(np.float32) for name in "xyz"], axis=1)
-    intensity = table["intensity"].astype(np.float32)
-    finite = np.isfinite(xyz).all(axis=1)
-    return PointCloud(stamp_ns, xyz[finite], intensity[finite], frame)
+    return {name: table[name] for name in names}
 
 
 def odometry(ego: EgoState) -> Any:

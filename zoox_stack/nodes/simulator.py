@@ -11,6 +11,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Callable
 from enum import Enum, auto
 from pathlib import Path
 
@@ -32,13 +33,14 @@ from zoox_stack.nodes.tick_report import TickReport
 from zoox_stack.nodes.tick_watch import TickWatch
 from zoox_stack.ros.conversions.basics import stamp_to_message
 from zoox_stack.ros.conversions.plans import trajectory_from_message
-from zoox_stack.ros.node import StackNode
+from zoox_stack.ros.node import StackNode, Tick
 from zoox_stack.ros.run import EXIT_FAILED, run_node
 from zoox_stack.simulation.closed_loop import ClosedLoop
 from zoox_stack.simulation.towns import build_town
 from zoox_stack.simulation.world import STEP
 
 _SETTLE = 1.0  # [s] at the end for the last trajectory and the last words of the stages
+_PAUSE = 0.003  # [s] at least between two steps, for the messages that came meanwhile
 _IDLE = 0.05  # [s] between looks while waiting for nodes
 
 
@@ -76,7 +78,8 @@ class SimulatorNode(StackNode[SimulatorConfig]):
         self._phase = _Phase.WAITING
         self._trajectory: Trajectory | None = None
         self._steps = 0
-        self._base_wall = 0.0
+        self._next_wall = 0.0
+        self._timer = self.one_shot(self._on_time)
         self._late = 0
         self._settle_until = 0.0
         self._events: Counter[str] = Counter()
@@ -116,8 +119,11 @@ class SimulatorNode(StackNode[SimulatorConfig]):
 
     def work(self) -> float | None:
         """What is due now; the time until more is [s]."""
+        return self._safely(self._work)
+
+    def _safely(self, function: Callable[[], float]) -> float:
         try:
-            return self._work()
+            return function()
         except ZooxStackError as error:
             self.get_logger().error(f"the simulation ended early: {error}")
             self.exit_code, self.done = EXIT_FAILED, True
@@ -137,10 +143,14 @@ class SimulatorNode(StackNode[SimulatorConfig]):
                 if missing:
                     return self._give_up_in_time(missing)
                 self._phase = _Phase.DRIVING
-                self._base_wall = time.monotonic()
                 self._publish([])
+                self._next_wall = time.monotonic() + STEP / self.config.rate
+                if not self.config.lockstep:
+                    self._timer.arm(STEP / self.config.rate)
             case _Phase.DRIVING:
-                return self._drive_on()
+                if self.config.lockstep and self._watch.is_answered():
+                    return self._step()
+                return _IDLE
             case _Phase.SETTLING:
                 if time.monotonic() < self._settle_until:
                     return _IDLE
@@ -153,29 +163,33 @@ class SimulatorNode(StackNode[SimulatorConfig]):
             self.exit_code, self.done = EXIT_FAILED, True
         return _IDLE
 
-    def _drive_on(self) -> float:
-        if self.config.lockstep:
-            if not self._watch.is_answered():
-                return _IDLE
-        else:
-            period = STEP / self.config.rate
-            wait = self._base_wall + (self._steps + 1) * period - time.monotonic()
-            if wait > 0:
-                return wait
-            if wait < -period:  # too slow for real time: time goes slower rather than in leaps
-                self._late += 1
-                self._base_wall -= wait
+    def _on_time(self) -> None:
+        """Real time: the next step is due."""
+        if self._phase is not _Phase.DRIVING:
+            return
+        self._watch.poll()
+        self._safely(self._step)
+        period, now = STEP / self.config.rate, time.monotonic()
+        self._next_wall += period
+        if self._next_wall < now - period:  # too slow for real time: time goes slower rather than in leaps
+            self._late += 1
+            self._next_wall = now
+        self._timer.arm(max(_PAUSE, self._next_wall - now))
+
+    def _step(self) -> float:
         if self._steps * STEP >= self.config.duration - STEP / 2 or self.drive.finished:
             return self._end()
         self._steps += 1
-        self._publish(self.drive.step(self._trajectory))
+        started_ns, cpu_start = time.time_ns(), time.process_time()
+        events = self.drive.step(self._trajectory)
+        self._publish(events)
+        self.finish(Tick(self.stage, self.drive.scene.stamp_ns, started_ns, cpu_start))
         return 0.0
 
     def _publish(self, events: list[SimulationEvent]) -> None:
         """Everything of this instant; the tick comes last."""
         says = self._says
         stamp_ns = self.drive.scene.stamp_ns
-        tick = self.begin(stamp_ns, time.time_ns())
         self._tell(events)
         messages = list(says.messages())
         self._time.publish(Clock(clock=stamp_to_message(stamp_ns)))
@@ -185,7 +199,6 @@ class SimulatorNode(StackNode[SimulatorConfig]):
                 if self.config.lockstep:
                     self._watch.open(stamp_ns)
             self._send(topic, message)
-        self.finish(tick)
 
     def _tell(self, events: list[SimulationEvent]) -> None:
         for event in events:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from zoox_stack.core import topics
 from zoox_stack.core.agents import TrackedAgents
+from zoox_stack.core.errors import ConfigurationError
 from zoox_stack.core.topics import Topic
 from zoox_stack.logs.codec import encode
 from zoox_stack.ros.serialized import tracked_agents_to_bytes
@@ -15,7 +16,7 @@ from zoox_stack.simulation.closed_loop import ClosedLoop
 from zoox_stack.simulation.detections import NO_SENSORS, perfect_detections
 
 if TYPE_CHECKING:
-    from zoox_stack.simulation.sensors.suite import SimulatedSensors
+    from zoox_stack.simulation.sensors.simulated import SimulatedSensors
 
 TRUTH_RANGE = 100.0  # [m]
 _ALWAYS = (topics.KINEMATIC_STATE, topics.TRAFFIC_SIGNALS, topics.GROUND_TRUTH, topics.GROUND_TRUTH_EGO)
@@ -49,9 +50,12 @@ class SimulatorOutputs:
             self.topics = [*self.latched_topics, *_ALWAYS, topics.DETECTIONS]
             return
         from zoox_stack.simulation.sensors.rig import load_sensor_rig
-        from zoox_stack.simulation.sensors.suite import SimulatedSensors
+        from zoox_stack.simulation.sensors.simulated import SimulatedSensors
 
-        self._sensors = SimulatedSensors(load_sensor_rig(sensors), network, seed)
+        rig = load_sensor_rig(sensors)
+        if not rig.lidars:
+            raise ConfigurationError(f"sensor rig {sensors}: expected a LiDAR: its sweeps are the ticks, found none")
+        self._sensors = SimulatedSensors(rig, network, seed)
         self.latched_topics.append(topics.CALIBRATION)
         self.tick_topic = topics.LIDAR_POINTS
         more = [topics.RADAR_POINTS, topics.CAMERA_DETECTIONS, topics.LIDAR_POINTS]
@@ -63,31 +67,29 @@ class SimulatorOutputs:
         yield topics.ROAD_NETWORK, encode(self._network, stamp_ns)
         yield topics.ROUTE, encode(replace(self._drive.route, stamp_ns=stamp_ns))
         if self._sensors is not None:
-            yield topics.CALIBRATION, encode(self._sensors.calibration(stamp_ns))
+            yield topics.CALIBRATION, encode(self._sensors.rig.calibration(stamp_ns))
 
     def messages(self) -> Iterator[tuple[Topic, bytes]]:
         """Everything of this instant, the tick last."""
         scene, signals = self._drive.scene, self._drive.signals
         ego = scene.ego
         assert ego is not None
-        truth = (topics.GROUND_TRUTH, tracked_agents_to_bytes(_near(scene, TRUTH_RANGE)))
-        if self._sensors is None:
-            yield topics.KINEMATIC_STATE, encode(ego)
-            yield topics.GROUND_TRUTH_EGO, encode(ego)
-            yield topics.TRAFFIC_SIGNALS, encode(signals)
-            yield truth
+        frame = None if self._sensors is None else self._sensors.observe(scene)
+        if frame is not None:
+            scene = frame.truth  # on the ground of the terrain
+        yield topics.KINEMATIC_STATE, encode(ego if frame is None else frame.ego)
+        yield topics.GROUND_TRUTH_EGO, encode(scene.ego)
+        yield topics.TRAFFIC_SIGNALS, encode(signals)
+        yield topics.GROUND_TRUTH, tracked_agents_to_bytes(_near(scene, TRUTH_RANGE))
+        if frame is None:
             yield topics.DETECTIONS, encode(perfect_detections(scene))
             return
-        frame = self._sensors.observe(scene)
-        yield topics.KINEMATIC_STATE, encode(frame.ego)
-        yield topics.GROUND_TRUTH_EGO, encode(ego)
-        yield topics.TRAFFIC_SIGNALS, encode(signals)
-        yield truth
-        for radar in frame.radars:
-            yield topics.RADAR_POINTS, encode(radar)
+        if frame.radar is not None:
+            yield topics.RADAR_POINTS, encode(frame.radar)
         for camera in frame.cameras:
             yield topics.CAMERA_DETECTIONS, encode(camera)
-        yield topics.LIDAR_POINTS, encode(frame.sweep)
+        if frame.lidar is not None:
+            yield topics.LIDAR_POINTS, encode(frame.lidar.cloud)
 
 
 def _near(scene: TrackedAgents, radius: float) -> TrackedAgents:

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from typing import Any
 
 from rclpy.serialization import deserialize_message
+from rclpy.subscription import Subscription
 
 from zoox_stack.core import topics
-from zoox_stack.core.timing import StageTick
 from zoox_stack.core.topics import Topic
 from zoox_stack.nodes.tick_report import TickReport
 from zoox_stack.ros.conversions.timing import stage_timing_from_message
@@ -17,8 +17,10 @@ from zoox_stack.ros.message_hash import message_hash
 from zoox_stack.ros.message_types import message_class, peek_stamp
 from zoox_stack.ros.node import StackNode
 from zoox_stack.ros.qos import publisher_profile
+from zoox_stack.ros.serialized import unpack
 
 _OUTPUTS = (topics.TRACKED_AGENTS, topics.PREDICTED_AGENTS, topics.DECISION, topics.TRAJECTORY)
+_DEPTH = 200  # messages that wait at most
 _OTHERS = 1.0  # [s] lock-step: after the trajectory, for the other outputs of the tick
 
 
@@ -48,9 +50,20 @@ class TickWatch:
         self._sent_at = 0.0
         self._answered_at: float | None = None
         self.lost = 0
-        node.subscribe(topics.TIMING, stage_timing_from_message, self._on_timing, depth=200)
-        for topic in _OUTPUTS if hashing else (topics.TRAJECTORY,):
+        self._subscriptions: list[tuple[Topic, Any, Subscription]] = []
+        for topic in (*(_OUTPUTS if hashing else (topics.TRAJECTORY,)), topics.TIMING):
             self._listen(topic)
+
+    def poll(self) -> None:
+        """Take in all that has come.
+
+        The executor hands out one message at a time, and a timer that is due before them. A node whose steps take long
+        would fall behind; it calls this before a step.
+        """
+        for topic, kind, subscription in self._subscriptions:
+            while (taken := subscription.handle.take_message(kind, True)) is not None:
+                data, info = taken
+                self._node.guarded(topic.name, self._take, topic, kind, data, info["received_timestamp"])
 
     def open(self, stamp_ns: int) -> None:
         """A tick was sent whose answer is waited for."""
@@ -75,11 +88,21 @@ class TickWatch:
 
     def _listen(self, topic: Topic) -> None:
         kind = message_class(topic.type_name)
+        profile = publisher_profile(topic.qos)
+        profile.depth = max(profile.depth, _DEPTH)
 
         def callback(data: bytes) -> None:
-            self._node.guarded(topic.name, self._on_output, topic, kind, data, time.time_ns())
+            self._node.guarded(topic.name, self._take, topic, kind, data, time.time_ns())
+            self.poll()
 
-        self._node.create_subscription(kind, topic.name, callback, publisher_profile(topic.qos), raw=True)
+        subscription = self._node.create_subscription(kind, topic.name, callback, profile, raw=True)
+        self._subscriptions.append((topic, kind, subscription))
+
+    def _take(self, topic: Topic, kind: Any, data: bytes, received_ns: int) -> None:
+        if topic is topics.TIMING:
+            self.report.timing(unpack(data, kind, stage_timing_from_message))
+        else:
+            self._on_output(topic, kind, data, received_ns)
 
     def _on_output(self, topic: Topic, kind: Any, data: bytes, received_ns: int) -> None:
         stamp_ns = peek_stamp(data)
@@ -92,6 +115,3 @@ class TickWatch:
         record = self.report.get(stamp_ns)
         if self._hashing and record is not None:
             record.hashes[topic.name] = message_hash(deserialize_message(data, kind))
-
-    def _on_timing(self, tick: StageTick, _received_ns: int) -> None:
-        self.report.timing(tick)

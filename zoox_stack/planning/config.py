@@ -29,7 +29,7 @@ class PlannerConfig:
     max_acceleration: float = parameter(2.5, "Strongest acceleration", unit="m/s^2", low=0.1, high=10.0)
     max_deceleration: float = parameter(8.0, "Strongest braking", unit="m/s^2", low=1.0, high=12.0)
     max_lateral_acceleration: float = parameter(4.0, "Strongest lateral acceleration", unit="m/s^2", low=0.5, high=12.0)
-    max_curvature: float = parameter(0.2, "Sharpest turn of base_link", unit="1/m", low=0.01, high=1.0)
+    max_curvature: float = parameter(0.24, "Sharpest turn of base_link", unit="1/m", low=0.01, high=1.0)
     # Comfort
     comfort_acceleration: float = parameter(1.5, "Usual acceleration", unit="m/s^2", low=0.1, high=5.0)
     comfort_deceleration: float = parameter(2.0, "Usual braking", unit="m/s^2", low=0.1, high=5.0)

@@ -98,7 +98,9 @@ def way_lost(
         ways = np.where(np.isnan(ways), usual, ways)
     known = np.where(np.isnan(ways), -np.inf, ways)
     best = known.max(axis=0)
-    return np.asarray(np.where(np.isfinite(known) & np.isfinite(best), best - known, 0.0))
+    with np.errstate(invalid="ignore"):  # an agent without a way in any answer loses none
+        lost = best - known
+    return np.asarray(np.where(np.isfinite(lost), lost, 0.0))
 
 
 def _padded(array: NDArray[Any], modes: int, name: str) -> NDArray[Any]:

@@ -1,26 +1,49 @@
-"""Who drives and walks through a town: trips, vehicles and drivers of many kinds, drawn from a seed.
+"""Trips through a town: who starts when, from where to where, drawn from a seed.
 
-Every road user has a type of its own, so that no two drivers are alike. Ids are integers: vehicles from 0, pedestrians
-from `FIRST_PEDESTRIAN`.
+What SUMO moves is written into a route file; what it cannot do is handed to the scripts in
+`zoox_stack.simulation.actors`.
 """
 
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
-from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.random import Generator
 
-from zoox_stack.core.classes import AgentClass
+from zoox_stack.core.classes import AgentClass, LaneType
 from zoox_stack.core.errors import InvalidInputError
 from zoox_stack.core.parameters import parameter
-from zoox_stack.simulation.towns import Town
+from zoox_stack.simulation.actors.companions import Companion
+from zoox_stack.simulation.actors.crossers import Crosser
+from zoox_stack.simulation.actors.draw import draw_crossers, draw_parked
+from zoox_stack.simulation.actors.parked import PULL_IN, Door, ParkedCar
+from zoox_stack.simulation.actors.streets import crossing_places, parking_places, read_street_lanes
+from zoox_stack.simulation.population import (
+    FIRST_PEDESTRIAN,
+    FIRST_SCRIPTED,
+    RoadUser,
+    Variety,
+    draw_user,
+    draw_walker,
+    draw_walking_speed,
+    vehicle_type,
+    walker_type,
+)
+from zoox_stack.simulation.reach import ways_from
 
-FIRST_PEDESTRIAN = 100_000
+if TYPE_CHECKING:  # towns read the demand of their definition
+    from zoox_stack.simulation.towns import Town
+
+__all__ = ["FIRST_PEDESTRIAN", "Demand", "DemandConfig", "RoadUser", "write_demand"]
 TYPICAL_TRIP = 75.0  # [s] about how long a trip through a small town takes
+_FROM_ENTRY = 45.0  # [m] nobody crosses a street where vehicles appear out of nothing
+_FROM_PARKED = 4.0  # [m] nor where a parked car stands in the way
+_TYPICAL_WALK = 90.0  # [s] likewise a walk
+_AT_START = 4.0  # [s] within which those start who are under way from the beginning
 
 
 @dataclass(frozen=True)
@@ -57,172 +80,243 @@ class DemandConfig:
 
 
 @dataclass(frozen=True)
-class RoadUser:
-    """One road user of the demand.
+class Demand:
+    """Everyone who will be seen.
 
     Attributes:
-        id: Also its SUMO id.
-        kind: Class.
-        size: Length, width, height [m].
-        caution: Deceleration [m/s^2] from which on the driver expects that a crossing vehicle will not stop for it
-            and brakes; infinity: never, SUMO's rules alone (see `zoox_stack.simulation.anticipation`).
+        users: Road users by id.
+        companions: Those who walk beside a pedestrian of SUMO's.
+        crossers: Jaywalkers and animals.
+        parked: Parked cars.
+        doors: Doors of these that open.
     """
 
-    id: int
-    kind: AgentClass
-    size: tuple[float, float, float]
-    caution: float
+    users: dict[int, RoadUser]
+    companions: tuple[Companion, ...] = ()
+    crossers: tuple[Crosser, ...] = ()
+    parked: tuple[ParkedCar, ...] = ()
+    doors: tuple[Door, ...] = ()
 
 
-_MIX = {
-    AgentClass.CAR: 0.76, AgentClass.TRUCK: 0.06, AgentClass.BUS: 0.04, AgentClass.MOTORCYCLE: 0.05,
-    AgentClass.BICYCLE: 0.09,
-}  # fmt: skip
-_SIZES = {  # lowest and highest length, width, height [m]
-    AgentClass.CAR: ((3.7, 1.65, 1.4), (5.1, 2.0, 1.9)),
-    AgentClass.TRUCK: ((6.5, 2.2, 2.7), (10.5, 2.5, 3.7)),
-    AgentClass.BUS: ((10.5, 2.5, 3.0), (12.2, 2.55, 3.3)),
-    AgentClass.MOTORCYCLE: ((2.0, 0.75, 1.4), (2.3, 0.9, 1.7)),
-    AgentClass.BICYCLE: ((1.6, 0.6, 1.6), (1.9, 0.7, 1.85)),
-    AgentClass.PEDESTRIAN: ((0.5, 0.5, 1.5), (0.75, 0.7, 1.9)),
-}
-_SUMO_CLASS = {
-    AgentClass.CAR: "passenger", AgentClass.TRUCK: "truck", AgentClass.BUS: "bus",
-    AgentClass.MOTORCYCLE: "motorcycle", AgentClass.BICYCLE: "bicycle", AgentClass.PEDESTRIAN: "pedestrian",
-}  # fmt: skip
-_ACCELERATION = {AgentClass.TRUCK: (0.9, 1.5), AgentClass.BUS: (0.9, 1.3), AgentClass.BICYCLE: (0.8, 1.3)}
-
-
-def write_demand(town: Town, config: DemandConfig, seed: int, path: Path) -> dict[int, RoadUser]:
-    """Draw trips, write them as a SUMO route file.
+def write_demand(town: Town, config: DemandConfig, seed: int, path: Path) -> Demand:
+    """Draw everyone, write SUMO's part as a route file.
 
     Args:
         town: Where.
         config: How many.
-        seed: The same seed gives the same trips.
+        seed: The same seed gives the same demand. The parts are drawn apart: a rate changes only what it is about.
         path: The file to write.
 
-    Returns:
-        The road users by id.
-
     Raises:
-        InvalidInputError: No trip is possible in the town.
+        InvalidInputError: No trip is possible in the town, or no kind of vehicle has a share.
     """
-    random = np.random.default_rng([seed, 77])
-    edges = sorted(town.net.edge_lengths)
-    lanes = [name.rsplit("_", 1)[0] for name in town.net.lane_rows]
-    lane_km = sum(town.net.edge_lengths.get(edge, 0.0) for edge in lanes) / 1000
-    walk_km = sum(town.net.edge_lengths[edge] for edge in town.net.walkable if edge in town.net.edge_lengths) / 1000
+    writer = _Writer(town, config, seed)
+    writer.vehicles()
+    writer.emergencies()
+    writer.walkers()
+    demand = writer.scripted()
     root = ET.Element("routes")
-    users: dict[int, RoadUser] = {}
-    at_start = round(config.vehicles_per_km * lane_km)
-    later = round(at_start * config.duration / TYPICAL_TRIP)
-    departures = np.concatenate([random.uniform(0, 4, at_start), random.uniform(4, config.duration, later)])
-    goals = {edge: _within_reach(edge, town.net.edge_links) for edge in edges}
-    entries = [edge for edge in edges if edge.startswith(("e", "o", "l", "s", "w"))] or edges
-    starts = [edge for edge in edges if goals[edge]]
-    if not starts:
-        raise InvalidInputError(f"town {town.name}", "streets that lead somewhere", "none")
-    lengths = np.array([town.net.edge_lengths[edge] for edge in starts])
-    for number, depart in enumerate(np.sort(departures)):
-        early = depart < 4
-        fringe = [edge for edge in entries if goals[edge]]
-        start = (
-            str(random.choice(starts, p=lengths / lengths.sum())) if early or not fringe else str(random.choice(fringe))
-        )
-        kind = AgentClass(int(random.choice(list(_MIX), p=list(_MIX.values()))))
-        user = _draw_user(random, number, kind)
-        users[number] = user
-        _write_type(root, user, random)
-        trip = ET.SubElement(
-            root, "trip", {"from": start}, id=str(number), to=str(random.choice(goals[start])), type=f"t{number}",
-            depart=f"{depart:.1f}", departPos="random_free" if early else "base", departLane="best",
+    root[:] = sorted(writer.elements, key=lambda e: (_ORDER.get(e.tag, 2), float(e.get("depart", 0))))
+    ET.ElementTree(root).write(path)
+    return demand
+
+
+_ORDER = {"vType": 0, "route": 1}
+
+
+class _Writer:
+    """Draws a demand part by part."""
+
+    def __init__(self, town: Town, config: DemandConfig, seed: int) -> None:
+        self.town, self.config, self.seed = town, config, seed
+        self.users: dict[int, RoadUser] = {}
+        self.elements: list[ET.Element] = []
+        net = town.net
+        types = net.network.lane_types
+        driven = {name.rsplit("_", 1)[0] for name, row in net.lane_rows.items() if types[row] == LaneType.VEHICLE}
+        self.edges = sorted(driven & net.edge_lengths.keys())
+        links = {e: tuple(n for n in net.edge_links.get(e, ()) if n in driven) for e in self.edges}
+        self.ways = {edge: ways_from(edge, links) for edge in self.edges}
+        self.goals = {
+            edge: sorted(e for e, way in ways.items() if 2 < len(way) < 8) for edge, ways in self.ways.items()
+        }
+        self.starts = [edge for edge in self.edges if self.goals[edge]]
+        if not self.starts:
+            raise InvalidInputError(f"town {town.name}", "streets that lead somewhere", "none")
+        entered = {following for follows in links.values() for following in follows}
+        self.fringe = [edge for edge in self.starts if edge not in entered] or self.starts
+        lengths = np.array([net.edge_lengths[edge] for edge in self.starts])
+        self.weights = lengths / lengths.sum()
+        self.stops = _bus_stops(town)
+
+    def _random(self, part: int) -> Generator:
+        return np.random.default_rng([self.seed, 77, part])
+
+    def _vehicle(
+        self, random: Generator, user: RoadUser, depart: float, start: str, goal: str, early: bool
+    ) -> ET.Element:
+        self.users[user.id] = user
+        self.elements.append(vehicle_type(random, user))
+        trip = ET.Element(
+            "trip", {"from": start}, id=str(user.id), to=goal, type=f"t{user.id}", depart=f"{depart:.1f}",
+            departPos="random_free" if early else "base", departLane="best",
             departSpeed="max" if random.random() < 0.6 else "random",
         )  # fmt: skip
-        if user.kind is AgentClass.BUS and random.random() < 0.7:
-            lane = _kerb_lane(start, town)
-            ET.SubElement(trip, "stop", lane=lane, endPos=f"{-random.uniform(18, 35):.1f}", friendlyPos="true",
-                          duration=f"{random.uniform(5, 20):.0f}")  # fmt: skip
-    _write_walks(root, users, town, random, round(config.pedestrians_per_km * walk_km), config.duration)
-    root[:] = sorted(root, key=lambda element: (element.tag != "vType", float(element.get("depart", 0))))
-    ET.ElementTree(root).write(path)
-    return users
+        self.elements.append(trip)
+        return trip
 
+    def vehicles(self) -> None:
+        """Cars, vans, lorries, buses, motorcycles, bicycles."""
+        random, config, net = self._random(0), self.config, self.town.net
+        shares = np.array([config.cars, config.vans, config.trucks, config.buses, config.motorcycles, config.bicycles])
+        kinds = [Variety.PASSENGER, Variety.VAN, Variety.LORRY, Variety.BUS, Variety.MOTORCYCLE, Variety.BICYCLE]
+        if config.vehicles_per_km > 0 and not shares.sum() > 0:
+            raise InvalidInputError(
+                "shares of vehicle kinds", "at least one above 0", "all 0", "Set cars, for example."
+            )
+        types = net.network.lane_types
+        driven = [name.rsplit("_", 1)[0] for name, row in net.lane_rows.items() if types[row] == LaneType.VEHICLE]
+        at_start = round(config.vehicles_per_km * sum(net.edge_lengths.get(edge, 0.0) for edge in driven) / 1000)
+        later = round(at_start * config.duration / TYPICAL_TRIP)
+        departures = [random.uniform(0, _AT_START, at_start), random.uniform(_AT_START, config.duration, later)]
+        for number, depart in enumerate(np.sort(np.concatenate(departures)).tolist()):
+            early = depart < _AT_START
+            start = str(random.choice(self.starts, p=self.weights) if early else random.choice(self.fringe))
+            user = draw_user(random, number, kinds[int(random.choice(len(kinds), p=shares / shares.sum()))])
+            goal = str(random.choice(self.goals[start]))
+            trip = self._vehicle(random, user, depart, start, goal, early)
+            if user.variety is Variety.BUS and random.random() < 0.8:
+                self._stop(random, trip, start)
 
-def _write_walks(
-    root: ET.Element, users: dict[int, RoadUser], town: Town, random: Generator, count: int, duration: float
-) -> None:
-    edges = sorted(edge for edge in town.net.walkable if edge in town.net.edge_links)
-    if not edges:
-        return
-    departures = np.sort(np.concatenate([np.zeros(count), random.uniform(0, duration, round(count * duration / 90))]))
-    for k, depart in enumerate(departures):
-        user = _draw_user(random, FIRST_PEDESTRIAN + k, AgentClass.PEDESTRIAN)
-        users[user.id] = user
-        _write_type(root, user, random)
+    def _stop(self, random: Generator, trip: ET.Element, start: str) -> None:
+        """Let a bus stop: where there are bus stops at one of them, else at the kerb."""
+        ways = self.ways[start]
+        stops = [(name, edge) for name, edge in self.stops if edge in ways and edge != start and self.goals[edge]]
+        duration = f"{random.uniform(8, 20):.0f}"
+        if stops:
+            name, edge = stops[int(random.integers(len(stops)))]
+            trip.set("to", str(random.choice(self.goals[edge])))
+            ET.SubElement(trip, "stop", busStop=name, duration=duration)
+        elif not self.stops:
+            ET.SubElement(trip, "stop", lane=_kerb_lane(start, self.town), endPos=f"{-random.uniform(18, 35):.1f}",
+                          friendlyPos="true", duration=duration)  # fmt: skip
+
+    def emergencies(self) -> None:
+        """Vehicles with blue light."""
+        random = self._random(1)
+        first = len(self.users)
+        count = random.poisson(self.config.emergencies_per_hour * self.config.duration / 3600)
+        for k, depart in enumerate(np.sort(random.uniform(0, self.config.duration, count)).tolist()):
+            start = str(random.choice(self.fringe))
+            user = draw_user(random, first + k, Variety.EMERGENCY)
+            self._vehicle(random, user, depart, start, str(random.choice(self.goals[start])), early=False)
+
+    def walkers(self) -> None:
+        """Pedestrians, alone and in groups; all but the first of a group are `Companion`s."""
+        random, config, net = self._random(2), self.config, self.town.net
+        self.companions: list[Companion] = []
+        edges = sorted(edge for edge in net.walkable if edge in net.edge_links)
+        if not edges:
+            return
+        at_start = round(config.pedestrians_per_km * sum(net.edge_lengths[edge] for edge in edges) / 1000)
+        later = round(at_start * config.duration / _TYPICAL_WALK)
+        departures = np.concatenate([np.zeros(at_start), random.uniform(0, config.duration, later)])
+        random.shuffle(departures)  # those at the end walk in the groups of others
+        count = len(departures)
+        walked = {edge: ways_from(edge, net.edge_links) for edge in edges}
+        number = FIRST_PEDESTRIAN
+        for depart in departures.tolist():
+            if number - FIRST_PEDESTRIAN >= count:
+                break  # everyone else walks in somebody's group
+            size = int(random.integers(2, 5)) if random.random() < _groups(config.groups) else 1
+            variety = draw_walker(random, config.children if size == 1 else 0.0, config.phone_users)
+            leader = draw_user(random, number, variety, number if size > 1 else -1)
+            speed = draw_walking_speed(random, variety) * (1.0 if size == 1 else 0.85)
+            self.users[leader.id] = leader
+            self.elements.append(walker_type(random, leader, speed))
+            self.elements.append(self._walk(random, leader, depart, edges, walked))
+            for k in range(1, size):
+                friend = draw_user(random, number + k, draw_walker(random, config.children, config.phone_users), number)
+                ahead, left = _PLACES[k - 1]
+                self.users[friend.id] = friend
+                self.companions.append(Companion(friend.id, leader.id, ahead, left))
+            number += size
+
+    def _walk(
+        self,
+        random: Generator,
+        user: RoadUser,
+        depart: float,
+        edges: list[str],
+        walked: dict[str, dict[str, list[str]]],
+    ) -> ET.Element:
         start = str(random.choice(edges))
-        goals = [e for e in _within_reach(start, town.net.edge_links) if e in town.net.walkable] or edges
-        person = ET.SubElement(
-            root, "person", id=str(user.id), type=f"t{user.id}", depart=f"{depart:.1f}",
-            departPos=f"{random.uniform(0.05, 0.95) * town.net.edge_lengths[start]:.1f}",
+        goals = sorted(e for e, way in walked[start].items() if e in walked and 2 < len(way) < 8) or edges
+        person = ET.Element(
+            "person", id=str(user.id), type=f"t{user.id}", depart=f"{depart:.1f}",
+            departPos=f"{random.uniform(0.05, 0.95) * self.town.net.edge_lengths[start]:.1f}",
         )  # fmt: skip
         ET.SubElement(person, "walk", {"from": start}, to=str(random.choice(goals)))
+        return person
+
+    def scripted(self) -> Demand:
+        """Jaywalkers, animals, parked cars and their doors."""
+        config, lanes = self.config, read_street_lanes(self.town.net_path)
+        parked = draw_parked(self._random(4), parking_places(lanes), config, FIRST_SCRIPTED)
+        entries = np.array([lane.xy[0] for lane in lanes if lane.edge in self.fringe])
+        taken = np.array([(car.place.x, car.place.y) for car in parked.cars]).reshape(-1, 2)
+        places = [
+            place
+            for place in crossing_places(lanes)
+            if np.hypot(*(entries - place.start).T).min() > _FROM_ENTRY and not place.passes(taken, _FROM_PARKED)
+        ]
+        first = FIRST_SCRIPTED + len(parked.users)
+        crossers, people = draw_crossers(self._random(3), places, config, first)
+        random = self._random(5)
+        for car in parked.cars:
+            user, edge = parked.users[car.id], car.place.edge
+            if car.comes:
+                starts = [e for e in self.fringe if edge in self.ways[e] and len(self.ways[e][edge]) > 1]
+                if not starts:
+                    continue
+                trip = self._vehicle(random, user, car.leaves, str(random.choice(starts)), edge, early=False)
+                front = car.place.s + car.ahead + car.size[0] / 2 - PULL_IN
+                trip.attrib |= {"arrivalPos": f"{front:.2f}", "arrivalLane": str(car.place.lane), "arrivalSpeed": "2.5"}
+            elif np.isfinite(car.leaves) and self.goals.get(edge):
+                self.elements.append(vehicle_type(random, user))
+                way = self.ways[edge][str(random.choice(self.goals[edge]))]
+                self.elements.append(ET.Element("route", id=f"r{car.id}", edges=" ".join(way)))
+        cars = tuple(self._possible(car) for car in parked.cars if not car.comes or car.id in self.users)
+        kept = {car.id for car in cars}
+        users = (
+            self.users | people | {i: u for i, u in parked.users.items() if i in kept or u.kind is AgentClass.HAZARD}
+        )
+        return Demand(users, tuple(self.companions), crossers, cars, parked.doors)
+
+    def _possible(self, car: ParkedCar) -> ParkedCar:
+        """A car that could only pull out into a street without goal stays."""
+        return car if car.comes or self.goals.get(car.place.edge) else replace(car, leaves=float("inf"))
 
 
-def _within_reach(start: str, links: dict[str, tuple[str, ...]], least: int = 2, most: int = 6) -> list[str]:
-    """Edges that are `least` to `most` edges away along the roads."""
-    distance = {start: 0}
-    queue = deque([start])
-    while queue:
-        edge = queue.popleft()
-        for following in links.get(edge, ()):
-            if following not in distance and distance[edge] < most:
-                distance[following] = distance[edge] + 1
-                queue.append(following)
-    return sorted(edge for edge, d in distance.items() if d >= least)
+_PLACES = ((-0.25, 0.75), (-0.9, 0.1), (-1.1, 0.85))  # [m] ahead and left of the one who leads
+
+
+def _groups(share: float) -> float:
+    """Probability that a leader leads a group, from the share of people in groups (of three on average)."""
+    return share / (3.0 - 2.0 * share)
 
 
 def _kerb_lane(edge: str, town: Town) -> str:
-    return min(name for name in town.net.lane_rows if name.rsplit("_", 1)[0] == edge)
+    types = town.net.network.lane_types
+    lanes = [
+        n for n, row in town.net.lane_rows.items() if n.rsplit("_", 1)[0] == edge and types[row] == LaneType.VEHICLE
+    ]
+    return min(lanes, key=lambda name: int(name.rsplit("_", 1)[1]))
 
 
-def _draw_user(random: Generator, number: int, kind: AgentClass) -> RoadUser:
-    low, high = _SIZES[kind]
-    length, width, height = (round(float(v), 2) for v in random.uniform(low, high))
-    caution = float(random.uniform(0.8, 2.6)) if random.random() < 0.7 else float("inf")
-    return RoadUser(number, kind, (length, width, height), caution)
-
-
-def _write_type(root: ET.Element, user: RoadUser, random: Generator) -> None:
-    length, width, height = user.size
-    common = {"id": f"t{user.id}", "vClass": _SUMO_CLASS[user.kind], "width": str(width), "height": str(height)}
-    if user.kind is AgentClass.PEDESTRIAN:
-        speed = float(np.clip(random.normal(1.3, 0.25), 0.6, 2.6))
-        ET.SubElement(
-            root, "vType", common, desiredMaxSpeed=f"{speed:.2f}", speedFactor="1", speedDev="0",
-            jmDriveAfterRedTime=f"{random.choice([-1, -1, -1, 2, 8])}", impatience=f"{random.uniform(0, 0.6):.2f}",
-        )  # fmt: skip
-        return
-    bicycle = user.kind is AgentClass.BICYCLE
-    pushy = random.random() < 0.15
-    acceleration = random.uniform(*_ACCELERATION.get(user.kind, (1.6, 3.2)))
-    factor = float(np.clip(random.normal(1.0, 0.12), 0.7, 1.3))
-    values = {
-        "length": length, "minGap": random.uniform(1.0, 2.8), "accel": acceleration,
-        "decel": random.uniform(3.2, 4.8), "emergencyDecel": 8.0, "sigma": random.uniform(0.1, 0.6),
-        "tau": random.uniform(0.7, 1.7), "speedFactor": factor, "speedDev": 0.0,
-        "impatience": random.uniform(0.4, 0.9) if pushy else random.uniform(0.0, 0.4),
-        "jmIgnoreFoeProb": random.uniform(0.2, 0.7) if pushy else 0.0, "jmIgnoreFoeSpeed": 7.0,
-        "jmTimegapMinor": random.uniform(0.3, 1.0) if pushy else random.uniform(0.8, 2.2),
-        "jmCrossingGap": random.uniform(3.0, 10.0), "jmStoplineGap": random.uniform(0.5, 2.0),
-        "jmDriveAfterYellowTime": random.choice([-1.0, 0.5, 1.5]),
-        "lcCooperative": random.uniform(0.2, 1.0), "lcSpeedGain": random.uniform(0.5, 2.0),
-        "lcAssertive": random.uniform(1.2, 2.5) if pushy else random.uniform(0.8, 1.3),
-        "minGapLat": random.uniform(0.3, 0.7), "maxSpeedLat": random.uniform(0.7, 1.3),
-    }  # fmt: skip
-    if bicycle:
-        values["maxSpeed"] = random.uniform(3.5, 7.0)
-    elif user.kind in (AgentClass.TRUCK, AgentClass.BUS):
-        values["maxSpeed"] = random.uniform(15.0, 22.0)
-    alignment = "right" if bicycle else str(random.choice(["center", "center", "arbitrary", "nice"]))
-    ET.SubElement(root, "vType", common, latAlignment=alignment, **{k: f"{v:.3f}" for k, v in values.items()})
+def _bus_stops(town: Town) -> list[tuple[str, str]]:
+    """SUMO id and edge of every bus stop."""
+    if town.additional_path is None:
+        return []
+    stops = ET.parse(town.additional_path).getroot().iter("busStop")
+    return [(stop.attrib["id"], stop.attrib["lane"].rsplit("_", 1)[0]) for stop in stops]

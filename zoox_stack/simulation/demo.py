@@ -20,7 +20,8 @@ from zoox_stack.core.validation import checked_array
 from zoox_stack.logs.drive import RecordedDrive
 from zoox_stack.prediction.history import HistoryColumn
 from zoox_stack.simulation.episode import Episode, episode_arrays, episode_from_arrays, read_arrays, save_arrays
-from zoox_stack.simulation.lidar import LidarConfig, LidarWorld
+from zoox_stack.simulation.sensors.lidar import LidarWorld
+from zoox_stack.simulation.sensors.lidar_pattern import LidarConfig
 
 DEMO_SCENE = Path(__file__).resolve().parent.parent / "data" / "demo_scene.npz"
 START_NS = 1_700_000_000_000_000_000  # stamps of real logs are of this size

@@ -1,13 +1,15 @@
-"""Simple triangle meshes of road users and street furniture. z is up, the ground is z = 0, x is forward."""
+"""Triangle meshes and the simple bodies that everything else is made of. z is up, the ground is z = 0, x is forward."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from zoox_stack.core.classes import AgentClass
+GLASS = 0.04  # reflectivity of window glass, and the mark by which sensors know it
+PLAIN = 0.5  # reflectivity of what is not painted
 
 
 @dataclass(frozen=True, eq=False)
@@ -17,16 +19,38 @@ class Mesh:
     Attributes:
         vertices: float32 ``[V, 3]`` [m].
         triangles: uint32 ``[F, 3]`` rows of `vertices`.
+        reflectivity: float32 ``[F]`` share of the light that comes back at right angles, 0..1; `GLASS` for windows.
     """
 
     vertices: NDArray[np.float32]
     triangles: NDArray[np.uint32]
+    reflectivity: NDArray[np.float32]
 
     def placed(self, x: float, y: float, yaw: float, z: float = 0.0) -> Mesh:
         """Turned by `yaw` [rad] and moved."""
         c, s = np.cos(yaw), np.sin(yaw)
         turned = self.vertices @ np.array([[c, s, 0], [-s, c, 0], [0, 0, 1]])
-        return Mesh((turned + np.array([x, y, z])).astype(np.float32), self.triangles)
+        return replace(self, vertices=(turned + np.array([x, y, z])).astype(np.float32))
+
+    def scaled(self, x: float, y: float, z: float) -> Mesh:
+        """Stretched along the axes."""
+        return replace(self, vertices=self.vertices * np.array([x, y, z], np.float32))
+
+    def within(self, low: ArrayLike, high: ArrayLike) -> Mesh:
+        """What reaches out of the box between two corners ``[3]`` [m] is pushed back to its sides."""
+        return replace(self, vertices=np.clip(self.vertices, np.asarray(low, np.float32), np.asarray(high, np.float32)))
+
+    def painted(self, reflectivity: float, faces: slice = slice(None)) -> Mesh:
+        """With another reflectivity on some triangles, all of them if not said."""
+        values = self.reflectivity.copy()
+        values[faces] = reflectivity
+        return replace(self, reflectivity=values)
+
+
+def mesh(vertices: ArrayLike, triangles: ArrayLike) -> Mesh:
+    """An unpainted mesh of vertices ``[V, 3]`` [m] and triangles ``[F, 3]``."""
+    faces = np.asarray(triangles, np.uint32).reshape(-1, 3)
+    return Mesh(np.asarray(vertices, np.float32).reshape(-1, 3), faces, np.full(len(faces), PLAIN, np.float32))
 
 
 def join(*meshes: Mesh) -> Mesh:
@@ -36,6 +60,7 @@ def join(*meshes: Mesh) -> Mesh:
     return Mesh(
         np.concatenate([np.zeros((0, 3)), *(m.vertices for m in meshes)]).astype(np.float32),
         np.concatenate([np.zeros((0, 3)), *triangles]).astype(np.uint32),
+        np.concatenate([np.zeros(0), *(m.reflectivity for m in meshes)]).astype(np.float32),
     )
 
 
@@ -43,6 +68,8 @@ _BOX_FACES = np.array(
     [[0, 2, 1], [0, 3, 2], [4, 5, 6], [4, 6, 7], [0, 1, 5], [0, 5, 4], [1, 2, 6], [1, 6, 5], [2, 3, 7], [2, 7, 6],
      [3, 0, 4], [3, 4, 7]], np.uint32
 )  # fmt: skip
+FRONT = slice(6, 8)  # triangles of the side at x high of `box` and `frustum`
+SIDES = slice(4, 12)  # those of all four upright sides
 
 
 def frustum(bottom: ArrayLike, top: ArrayLike, z: tuple[float, float]) -> Mesh:
@@ -50,7 +77,7 @@ def frustum(bottom: ArrayLike, top: ArrayLike, z: tuple[float, float]) -> Mesh:
     rows = []
     for (x0, x1, y0, y1), height in ((np.asarray(bottom, float), z[0]), (np.asarray(top, float), z[1])):
         rows += [(x0, y0, height), (x1, y0, height), (x1, y1, height), (x0, y1, height)]
-    return Mesh(np.array(rows, np.float32), _BOX_FACES)
+    return mesh(rows, _BOX_FACES)
 
 
 def box(x: tuple[float, float], y: tuple[float, float], z: tuple[float, float]) -> Mesh:
@@ -58,86 +85,80 @@ def box(x: tuple[float, float], y: tuple[float, float], z: tuple[float, float]) 
     return frustum((*x, *y), (*x, *y), z)
 
 
-def cylinder(radius: float, z: tuple[float, float], *, sides: int = 8, top_radius: float | None = None) -> Mesh:
-    """An upright cylinder or cone about the z axis, closed [m]."""
+def tube(
+    start: Sequence[float],
+    end: Sequence[float],
+    radius: float,
+    *,
+    end_radius: float | None = None,
+    sides: int = 6,
+    closed: bool = False,
+) -> Mesh:
+    """A cylinder or cone between two points [m]: limbs, poles, wheels.
+
+    Args:
+        start: Middle of one end.
+        end: Middle of the other end.
+        radius: At the start [m].
+        end_radius: At the end [m]; `radius` if None.
+        sides: Of the polygon that stands for the circle.
+        closed: With lids on both ends; nobody sees into a limb.
+    """
+    a, b = np.asarray(start, float), np.asarray(end, float)
+    axis = (b - a) / max(float(np.linalg.norm(b - a)), 1e-9)
+    helper = np.array([1.0, 0.0, 0.0]) if abs(axis[0]) < 0.9 else np.array([0.0, 0.0, 1.0])
+    across = helper - axis * (axis @ helper)
+    across /= np.linalg.norm(across)
+    other = np.cross(axis, across)
     angles = np.arange(sides) * 2 * np.pi / sides
-    ring = np.stack([np.cos(angles), np.sin(angles)], axis=1)
-    upper = radius if top_radius is None else top_radius
-    low = np.column_stack([ring * radius, np.full(sides, z[0])])
-    high = np.column_stack([ring * upper, np.full(sides, z[1])])
-    vertices = np.concatenate([low, high, [[0, 0, z[0]], [0, 0, z[1]]]])
+    ring = np.cos(angles)[:, None] * across + np.sin(angles)[:, None] * other
+    upper = radius if end_radius is None else end_radius
+    vertices = np.concatenate([a + ring * radius, b + ring * upper, [a, b]])
     i = np.arange(sides)
     j = (i + 1) % sides
-    bottom, top = np.full(sides, 2 * sides), np.full(sides, 2 * sides + 1)
     faces = [
         np.stack([i, j, sides + j], 1),
         np.stack([i, sides + j, sides + i], 1),
-        np.stack([j, i, bottom], 1),
-        np.stack([sides + i, sides + j, top], 1),
+        np.stack([j, i, np.full(sides, 2 * sides)], 1),
+        np.stack([sides + i, sides + j, np.full(sides, 2 * sides + 1)], 1),
     ]
-    return Mesh(vertices.astype(np.float32), np.concatenate(faces).astype(np.uint32))
+    return mesh(vertices, np.concatenate(faces)) if closed else mesh(vertices[:-2], np.concatenate(faces[:2]))
 
 
-def prism(ring: NDArray[np.float64], height: float) -> Mesh:
-    """Side walls and lid of a convex or nearly convex polygon ``[P, 2]`` raised by `height` [m]."""
-    n = len(ring)
-    low, high = np.column_stack([ring, np.zeros(n)]), np.column_stack([ring, np.full(n, height)])
-    middle = np.append(ring.mean(axis=0), height)
-    i = np.arange(n)
-    j = (i + 1) % n
-    faces = [
-        np.stack([i, j, n + j], 1),
-        np.stack([i, n + j, n + i], 1),
-        np.stack([n + i, n + j, np.full(n, 2 * n)], 1),
-    ]
-    return Mesh(np.concatenate([low, high, [middle]]).astype(np.float32), np.concatenate(faces).astype(np.uint32))
+def cylinder(radius: float, z: tuple[float, float], *, sides: int = 8, top_radius: float | None = None) -> Mesh:
+    """An upright cylinder or cone about the z axis, open at both ends [m]."""
+    return tube((0, 0, z[0]), (0, 0, z[1]), radius, end_radius=top_radius, sides=sides)
 
 
-def agent_mesh(kind: AgentClass, length: float, width: float, height: float) -> Mesh:
-    """A road user that fills its box: centre at x = y = 0, standing on z = 0."""
-    match kind:
-        case AgentClass.CAR:
-            return _car(length, width, height)
-        case AgentClass.TRUCK:
-            return _truck(length, width, height)
-        case AgentClass.MOTORCYCLE | AgentClass.BICYCLE:
-            return _rider(length, width, height)
-        case AgentClass.PEDESTRIAN | AgentClass.ANIMAL:
-            return _pedestrian(length, width, height)
-        case _:
-            x, y = length / 2, width / 2
-            return box((-x, x), (-y, y), (0.0, height))
+def blob(centre: Sequence[float], radii: Sequence[float], *, sides: int = 8, rings: int = 3) -> Mesh:
+    """An ellipsoid of few triangles [m]: heads, bodies, crowns. It fills its box with 4, 8, ... sides and odd rings."""
+    latitude = np.linspace(-np.pi / 2, np.pi / 2, rings + 2)[1:-1]
+    angle = np.arange(sides) * 2 * np.pi / sides
+    lat, lon = (v.ravel() for v in np.meshgrid(latitude, angle, indexing="ij"))
+    unit = np.stack([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)], axis=1)
+    unit = np.concatenate([unit, [[0, 0, -1], [0, 0, 1]]])
+    i = np.arange(sides)
+    j = (i + 1) % sides
+    last = (rings - 1) * sides
+    faces = [np.stack([j, i, np.full(sides, len(unit) - 2)], 1)]
+    faces += [np.stack([last + i, last + j, np.full(sides, len(unit) - 1)], 1)]
+    for ring in range(rings - 1):
+        low, high = ring * sides, (ring + 1) * sides
+        faces += [np.stack([low + i, low + j, high + j], 1), np.stack([low + i, high + j, high + i], 1)]
+    return mesh(np.asarray(centre, float) + unit * np.asarray(radii, float), np.concatenate(faces))
 
 
-def _car(length: float, width: float, height: float) -> Mesh:
-    x, y, waist = length / 2, width / 2, 0.55 * height
-    body = box((-x, x), (-y, y), (0.2, waist))
-    cabin = frustum((-0.46 * length, 0.22 * length, -y, y), (-0.36 * length, 0.06 * length, -0.82 * y, 0.82 * y),
-                    (waist, height))  # fmt: skip
-    return join(body, cabin)
-
-
-def _truck(length: float, width: float, height: float) -> Mesh:
-    x, y, cab = length / 2, width / 2, min(2.2, 0.3 * length)
-    return join(
-        box((x - cab, x), (-y, y), (0.35, 0.8 * height)),
-        box((-x, x - cab - 0.3), (-y, y), (0.9, height)),
-        box((-x + 0.3, x - cab), (-0.8 * y, 0.8 * y), (0.35, 0.9)),
+def strip(left: NDArray[np.float64], right: NDArray[np.float64], height: float) -> Mesh:
+    """A band between two lines ``[P, 2]`` [m], raised by `height` [m], with walls along both and open ends."""
+    n = len(left)
+    low, high = (
+        np.concatenate([np.column_stack([line, np.full(n, z)]) for line in (left, right)]) for z in (0, height)
     )
-
-
-def _rider(length: float, width: float, height: float) -> Mesh:
-    x, y = length / 2, width / 2
-    frame = box((-x, x), (-0.12, 0.12), (0.05, 0.55 * height))
-    bars = box((0.25 * length, 0.32 * length), (-y, y), (0.5 * height, 0.6 * height))
-    torso = cylinder(0.75 * y, (0.5 * height, 0.86 * height), sides=8)
-    head = cylinder(0.12, (0.86 * height, height), sides=6)
-    return join(frame, bars, torso, head)
-
-
-def _pedestrian(length: float, width: float, height: float) -> Mesh:
-    radius = min(length, width) / 2
-    legs = cylinder(0.6 * radius, (0.0, 0.48 * height), sides=8)
-    torso = cylinder(0.9 * radius, (0.48 * height, 0.84 * height), sides=10, top_radius=radius)
-    head = cylinder(0.11, (0.84 * height, height), sides=6)
-    return join(legs, torso, head)
+    i = np.arange(n - 1)
+    quads = [
+        (2 * n + i, 3 * n + i, 3 * n + i + 1, 2 * n + i + 1),
+        (i, 2 * n + i, 2 * n + i + 1, i + 1),
+        (n + i, n + i + 1, 3 * n + i + 1, 3 * n + i),
+    ]
+    faces = [np.stack(corners, 1) for a, b, c, d in quads for corners in ((a, b, c), (a, c, d))]
+    return mesh(np.concatenate([low, high]), np.concatenate(faces))

@@ -1,22 +1,16 @@
-"""One counterfactual sample, and files of many."""
+"""Counterfactual samples and scenes: what everyone did, by what the ego did."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from zoox_stack.core.errors import InvalidInputError
-from zoox_stack.core.predictions import STEPS
+from zoox_stack.core.predictions import STEP, STEPS
 from zoox_stack.core.validation import checked_array
 from zoox_stack.prediction.history import HISTORY_STEPS, HistoryColumn
-from zoox_stack.road_network.network import RoadNetwork
-from zoox_stack.simulation.episode import network_from_arrays, read_arrays, save_arrays
 
 
 class PlanColumn(IntEnum):
@@ -47,7 +41,7 @@ class CounterfactualSample:
         ego_size: float32 ``[3]`` [m].
         signal_ids: int64 ``[S]``.
         signal_states: uint8 ``[S]`` `SignalState` now.
-        behaviours: uint8 ``[M]`` `Behaviour` of each plan.
+        behaviours: uint8 ``[M]`` `PlanKind` of each plan; the first is KEEP.
         ego_plans: float32 ``[M, T, 5]``, columns `PlanColumn`; step t is ``(t + 1) * 0.1`` s after the scene.
         futures: float32 ``[M, N, T, 3]`` x, y, yaw of the box centres; zero where not valid.
         futures_valid: bool ``[M, N, T]``; false once an agent has left.
@@ -94,30 +88,127 @@ class CounterfactualSample:
             object.__setattr__(self, name, array)
 
 
+@dataclass(frozen=True)
+class RefusedPlan:
+    """A plan that was not driven, or not to its end.
+
+    Attributes:
+        kind: `PlanKind`.
+        name: For people.
+        reason: Why.
+    """
+
+    kind: int
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True, eq=False)
+class AffectedAgent:
+    """Someone whose future depends on which plan the ego drives.
+
+    Attributes:
+        plan: Row of the plan in its sample.
+        agent: Row of the agent in its sample.
+        displacement: Largest distance at one time from where it is when the ego keeps on [m].
+        since: When it first exceeds the threshold [s] after the scene.
+    """
+
+    plan: int
+    agent: int
+    displacement: float
+    since: float
+
+
+@dataclass(frozen=True, eq=False)
+class CounterfactualScene:
+    """A sample and what else is known of it. M plans, N agents, T steps.
+
+    Attributes:
+        sample: The scene and its futures.
+        seed: Of the traffic it was taken from.
+        ego_class: `AgentClass` of the ego.
+        plan_names: M names.
+        speeds: float32 ``[M, N, T]`` [m/s]; zero where not valid.
+        plan_errors: float32 ``[M]`` largest distance between what was asked and what was driven [m]; NaN where SUMO's
+            driver drove.
+        refused: Plans that are not among the M.
+        log_ego: float32 ``[T, 5]``, columns `PlanColumn`: what the ego really did next, in the world nobody forked.
+        log_futures: float32 ``[N, T, 3]`` as `CounterfactualSample.futures`: what everyone really did.
+        log_speeds: float32 ``[N, T]``.
+        log_valid: bool ``[N, T]``.
+        identity_max_diff: Largest difference of any number [m, rad, m/s] between the first plan (keep), driven twice,
+            and the log; infinity if someone is present in one and not in another.
+    """
+
+    sample: CounterfactualSample
+    seed: int
+    ego_class: int
+    plan_names: tuple[str, ...]
+    speeds: NDArray[np.float32]
+    plan_errors: NDArray[np.float32]
+    refused: tuple[RefusedPlan, ...]
+    log_ego: NDArray[np.float32]
+    log_futures: NDArray[np.float32]
+    log_speeds: NDArray[np.float32]
+    log_valid: NDArray[np.bool_]
+    identity_max_diff: float
+
+    def __post_init__(self) -> None:
+        n, m = len(self.sample.ids), len(self.sample.behaviours)
+        for name, dtype, shape in (
+            ("speeds", np.float32, (m, n, STEPS)),
+            ("log_ego", np.float32, (STEPS, len(PlanColumn))),
+            ("log_futures", np.float32, (n, STEPS, 3)),
+            ("log_speeds", np.float32, (n, STEPS)),
+            ("log_valid", np.bool_, (n, STEPS)),
+        ):
+            array = checked_array(f"CounterfactualScene.{name}", getattr(self, name), dtype, shape)
+            object.__setattr__(self, name, array)
+        errors = checked_array("CounterfactualScene.plan_errors", self.plan_errors, np.float32, (m,), finite=False)
+        object.__setattr__(self, "plan_errors", errors)
+
+
 MOST_ACCELERATION = 10.0  # [m/s^2] of an ego
-_PER_AGENT = ("ids", "classes", "sizes", "attributes", "history", "history_valid")
-_PER_SIGNAL = ("signal_ids", "signal_states")
-_PER_SAMPLE = ("town", "stamp_ns", "ego_id", "ego_history", "ego_size", "behaviours", "ego_plans")
+
+
+AFFECTED = 0.5  # [m] from which on an agent counts as affected
+
+
+def affected_by_plan(sample: CounterfactualSample, distance: float = AFFECTED) -> list[AffectedAgent]:
+    """Who is more than `distance` [m] from where it is under the first plan at some time, by plan and agent."""
+    apart = _apart(sample)
+    most = np.nan_to_num(apart, nan=0.0).max(axis=2, initial=0.0)
+    found = []
+    for plan, agent in np.argwhere(most > distance).tolist():
+        first = int(np.argmax(apart[plan, agent] > distance))
+        found.append(AffectedAgent(plan, agent, float(most[plan, agent]), (first + 1) * STEP))
+    return found
+
+
+def _apart(sample: CounterfactualSample) -> NDArray[np.float32]:
+    """Distance from the place under the first plan ``[M, N, T]`` [m]; NaN where one of the two is not valid."""
+    xy = np.where(sample.futures_valid[..., None], sample.futures[..., :2], np.nan)
+    return np.asarray(np.hypot(*np.moveaxis(xy - xy[:1], -1, 0)), np.float32)
 
 
 def affected_agents(sample: CounterfactualSample, distance: float = 1.0) -> NDArray[np.bool_]:
     """Agents whose place differs by more than `distance` [m] between two of the futures at one time, bool ``[N]``."""
-    xy = np.where(sample.futures_valid[..., None], sample.futures[..., :2], np.nan)
-    first = xy[:1]
     with np.errstate(invalid="ignore"):
-        return np.asarray((np.hypot(*np.moveaxis(xy - first, -1, 0)) > distance).any(axis=(0, 2)))
+        return np.asarray((_apart(sample) > distance).any(axis=(0, 2)))
 
 
-def reacts_early(sample: CounterfactualSample, distance: float = 0.05) -> bool:
-    """Whether someone's future differs from the first one by `distance` [m] before the ego's plan does by 1 mm.
+def reacts_early(sample: CounterfactualSample, distance: float = 0.05) -> NDArray[np.bool_]:
+    """Plans under which someone's future differs by `distance` [m] before the ego's own does by 1 mm, bool ``[M]``.
 
-    SUMO's drivers know what others intend (who has claimed a junction, who wants to change lane); in the rare cases
-    where that shows, an effect precedes its cause, and a model must not learn from it.
+    Both are compared with the first plan. SUMO's drivers know what others intend (who has claimed a junction, who wants
+    to change lane); in the rare cases where that shows, an effect precedes its cause, and a model must not learn it.
     """
-    plans, futures = sample.ego_plans[..., :2], sample.futures[..., :2]
+    plans = sample.ego_plans[..., :2]
     same = np.cumsum(np.hypot(*np.moveaxis(plans - plans[:1], -1, 0)) > 1e-3, axis=1) == 0
-    moved = np.hypot(*np.moveaxis(futures - futures[:1], -1, 0)) > distance
-    return bool((moved & sample.futures_valid & sample.futures_valid[:1] & same[:, None, :]).any())
+    with np.errstate(invalid="ignore"):
+        moved = _apart(sample) > distance
+    return np.asarray((moved & same[:, None, :]).any(axis=(1, 2)))
 
 
 def without_jumps(sample: CounterfactualSample, jump: float = 3.0) -> CounterfactualSample:
@@ -144,64 +235,16 @@ def without_jumps(sample: CounterfactualSample, jump: float = 3.0) -> Counterfac
     )
 
 
-def is_plausible(sample: CounterfactualSample) -> bool:
-    """Whether nobody reacts early, and the ego neither stops dead nor leaps (SUMO does so in rare emergencies)."""
-    calm = float(np.abs(sample.ego_plans[..., PlanColumn.ACCELERATION]).max()) < MOST_ACCELERATION
-    return calm and not reacts_early(sample)
+def plausible_plans(sample: CounterfactualSample) -> NDArray[np.bool_]:
+    """Plans under which nobody reacts early and the ego neither stops dead nor leaps, bool ``[M]``.
 
-
-def save_samples(path: Path, samples: Sequence[CounterfactualSample]) -> None:
-    """Write samples to one ``.npz`` file; the file appears only when it is complete."""
-    arrays: dict[str, NDArray[Any]] = {
-        "agent_counts": np.array([len(s.ids) for s in samples], np.int64),
-        "signal_counts": np.array([len(s.signal_ids) for s in samples], np.int64),
-    }
-    for name in _PER_SAMPLE:
-        arrays[name] = np.array([getattr(s, name) for s in samples])
-    for name in _PER_AGENT + _PER_SIGNAL:
-        arrays[name] = np.concatenate([getattr(s, name) for s in samples])
-    for name in ("futures", "futures_valid"):
-        arrays[name] = np.concatenate([getattr(s, name) for s in samples], axis=1)
-    part = path.with_suffix(".part.npz")
-    save_arrays(part, arrays, compress=False)
-    part.replace(path)
-
-
-def load_samples(path: Path) -> list[CounterfactualSample]:
-    """Read a file of `save_samples`.
-
-    Raises:
-        InvalidInputError: Missing, damaged, or something else.
+    SUMO's driver does so in rare emergencies.
     """
-    arrays = read_arrays(path)
-    try:
-        ends = np.cumsum(arrays["agent_counts"]), np.cumsum(arrays["signal_counts"])
-        samples = []
-        for i, (agents, signals) in enumerate(zip(arrays["agent_counts"], arrays["signal_counts"], strict=True)):
-            rows = slice(int(ends[0][i] - agents), int(ends[0][i]))
-            lights = slice(int(ends[1][i] - signals), int(ends[1][i]))
-            values: dict[str, Any] = {name: arrays[name][i] for name in _PER_SAMPLE}
-            values |= {name: arrays[name][rows] for name in _PER_AGENT}
-            values |= {name: arrays[name][lights] for name in _PER_SIGNAL}
-            values |= {name: arrays[name][:, rows] for name in ("futures", "futures_valid")}
-            values |= {"town": str(values["town"]), "stamp_ns": int(values["stamp_ns"])}
-            samples.append(CounterfactualSample(**values | {"ego_id": int(values["ego_id"])}))
-    except (KeyError, IndexError) as error:
-        raise InvalidInputError(f"samples {path}", f"array {error}", ", ".join(sorted(arrays))) from error
-    return samples
+    acceleration = np.abs(sample.ego_plans[..., PlanColumn.ACCELERATION])
+    return np.asarray((acceleration.max(axis=1) < MOST_ACCELERATION) & ~reacts_early(sample))
 
 
-def shard_paths(folder: Path) -> list[Path]:
-    """Complete sample files of a training set, in order."""
-    return sorted(path for path in folder.glob("shard_*.npz") if not path.name.endswith(".part.npz"))
-
-
-def iterate_samples(folder: Path) -> Iterator[CounterfactualSample]:
-    """All samples of a training set folder."""
-    for path in shard_paths(folder):
-        yield from load_samples(path)
-
-
-def load_town_networks(folder: Path) -> dict[str, RoadNetwork]:
-    """Road networks of a training set by town name."""
-    return {path.stem: network_from_arrays(read_arrays(path)) for path in sorted((folder / "towns").glob("*.npz"))}
+def with_plans(sample: CounterfactualSample, chosen: NDArray[np.bool_]) -> CounterfactualSample:
+    """The sample with some of its plans, bool ``[M]``."""
+    names = ("behaviours", "ego_plans", "futures", "futures_valid")
+    return replace(sample, **{name: getattr(sample, name)[chosen] for name in names})

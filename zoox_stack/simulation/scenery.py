@@ -1,116 +1,261 @@
-"""What stands beside the roads of any network: raised sidewalks, buildings, poles and trees, drawn from a seed."""
+"""What stands beside the roads of any network, drawn from a seed.
+
+Raised sidewalks, buildings, poles, traffic lights, trees, hedges and fences.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.random import Generator
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy.spatial import cKDTree
 
-from zoox_stack.core.classes import AreaType
+from zoox_stack.core.classes import AreaType, LaneType
 from zoox_stack.core.geometry import arc_lengths, resample
 from zoox_stack.road_network.network import RoadNetwork
-from zoox_stack.simulation.meshes import Mesh, box, cylinder, join, prism
+from zoox_stack.simulation.meshes import Mesh, blob, box, cylinder, join, mesh, strip
+from zoox_stack.simulation.terrain import Terrain
 
 KERB_HEIGHT = 0.12  # [m]
 GROUND_MARGIN = 150.0  # [m] of ground around the network
+_GROUND_CELL = 20.0  # [m] of flat ground; small triangles are faster to search than two huge ones
+_HILL_CELL = 4.0  # [m] of ground that is not flat
+_LIGHT_HEIGHT = 3.2  # [m] of the upper end of a traffic light
+_FOUNDATION = 2.0  # [m] of a building below its middle, so that none floats on a slope
+_ASPHALT, _PAVING, _WALL, _STEEL, _LEAVES, _WOOD = 0.15, 0.25, 0.4, 0.8, 0.3, 0.35
 
 
 @dataclass(frozen=True, eq=False)
 class Scenery:
-    """Static meshes of one place, map frame. Pairs of mesh and reflectivity (0..1)."""
+    """Static meshes of one place, map frame less its origin, on the ground of its terrain.
 
-    ground: tuple[Mesh, float]
-    sidewalks: tuple[Mesh, float]
-    buildings: tuple[Mesh, float]
-    poles: tuple[Mesh, float]
-    trees: tuple[Mesh, float]
+    Attributes:
+        origin: float64 ``[3]`` [m], map frame; add it to the vertices.
+        ground: The ground itself.
+        sidewalks: Raised by the kerb.
+        buildings: Boxes.
+        poles: Street lamps.
+        traffic_lights: Poles with a head, at the signals of the map.
+        trees: Trunk and crown.
+        hedges: Hedges and fences along the roads.
+    """
+
+    origin: NDArray[np.float64]
+    ground: Mesh
+    sidewalks: Mesh
+    buildings: Mesh
+    poles: Mesh
+    traffic_lights: Mesh
+    trees: Mesh
+    hedges: Mesh
 
     @property
-    def parts(self) -> tuple[tuple[Mesh, float], ...]:
-        """All of them that are not empty."""
-        everything = (self.ground, self.sidewalks, self.buildings, self.poles, self.trees)
-        return tuple(part for part in everything if len(part[0].triangles))
+    def whole(self) -> Mesh:
+        """Everything as one mesh."""
+        return join(
+            self.ground, self.sidewalks, self.buildings, self.poles, self.traffic_lights, self.trees, self.hedges
+        )
 
 
-def make_scenery(network: RoadNetwork, seed: int) -> Scenery:
-    """Draw the surroundings of a road network; the same seed gives the same."""
+@dataclass
+class _Collected:
+    buildings: list[Mesh] = field(default_factory=list)
+    poles: list[Mesh] = field(default_factory=list)
+    trees: list[Mesh] = field(default_factory=list)
+    hedges: list[Mesh] = field(default_factory=list)
+
+
+def make_scenery(
+    network: RoadNetwork, seed: int, terrain: Terrain | None = None, origin: ArrayLike = (0.0, 0.0, 0.0)
+) -> Scenery:
+    """Draw the surroundings of a road network; the same seed gives the same.
+
+    Args:
+        network: The map.
+        seed: Of everything drawn.
+        terrain: The ground; flat if None.
+        origin: ``[3]`` [m] of the frame of the meshes; choose one near the map, for they hold 32-bit numbers.
+    """
+    terrain = terrain or Terrain()
+    middle = np.asarray(origin, float)
+    shift = middle[:2]
     random = np.random.default_rng([seed, 11])
-    points = network.centre_lines.values[:, :2]
-    low, high = (points.min(axis=0), points.max(axis=0)) if len(points) else (np.zeros(2), np.zeros(2))
-    dense = [resample(line[:, :2], 2.0) for line in network.centre_lines]
-    road = np.concatenate([np.zeros((0, 2)), *dense])
     keep_off = [ring[:, :2] for kind, ring in zip(network.area_types, network.areas, strict=True)
                 if kind == AreaType.INTERSECTION]  # fmt: skip
-    road = np.concatenate([road, *keep_off])
-    road_tree = cKDTree(road)
-    buildings: list[Mesh] = []
-    poles: list[Mesh] = []
-    trees: list[Mesh] = []
+    dense = [resample(line[:, :2], 2.0) for line in network.centre_lines]
+    road = cKDTree(np.concatenate([np.zeros((0, 2)), *dense, *keep_off]) - shift)
+    found = _Collected()
     for row in range(len(network.lane_ids)):
         if network.lane_in_intersection[row] or network.right_neighbours[row] >= 0:
             continue
-        _line_road(network.centre_lines[row][:, :2], float(np.nan_to_num(network.lane_widths[row], nan=3.5)), road_tree,
-                   random, buildings, poles, trees)  # fmt: skip
-    ground = box((low[0] - GROUND_MARGIN, high[0] + GROUND_MARGIN), (low[1] - GROUND_MARGIN, high[1] + GROUND_MARGIN),
-                 (-1.0, 0.0))  # fmt: skip
-    walks = [prism(ring[:, :2], KERB_HEIGHT) for ring in _convex_sidewalks(network)]
+        if network.lane_types[row] == LaneType.OTHER:
+            continue
+        width = float(np.nan_to_num(network.lane_widths[row], nan=3.5))
+        _line_road(_Roadside(network.centre_lines[row][:, :2] - shift, width, road), random, found)
+    walks = [strip(left - shift, right - shift, KERB_HEIGHT) for left, right in _sidewalks(network)]
+    lights = [_traffic_light().placed(x, y, 0.0) for x, y in _beside(network.signal_positions[:, :2] - shift, road)]
+
+    def standing(parts: list[Mesh]) -> Mesh:
+        return join(*(_raised(part, terrain, shift, float(middle[2])) for part in parts))
+
     return Scenery(
-        ground=(ground, 0.15),
-        sidewalks=(join(*walks), 0.25),
-        buildings=(join(*buildings), 0.4),
-        poles=(join(*poles), 0.8),
-        trees=(join(*trees), 0.3),
+        origin=middle,
+        ground=_ground(network, terrain, middle).painted(_ASPHALT),
+        sidewalks=_draped(join(*walks), terrain, shift, float(middle[2])).painted(_PAVING),
+        buildings=standing(found.buildings).painted(_WALL),
+        poles=standing(found.poles).painted(_STEEL),
+        traffic_lights=standing(lights).painted(_STEEL),
+        trees=standing(found.trees).painted(_LEAVES),
+        hedges=standing(found.hedges).painted(_WOOD),
     )
 
 
-def _convex_sidewalks(network: RoadNetwork) -> list[NDArray[np.float64]]:
-    """Sidewalk rings cut into quadrilaterals where they run along a road (left side forth, right side back)."""
-    quads = []
+def _raised(part: Mesh, terrain: Terrain, shift: NDArray[np.float64], below: float) -> Mesh:
+    """A stiff body put on the ground under its middle."""
+    lift = terrain.height(part.vertices[:, :2].mean(axis=0) + shift) - below
+    return replace(part, vertices=(part.vertices + np.array([0.0, 0.0, lift])).astype(np.float32))
+
+
+def _draped(part: Mesh, terrain: Terrain, shift: NDArray[np.float64], below: float) -> Mesh:
+    """A body that follows the ground, vertex by vertex."""
+    vertices = part.vertices.astype(np.float64)
+    vertices[:, 2] += terrain.height(vertices[:, :2] + shift) - below
+    return replace(part, vertices=vertices.astype(np.float32))
+
+
+def _ground(network: RoadNetwork, terrain: Terrain, origin: NDArray[np.float64]) -> Mesh:
+    points = network.centre_lines.values[:, :2] if len(network.centre_lines) else np.zeros((1, 2))
+    low, high = points.min(axis=0) - GROUND_MARGIN, points.max(axis=0) + GROUND_MARGIN
+    cell = _HILL_CELL if terrain.amplitude else _GROUND_CELL
+    count = np.ceil((high - low) / cell).astype(int) + 1
+    x, y = np.meshgrid(*(low[d] + np.arange(count[d]) * cell for d in range(2)), indexing="ij")
+    xy = np.stack([x.ravel(), y.ravel()], axis=1)
+    i = (np.arange(count[0] - 1)[:, None] * count[1] + np.arange(count[1] - 1)).ravel()
+    j = i + count[1]
+    triangles = np.concatenate([np.stack([i, j, j + 1], 1), np.stack([i, j + 1, i + 1], 1)])
+    return mesh(np.column_stack([xy, terrain.height(xy)]) - origin, triangles)
+
+
+def _sidewalks(network: RoadNetwork) -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:
+    """Left and right edges ``[P, 2]`` of sidewalks that run along a road (rings: left side forth, right side back)."""
+    bands = []
     for kind, ring in zip(network.area_types, network.areas, strict=True):
         half = len(ring) // 2
         if kind != AreaType.SIDEWALK or len(ring) % 2 or half < 2:
             continue
-        left, right = ring[:half], ring[half:][::-1]
-        if np.hypot(*(left[0] - right[0])[:2]) > 6 or np.hypot(*(left[-1] - right[-1])[:2]) > 6:
+        left, right = ring[:half, :2], ring[half:, :2][::-1]
+        if np.hypot(*(left[0] - right[0])) > 6 or np.hypot(*(left[-1] - right[-1])) > 6:
             continue  # a place, not a band
-        quads += [np.stack([left[i], right[i], right[i + 1], left[i + 1]]) for i in range(half - 1)]
-    return quads
+        bands.append((left, right))
+    return bands
 
 
-def _line_road(
-    line: NDArray[np.float64], width: float, road: cKDTree, random: Generator,
-    buildings: list[Mesh], poles: list[Mesh], trees: list[Mesh],
-) -> None:  # fmt: skip
-    s = arc_lengths(line)
-    edge = width / 2
+def _beside(points: NDArray[np.float64], road: cKDTree) -> NDArray[np.float64]:
+    """Points moved to at least 2.2 m from every centre line; those that cannot be are left out."""
+    if not len(points) or not road.n:
+        return np.zeros((0, 2))
+    placed = []
+    angles = np.linspace(-np.pi, np.pi, 16, endpoint=False)
+    for point in points:
+        for reach in (0.0, 1.5, 2.5, 3.5, 5.0, 7.0):
+            tries = point + reach * np.stack([np.cos(angles), np.sin(angles)], axis=1)
+            free = np.flatnonzero(road.query(tries)[0] > 2.2)
+            if len(free):
+                placed.append(tries[free[0]])
+                break
+    return np.array(placed).reshape(-1, 2)
 
-    def place(at: float, right: float) -> tuple[NDArray[np.float64], float]:
-        point = np.array([np.interp(at, s, line[:, d]) for d in range(2)])
-        ahead = np.array([np.interp(min(at + 1, s[-1]), s, line[:, d]) for d in range(2)])
-        back = np.array([np.interp(max(at - 1, 0), s, line[:, d]) for d in range(2)])
+
+@dataclass(frozen=True, eq=False)
+class _Roadside:
+    """The right side of a lane.
+
+    Attributes:
+        line: float64 ``[P, 2]`` its centre line.
+        width: [m] of the lane.
+        road: Centre lines of all lanes.
+    """
+
+    line: NDArray[np.float64]
+    width: float
+    road: cKDTree
+
+    @property
+    def length(self) -> float:
+        return float(arc_lengths(self.line)[-1])
+
+    def place(self, at: float, right: float) -> tuple[NDArray[np.float64], float]:
+        """Point `at` metres along and `right` metres beside the edge of the lane, and the direction there [rad]."""
+        s = arc_lengths(self.line)
+        point, ahead, back = (
+            np.array([np.interp(where, s, self.line[:, d]) for d in range(2)])
+            for where in (at, min(at + 1, s[-1]), max(at - 1, 0))
+        )
         along = (ahead - back) / max(float(np.hypot(*(ahead - back))), 1e-6)
+        right += self.width / 2
         return point + right * np.array([along[1], -along[0]]), float(np.arctan2(along[1], along[0]))
 
-    def clear(point: NDArray[np.float64], distance: float) -> bool:
-        return float(road.query(point)[0]) > distance
+    def clear(self, point: NDArray[np.float64], distance: float) -> bool:
+        """No centre line within `distance` [m]."""
+        return float(self.road.query(point)[0]) > distance
 
+
+def _line_road(side: _Roadside, random: Generator, found: _Collected) -> None:
     at = random.uniform(4, 12)
-    while at < s[-1] - 4:
+    while at < side.length - 4:
         length, depth, height = random.uniform(10, 22), random.uniform(7, 12), random.uniform(4, 14)
-        middle, yaw = place(at + length / 2, edge + random.uniform(4.5, 8.5) + depth / 2)
-        if clear(middle, np.hypot(length, depth) / 2 + 2.5):
-            shape = box((-length / 2, length / 2), (-depth / 2, depth / 2), (0, height))
-            buildings.append(shape.placed(middle[0], middle[1], yaw))
+        middle, yaw = side.place(at + length / 2, random.uniform(4.5, 8.5) + depth / 2)
+        if side.clear(middle, np.hypot(length, depth) / 2 + 2.5):
+            shape = box((-length / 2, length / 2), (-depth / 2, depth / 2), (-_FOUNDATION, height))
+            found.buildings.append(shape.placed(middle[0], middle[1], yaw))
         at += length + random.uniform(3, 14)
-    for at in np.arange(random.uniform(3, 15), s[-1], 28.0):
-        point, _ = place(at, edge + 0.6)
-        if clear(point, 1.8):
-            poles.append(cylinder(0.09, (0, 6.0), sides=6).placed(point[0], point[1], 0.0))
-    for at in np.arange(random.uniform(5, 20), s[-1], random.uniform(14, 30)):
-        point, yaw = place(at, edge + 3.2)
-        if clear(point, 3.5):
-            crown = cylinder(random.uniform(1.0, 1.8), (2.2, random.uniform(4.5, 7)), sides=7, top_radius=0.3)
-            trees.append(join(cylinder(0.16, (0, 2.3), sides=6), crown).placed(point[0], point[1], yaw))
+    for at in np.arange(random.uniform(3, 15), side.length, 28.0):
+        point, _ = side.place(at, 0.6)
+        if side.clear(point, 1.8):
+            found.poles.append(cylinder(0.09, (-0.3, 6.0), sides=5).placed(point[0], point[1], 0.0))
+    for at in np.arange(random.uniform(5, 20), side.length, random.uniform(14, 30)):
+        point, yaw = side.place(at, 3.2)
+        if side.clear(point, 3.5):
+            found.trees.append(_tree(random).placed(point[0], point[1], yaw))
+    at = random.uniform(10, 40)
+    while at < side.length - 12:
+        length, shape_of = random.uniform(4, 10), _hedge if random.random() < 0.6 else _fence
+        middle, yaw = side.place(at + length / 2, 4.1)
+        if side.clear(middle, length / 2 + 2.0):
+            found.hedges.append(shape_of(length, random).placed(middle[0], middle[1], yaw))
+        at += length + random.uniform(15, 60)
+
+
+def _rough(shape: Mesh, random: Generator, size: float) -> Mesh:
+    """With vertices moved at random by up to `size` [m]."""
+    moved = shape.vertices + random.uniform(-size, size, shape.vertices.shape)
+    return replace(shape, vertices=moved.astype(np.float32))
+
+
+def _tree(random: Generator) -> Mesh:
+    radius, height = random.uniform(1.0, 1.8), random.uniform(4.5, 7.0)
+    crown = blob((0, 0, (2.0 + height) / 2), (radius, radius, (height - 2.0) / 2), sides=6)
+    return join(cylinder(0.16, (-0.3, 2.5), sides=5), _rough(crown, random, 0.15))
+
+
+def _traffic_light() -> Mesh:
+    head = box((-0.15, 0.15), (-0.15, 0.15), (_LIGHT_HEIGHT - 0.9, _LIGHT_HEIGHT))
+    return join(cylinder(0.06, (-0.3, _LIGHT_HEIGHT - 0.9), sides=4), head)
+
+
+def _hedge(length: float, random: Generator) -> Mesh:
+    height = random.uniform(0.8, 1.6)
+    pieces = [
+        _rough(box((x, x + length / 4), (-0.35, 0.35), (-0.3, height)), random, 0.06)
+        for x in np.linspace(-length / 2, length / 4, 4)
+    ]
+    return join(*pieces)
+
+
+def _fence(length: float, random: Generator) -> Mesh:
+    height = random.uniform(0.9, 1.3)
+    posts = [box((x - 0.05, x + 0.05), (-0.05, 0.05), (-0.3, height)) for x in np.arange(-length / 2, length / 2, 2.0)]
+    rails = [box((-length / 2, length / 2), (-0.03, 0.03), (z, z + 0.12)) for z in (0.3 * height, 0.75 * height)]
+    return join(*posts, *rails)

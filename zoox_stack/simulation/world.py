@@ -1,8 +1,9 @@
-"""A running SUMO simulation in this process (libsumo). One at a time per process."""
+"""A running SUMO simulation in this process (libsumo), with those moved by scripts. One at a time per process."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType, TracebackType
@@ -11,23 +12,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from zoox_stack.core.classes import AgentClass, Attribute, SignalState, TriState, TurnSignal
-from zoox_stack.core.errors import ConfigurationError
-from zoox_stack.core.geometry import wrap_angle
+from zoox_stack.core.classes import AgentClass, Attribute
+from zoox_stack.core.errors import ConfigurationError, ZooxStackError
 from zoox_stack.prediction.history import HistoryColumn
-from zoox_stack.simulation.anticipation import BRAKING, must_brake
-from zoox_stack.simulation.demand import FIRST_PEDESTRIAN, DemandConfig, RoadUser, write_demand
+from zoox_stack.simulation.actors.drivers import Drivers, Temper
+from zoox_stack.simulation.actors.scripts import Scripts
+from zoox_stack.simulation.actors.traffic_view import TrafficView
+from zoox_stack.simulation.continuity import JUMP, Bodies, Continuity
+from zoox_stack.simulation.demand import DemandConfig, write_demand
+from zoox_stack.simulation.observation import Roster, SignalReader, lights_of, read_sumo
+from zoox_stack.simulation.population import EGO_ID, FIRST_PEDESTRIAN, FIRST_SCRIPTED, RoadUser, Variety
 from zoox_stack.simulation.towns import Town
 
+__all__ = ["EGO_ID", "JUMP", "STEP", "Snapshot", "TrafficStatistics", "TrafficWorld", "load_libsumo"]
 STEP = 0.1  # [s]
-JUMP = 3.0  # [m] in one step: SUMO has moved someone (it frees jammed pedestrians so)
-LOOK_EVERY = 3  # [steps] between two looks of anticipating drivers
-_SIGNAL_STATES = {
-    "r": SignalState.RED, "u": SignalState.RED, "y": SignalState.YELLOW, "Y": SignalState.YELLOW,
-    "g": SignalState.GREEN, "G": SignalState.GREEN, "s": SignalState.FLASHING_RED, "o": SignalState.FLASHING_YELLOW,
-    "O": SignalState.OFF,
-}  # fmt: skip
-_BLINK_RIGHT, _BLINK_LEFT, _BLINK_BOTH, _BRAKE = 1, 2, 4, 8  # bits of SUMO's vehicle signals
+_HALTED = 0.1  # [m/s]
+_WALKS = 0.3  # [m/s] drivers mind those who walk on crossings, not those who wait there
 
 
 def load_libsumo() -> ModuleType:
@@ -70,8 +70,43 @@ class Snapshot:
         return rows, self.ids[rows] == ids
 
 
+@dataclass(frozen=True)
+class TrafficStatistics:
+    """How the traffic has gone so far.
+
+    Attributes:
+        time: [s] since the start.
+        vehicles: Moved by SUMO now.
+        pedestrians: Now, scripted ones too.
+        scripted: Moved by scripts now; parked cars are among them.
+        halted: Vehicles of SUMO's that stand now.
+        longest_wait: Time that the one has stood that has stood longest, scheduled stops not counted [s].
+        waits_longest: Its id, -1 without vehicles.
+        put_elsewhere: Road users that SUMO moved by more than `JUMP` in one step so far; they were taken out.
+        turned_away: Vehicles that were not let in so far, because no way leads to their goal.
+        collisions: Pairs of vehicles that SUMO found colliding so far.
+    """
+
+    time: float
+    vehicles: int
+    pedestrians: int
+    scripted: int
+    halted: int
+    longest_wait: float
+    waits_longest: int
+    put_elsewhere: int
+    turned_away: int
+    collisions: int
+
+
+_NOBODY = TrafficView(0.0, np.zeros(0, np.int64), np.zeros((0, 2)), np.zeros(0), np.zeros((0, 2)), np.zeros((0, 2)))
+
+
 class TrafficWorld:
-    """SUMO traffic in a town, stepped by 0.1 s. Use as a context manager.
+    """Traffic in a town, stepped by 0.1 s. Use as a context manager.
+
+    SUMO moves vehicles and pedestrians, scripts of our own move jaywalkers, animals, parked cars and those who walk
+    along with somebody (`zoox_stack.simulation.actors`). What is seen of all is smooth (`continuity`).
 
     Args:
         town: Where.
@@ -79,8 +114,14 @@ class TrafficWorld:
         seed: Of demand and drivers; the same seed gives the same traffic.
         folder: Where the route file goes.
 
+    Attributes:
+        users: Who is who, by id.
+        snapshot: Everyone now.
+        controlled: Vehicles driven from outside: they do not brake for anybody by themselves.
+
     Raises:
         ConfigurationError: SUMO is not installed or refuses its input.
+        InvalidInputError: The town does not allow any trip.
     """
 
     def __init__(self, town: Town, config: DemandConfig, seed: int, folder: Path) -> None:
@@ -88,23 +129,31 @@ class TrafficWorld:
         self._sumo = load_libsumo()
         folder.mkdir(parents=True, exist_ok=True)
         self._routes = folder / f"{town.name}_{seed}.rou.xml"
-        self.users: dict[int, RoadUser] = write_demand(town, config, seed, self._routes)
+        demand = write_demand(town, config, seed, self._routes)
+        self.users: dict[int, RoadUser] = dict(demand.users)
         nobody = np.zeros(0, np.int64), np.zeros((0, len(HistoryColumn))), np.zeros((0, len(Attribute)), np.uint8)
         self.snapshot = Snapshot(0.0, *nobody, np.zeros(len(town.net.signal_links), np.uint8))
-        self.controlled: set[int] = set()  # vehicles driven from outside: anticipation leaves them alone
-        self._held: set[int] = set()
-        self._steps = 0
+        self.controlled: set[int] = set()
+        self._roster, self._signals = Roster(self.users), SignalReader(town.net.signal_links)
+        self._scripts, self._drivers, self._continuity = Scripts(demand, STEP), Drivers(STEP), Continuity(STEP)
+        self._view = _NOBODY
+        self._temper = Temper(np.zeros(0), np.zeros(0))
+        self._steered: dict[int, tuple[float, float, float]] = {}  # x, y, yaw of front bumpers
+        self._steps = self._put_elsewhere = self._turned_away = 0
+        self._collisions: set[tuple[str, str]] = set()
 
     def __enter__(self) -> TrafficWorld:
+        stops = [] if self.town.additional_path is None else ["--additional-files", str(self.town.additional_path)]
         try:
             self._sumo.start([
-                "sumo", "--net-file", str(self.town.net_path), "--route-files", str(self._routes),
+                "sumo", "--net-file", str(self.town.net_path), "--route-files", str(self._routes), *stops,
                 "--step-length", str(STEP), "--seed", str(self.seed % 2**31), "--lateral-resolution", "0.8",
-                "--time-to-teleport", "-1", "--collision.action", "none", "--intermodal-collision.action", "none",
+                "--time-to-teleport", "-1", "--time-to-impatience", "60",
+                "--collision.action", "warn", "--intermodal-collision.action", "none",
                 "--ignore-route-errors", "--max-depart-delay", "8", "--no-step-log", "--no-warnings",
                 "--duration-log.disable", "--xml-validation", "never", "--pedestrian.striping.jamtime", "30",
             ])  # fmt: skip
-        except self._sumo.TraCIException as error:
+        except (self._sumo.TraCIException, self._sumo.FatalTraCIError) as error:
             raise ConfigurationError(f"SUMO did not start in town {self.town.name}: {error}") from error
         return self
 
@@ -119,11 +168,23 @@ class TrafficWorld:
         return self._sumo.vehicle
 
     def step(self, *, lights: bool = True) -> Snapshot:
-        """Advance by 0.1 s; without `lights`, attributes and signals of the snapshot are zero (faster)."""
-        self._anticipate()
-        self._sumo.simulationStep()
-        self._steps += 1
-        self.snapshot = self._observe(lights)
+        """Advance by 0.1 s; without `lights`, attributes and signals of the snapshot are zero (faster).
+
+        Raises:
+            ZooxStackError: SUMO ended or refused a command.
+            InvalidInputError: SUMO moves somebody who is not in `users`.
+        """
+        try:
+            self._react()
+            self._sumo.simulationStep()
+            self._turn_away()
+            self._steps += 1
+            self.snapshot = self._observe(lights)
+        except (self._sumo.TraCIException, self._sumo.FatalTraCIError) as error:
+            raise ZooxStackError(
+                f"SUMO failed in town {self.town.name} with seed {self.seed} at {self._steps * STEP:.1f} s: {error}. "
+                "What was recorded so far is whole; go on with another seed, or repeat this one to look into it."
+            ) from error
         return self.snapshot
 
     def steer(self, identity: int, x: float, y: float, yaw: float, speed: float) -> None:
@@ -139,12 +200,34 @@ class TrafficWorld:
             speed: [m/s], what others see as its speed.
         """
         self.controlled.add(identity)
-        front = self.users[identity].size[0] / 2
+        reach = self.users[identity].size[0] / 2
         name, angle = str(identity), 90.0 - np.rad2deg(yaw)
-        self.vehicle.moveToXY(
-            name, "", -1, x + front * np.cos(yaw), y + front * np.sin(yaw), angle=float(angle % 360), keepRoute=2
-        )
+        front = float(x + reach * np.cos(yaw)), float(y + reach * np.sin(yaw))
+        self.vehicle.moveToXY(name, "", -1, *front, angle=float(angle % 360), keepRoute=2)
         self.vehicle.setSpeed(name, max(0.0, speed))
+        self._steered[identity] = (*front, float(yaw))
+
+    def insert(self, user: RoadUser, edges: Sequence[str], position: float, speed: float) -> None:
+        """Add a car now; it is there after the next step.
+
+        Args:
+            user: Who; its id must be new.
+            edges: Its route.
+            position: Of its front bumper on the first edge [m].
+            speed: [m/s].
+        """
+        name = str(user.id)
+        self._sumo.vehicletype.copy("DEFAULT_VEHTYPE", f"t{name}")
+        length, width, height = user.size
+        self._sumo.vehicletype.setLength(f"t{name}", length)
+        self._sumo.vehicletype.setWidth(f"t{name}", width)
+        self._sumo.vehicletype.setHeight(f"t{name}", height)
+        self._sumo.route.add(f"r{name}", list(edges))
+        self.vehicle.add(
+            name, f"r{name}", typeID=f"t{name}", departLane="best", departPos=f"{position:.2f}",
+            departSpeed=f"{speed:.2f}",
+        )  # fmt: skip
+        self.users[user.id] = user
 
     def run(self, seconds: float) -> Snapshot:
         """Advance by about `seconds`."""
@@ -152,81 +235,92 @@ class TrafficWorld:
             self.step()
         return self.snapshot
 
-    def _anticipate(self) -> None:
-        """Make cautious drivers brake; they look up every `LOOK_EVERY` steps."""
-        now, vehicle = self.snapshot, self.vehicle
-        if self._steps % LOOK_EVERY == 0:
-            rows = np.flatnonzero(now.ids < FIRST_PEDESTRIAN)
-            ids = now.ids[rows].tolist()
-            caution = np.array([np.inf if i in self.controlled else self.users[i].caution for i in ids])
-            brake = must_brake(now.states[rows, :2], now.states[rows, HistoryColumn.VX :], caution)
-            braking = {i for i, brakes in zip(ids, brake.tolist(), strict=True) if brakes}
-        else:
-            braking = self._held - self.controlled
-        if not braking and not self._held:
-            return
-        alive = {int(name) for name in vehicle.getIDList()}
-        for i in sorted(braking & alive):
-            vehicle.setSpeed(str(i), max(0.0, vehicle.getSpeed(str(i)) - BRAKING * STEP))
-        for i in sorted((self._held - braking - self.controlled) & alive):
-            vehicle.setSpeed(str(i), -1)
-        self._held = braking & alive
+    def statistics(self) -> TrafficStatistics:
+        """How the traffic has gone so far."""
+        view, now = self._view, self.snapshot
+        kinds = self._roster.kinds[self._roster.rows(now.ids)]
+        waits = [(float(self.vehicle.getWaitingTime(str(i))), i) for i in view.ids.tolist()]
+        longest, who = max(waits, default=(0.0, -1))
+        return TrafficStatistics(
+            time=now.time,
+            vehicles=len(view.ids),
+            pedestrians=int((kinds == AgentClass.PEDESTRIAN).sum()),
+            scripted=int((now.ids >= FIRST_SCRIPTED).sum() - (view.ids >= FIRST_SCRIPTED).sum()),
+            halted=int((np.hypot(view.velocity[:, 0], view.velocity[:, 1]) < _HALTED).sum()),
+            longest_wait=longest,
+            waits_longest=who,
+            put_elsewhere=self._put_elsewhere,
+            turned_away=self._turned_away,
+            collisions=len(self._collisions),
+        )
+
+    def _react(self) -> None:
+        """Let drivers and scripts decide what to do in the next step."""
+        now = self.snapshot
+        walking = np.hypot(now.states[:, HistoryColumn.VX], now.states[:, HistoryColumn.VY]) > _WALKS
+        people = now.ids[walking & (now.ids >= FIRST_PEDESTRIAN) & (now.ids < FIRST_SCRIPTED)]
+        road, friends = self._sumo.person.getRoadID, set(self._scripts.companions.ids.tolist())
+        where = {i: road(str(i)) for i in people.tolist() if i not in friends}
+        at_junctions = {i: "_c" in edge for i, edge in where.items() if edge.startswith(":")}
+        obstacles = self._scripts.obstacles(now.time, now.ids, now.states, at_junctions)
+        self._drivers.step(self._view, self._temper, obstacles, self.vehicle, self.controlled)
+        self._scripts.step(self._view, self.vehicle)
 
     def _observe(self, lights: bool) -> Snapshot:
-        vehicle, person = self._sumo.vehicle, self._sumo.person
-        rows = []
-        for name in vehicle.getIDList():
-            x, y = vehicle.getPosition(name)
-            rows.append((int(name), x, y, vehicle.getAngle(name), vehicle.getSpeed(name), vehicle.getSignals(name)))
-        for name in person.getIDList():
-            x, y = person.getPosition(name)
-            rows.append((int(name), x, y, person.getAngle(name), person.getSpeed(name), 0))
-        rows.sort()
-        table = np.array(rows, np.float64).reshape(-1, 6)
-        ids = table[:, 0].astype(np.int64)
-        users = [self.users[i] for i in ids.tolist()]
-        yaw = wrap_angle(np.pi / 2 - np.deg2rad(table[:, 3]))  # SUMO: clockwise from north
-        # SUMO gives the front bumper of vehicles but the middle of pedestrians
-        back = np.array([0.0 if u.kind is AgentClass.PEDESTRIAN else u.size[0] / 2 for u in users])
-        heading = np.stack([np.cos(yaw), np.sin(yaw)], axis=1)
-        centre = table[:, 1:3] - back[:, None] * heading
-        velocity = table[:, 4:5] * heading
-        before, known = self.snapshot.rows(ids)
-        if known.any():
-            moved = np.full_like(centre, np.inf)
-            moved[known] = centre[known] - self.snapshot.states[before[known], :2]
-            steady = np.hypot(moved[:, 0], moved[:, 1]) < JUMP
-            velocity[steady] = moved[steady] / STEP
+        """Everyone now: SUMO's and ours, made smooth."""
+        if len(self._roster) != len(self.users):
+            self._roster = Roster(self.users)
+        roster, time, before = self._roster, self._steps * STEP, self.snapshot
+        seen = read_sumo(self.vehicle, self._sumo.person)
+        driving = set(seen.ids[: seen.vehicles].tolist())
+        scripted, poses = self._scripts.poses(time, driving, before.ids, before.states)
+        ids, nothing = np.concatenate([seen.ids, scripted]), np.zeros(len(scripted))
+        order = np.argsort(ids)
+        ids = ids[order]
+        given = np.concatenate([seen.xy, poses[:, :2]])[order]
+        yaw, speed = np.concatenate([seen.yaw, poses[:, 2]])[order], np.concatenate([seen.speed, nothing])[order]
+        bits = np.concatenate([seen.bits, nothing.astype(np.int64)])[order]
+        by_sumo, vehicle = order < len(seen.ids), order < seen.vehicles
+        rows = roster.rows(ids)
+        exact = roster.varieties[rows] == Variety.DOOR
+        for identity in self._steered.keys() & driving:
+            row = int(np.searchsorted(ids, identity))
+            given[row], yaw[row], exact[row] = self._steered[identity][:2], self._steered[identity][2], True
+        self._steered.clear()
+        bodies = Bodies(roster.kinds[rows], roster.sizes[rows, 0])
+        states, jumped = self._continuity.follow(ids, given, yaw, speed, bodies, exact)
+        jumped &= ~exact & (ids < FIRST_SCRIPTED) & by_sumo
+        if jumped.any():
+            self._take_out(ids[jumped].tolist(), driving)
+            keep = ~jumped
+            ids, states, rows, bits, vehicle = ids[keep], states[keep], rows[keep], bits[keep], vehicle[keep]
+        self._collisions.update((c.collider, c.victim) for c in self._sumo.simulation.getCollisions())
+        self._look(time, ids[vehicle], states[vehicle], rows[vehicle])
         attributes = np.zeros((len(ids), len(Attribute)), np.uint8)
         signals = np.zeros(len(self.town.net.signal_links), np.uint8)
         if lights:
-            attributes, signals = _attributes(users, table[:, 5].astype(np.int64)), self._signals()
-        return Snapshot(
-            time=self.snapshot.time + STEP,
-            ids=ids,
-            states=np.concatenate([centre, yaw[:, None], velocity], axis=1),
-            attributes=attributes,
-            signals=signals,
-        )
+            attributes, signals = lights_of(roster, rows, bits), self._signals.read(self._sumo.trafficlight)
+            for identity, attribute, value in self._scripts.attributes(time):
+                row = int(np.searchsorted(ids, identity))
+                if row < len(ids) and ids[row] == identity:
+                    attributes[row, attribute] = value
+        return Snapshot(time, ids, states, attributes, signals)
 
-    def _signals(self) -> NDArray[np.uint8]:
-        links = self.town.net.signal_links
-        shown = {name: self._sumo.trafficlight.getRedYellowGreenState(name) for name in sorted({n for n, _ in links})}
-        states = [_SIGNAL_STATES.get(shown[name][index], SignalState.UNKNOWN) for name, index in links]
-        return np.array(states, np.uint8)
+    def _turn_away(self) -> None:
+        """Keep vehicles out that have no way to their goal (bicycles, where a street bars them): they would block."""
+        for name in self._sumo.simulation.getDepartedIDList():
+            if not self.vehicle.isRouteValid(name):
+                self.vehicle.remove(name)
+                self._turned_away += 1
 
+    def _look(self, time: float, ids: NDArray[np.int64], states: NDArray[np.float64], rows: NDArray[np.int64]) -> None:
+        """Keep what drivers and scripts see when they decide the next time."""
+        roster, velocity = self._roster, states[:, HistoryColumn.VX :]
+        self._view = TrafficView(time, ids, states[:, :2], states[:, HistoryColumn.YAW], velocity, roster.sizes[rows])
+        self._temper = Temper(roster.caution[rows], roster.reaction[rows])
 
-def _attributes(users: list[RoadUser], bits: NDArray[np.int64]) -> NDArray[np.uint8]:
-    attributes = np.zeros((len(users), len(Attribute)), np.uint8)
-    motor = np.array([u.kind not in (AgentClass.PEDESTRIAN, AgentClass.BICYCLE) for u in users], bool)
-    turn = np.select(
-        [bits & _BLINK_BOTH > 0, bits & _BLINK_LEFT > 0, bits & _BLINK_RIGHT > 0],
-        [TurnSignal.HAZARD, TurnSignal.LEFT, TurnSignal.RIGHT],
-        TurnSignal.OFF,
-    )
-    attributes[:, Attribute.TURN_SIGNAL] = np.where(motor, turn, TurnSignal.UNKNOWN)
-    attributes[:, Attribute.BRAKE_LIGHT] = np.where(
-        motor, np.where(bits & _BRAKE > 0, TriState.YES, TriState.NO), TriState.UNKNOWN
-    )
-    attributes[:, Attribute.EMERGENCY_LIGHT] = np.where(motor, TriState.NO, TriState.UNKNOWN)
-    return attributes
+    def _take_out(self, ids: list[int], driving: set[int]) -> None:
+        """Let those leave whom SUMO has put elsewhere."""
+        self._put_elsewhere += len(ids)
+        for identity in ids:
+            (self._sumo.vehicle if identity in driving else self._sumo.person).remove(str(identity))

@@ -21,36 +21,35 @@ import torch
 from rich.progress import track
 
 from zoox_stack.prediction.channels import channels_fingerprint
-from zoox_stack.simulation.samples import load_samples, load_town_networks, shard_paths
+from zoox_stack.simulation.counterfactual_store import CounterfactualSet
 from zoox_stack.training.losses import TensorBatch, evaluate_batch, measures
 from zoox_stack.training.model import InteractionDecoder, SceneEncoder
 from zoox_stack.training.samples import Batch, SampleMaker, TrainingSample, batches, collate
 
 
-def make_shard(path: Path, seed: int) -> list[TrainingSample]:
-    """Training samples of one shard."""
-    networks = load_town_networks(path.parent)
+def make_part(folder: Path, number: int, seed: int) -> list[TrainingSample]:
+    """Training samples of one part of a set."""
+    scenes = CounterfactualSet(folder)
     makers: dict[str, SampleMaker] = {}
     rng = np.random.default_rng(seed)
     samples = []
-    for sample in load_samples(path):
+    for sample in scenes.training_samples(number):
         if sample.town not in makers:
-            makers[sample.town] = SampleMaker(networks[sample.town])
+            makers[sample.town] = SampleMaker(scenes.networks[sample.town])
         samples.append(makers[sample.town].make(sample, rng))
     return samples
 
 
 def prepare(folder: Path, seed: int, jobs: int, limit: int | None) -> list[TrainingSample]:
     """All training samples of a folder, in order."""
-    paths = shard_paths(folder)[:limit]
-    if not paths:
-        raise SystemExit(
-            f"{folder}: expected shard_*.npz, found none. Run zoox_stack.simulation.make_training_set first."
-        )
-    seeds = [int(s) for s in np.random.SeedSequence(seed).generate_state(len(paths))]
+    parts = CounterfactualSet(folder).parts[:limit]
+    if not parts:
+        raise SystemExit(f"{folder}: expected scenes, found none. Run zoox_stack.simulation.make_training_set first.")
+    seeds = [int(s) for s in np.random.SeedSequence(seed).generate_state(len(parts))]
     with ProcessPoolExecutor(jobs) as pool:
-        parts = track(pool.map(make_shard, paths, seeds), f"preparing {folder.name}", total=len(paths))
-        return [sample for part in parts for sample in part]
+        parts_made = pool.map(make_part, [folder] * len(parts), parts, seeds)
+        made = track(parts_made, f"preparing {folder.name}", total=len(parts))
+        return [sample for part in made for sample in part]
 
 
 def to_tensors(batch: Batch, device: torch.device) -> TensorBatch:
@@ -202,7 +201,7 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes that prepare samples")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="threads of PyTorch")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--shards", type=int, default=None, help="use only the first shards")
+    parser.add_argument("--shards", type=int, default=None, help="use only the first parts of each set")
     parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out")
     train(parser.parse_args())
     return 0

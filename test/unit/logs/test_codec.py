@@ -18,7 +18,7 @@ from zoox_stack.core.frames import Frame
 from zoox_stack.core.plans import EgoPlan, PlanDecision, Route, Trajectory
 from zoox_stack.core.predictions import PredictedAgents
 from zoox_stack.core.ragged import Ragged
-from zoox_stack.core.sensors import PointCloud
+from zoox_stack.core.sensors import CameraDetections, PointCloud, RadarScan, SensorCalibration
 from zoox_stack.core.timing import StageTick
 from zoox_stack.logs.codec import DECODABLE, decode, decode_message, encode, stamp_of, type_name_of
 from zoox_stack.logs.message_definitions import typestore
@@ -81,9 +81,23 @@ def sample_values(seed: int, n: int) -> list[Any]:
     )  # fmt: skip
     event = SimulationEvent(STAMP, EventKind.OFF_ROAD, Blame.EGO, 1.25, -3.5, 0.1, "off ü", n, AgentClass.CAR, 0.3)
     tick = StageTick("planner", 2**40, STAMP, STAMP + 5, STAMP + 9, 0.025, 3, 4)
+    radar = RadarScan(
+        STAMP, rng.normal(size=(n, 3)).astype(f32), rng.normal(size=n).astype(f32), rng.normal(size=n).astype(f32),
+        rng.integers(-1, 300, n).astype(np.int16),
+    )  # fmt: skip
+    corner = rng.random((n, 2)).astype(f32)
+    camera = CameraDetections(
+        STAMP, "camera_ü", probabilities, rng.random(n).astype(f32), np.concatenate([corner, corner + 9], axis=1),
+        attributes, facing,
+    )  # fmt: skip
+    calibration = SensorCalibration(
+        STAMP, tuple(f"s{i}" for i in range(n)), np.full(n, 2, np.uint8),
+        np.concatenate([rng.normal(size=(n, 3)), np.tile([0.5, 0.5, 0.5, -0.5], (n, 1))], axis=1),
+        rng.random((n, 4)) + 1, rng.integers(1, 9, (n, 2)).astype(np.uint32),
+    )  # fmt: skip
     odometry = EgoState(STAMP, 1.0, 2.0, 3.0, yaw=0.5, speed=7.0, lateral_velocity=0.25, yaw_rate=-0.5)
     route = Route(STAMP, rng.normal(size=(n + 2, 3)), rng.integers(0, 2**60, n))
-    return [odometry, cloud, detected, tracked, signals, network(rng, n), route,
+    return [odometry, cloud, radar, camera, calibration, detected, tracked, signals, network(rng, n), route,
             Trajectory(STAMP, plan, TrajectorySource.SAFE_STOP), decision, predicted, event, tick]  # fmt: skip
 
 
@@ -110,7 +124,7 @@ def network(rng: np.random.Generator, n: int) -> RoadNetwork:
 @given(st.integers(0, 2**32 - 1), st.integers(0, 7))
 def test_there_and_back_without_loss(seed: int, n: int) -> None:
     for value in sample_values(seed, n):
-        back = decode(type_name_of(value), encode(value))
+        back = decode(type_name_of(value), encode(value), type(value))
         if isinstance(value, EgoState):  # the heading goes through a quaternion
             assert abs(back.yaw - value.yaw) < 1e-15
             back = dataclasses.replace(back, yaw=value.yaw)

@@ -1,8 +1,7 @@
-"""Forked futures: same past, same future for the same behaviour, other futures for others."""
+"""Forked futures: same past, same future for the same plan, other futures for others."""
 
 from __future__ import annotations
 
-import json
 from collections import deque
 from dataclasses import fields, replace
 from pathlib import Path
@@ -10,51 +9,55 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from zoox_stack.core.errors import ConfigurationError, InvalidInputError
+from zoox_stack.core.classes import AgentClass
+from zoox_stack.core.predictions import STEP, STEPS
 from zoox_stack.prediction.history import HISTORY_STEPS
-from zoox_stack.simulation.counterfactuals import (
-    Behaviour,
-    CounterfactualConfig,
-    branch,
-    choose_ego,
-    counterfactual_samples,
-)
-from zoox_stack.simulation.demand import DemandConfig
-from zoox_stack.simulation.make_training_set import TrainingSetPlan, make_shard, make_training_set
+from zoox_stack.simulation.branch_plans import BranchPlan, PlanChooser, PlanKind
+from zoox_stack.simulation.branching import branch, roll_out
+from zoox_stack.simulation.counterfactuals import CounterfactualConfig, choose_ego, counterfactual_scenes
+from zoox_stack.simulation.demand import DemandConfig, RoadUser
+from zoox_stack.simulation.ego_route import ego_route
 from zoox_stack.simulation.samples import (
     CounterfactualSample,
+    CounterfactualScene,
     PlanColumn,
     affected_agents,
-    is_plausible,
-    iterate_samples,
-    load_samples,
-    load_town_networks,
+    affected_by_plan,
+    plausible_plans,
     reacts_early,
-    save_samples,
+    with_plans,
     without_jumps,
 )
 from zoox_stack.simulation.towns import Town
-from zoox_stack.simulation.world import TrafficWorld
+from zoox_stack.simulation.world import EGO_ID, TrafficWorld
 
-CONFIG = CounterfactualConfig(warm_up=8.0, instants=3, keep_unaffected=1.0, min_agents=3)
+CONFIG = CounterfactualConfig(warm_up=8.0, instants=3, min_agents=3, plans=12)
 DEMAND = DemandConfig(vehicles_per_km=13.0, pedestrians_per_km=5.0, duration=30.0)
 
 
 @pytest.fixture(scope="module")
-def samples(town: Town, tmp_path_factory: pytest.TempPathFactory) -> list[CounterfactualSample]:
-    made = counterfactual_samples(town, 4, tmp_path_factory.mktemp("routes"), demand=DEMAND, config=CONFIG)
+def scenes(town: Town, tmp_path_factory: pytest.TempPathFactory) -> list[CounterfactualScene]:
+    made = counterfactual_scenes(town, 4, tmp_path_factory.mktemp("routes"), demand=DEMAND, config=CONFIG)
     return list(made)
+
+
+@pytest.fixture(scope="module")
+def samples(scenes: list[CounterfactualScene]) -> list[CounterfactualSample]:
+    return [scene.sample for scene in scenes]
 
 
 def _equal(a: CounterfactualSample, b: CounterfactualSample) -> bool:
     return all(np.array_equal(getattr(a, f.name), getattr(b, f.name)) for f in fields(a))
 
 
-def test_samples_are_whole(samples: list[CounterfactualSample]) -> None:
-    assert samples
-    for sample in samples:
-        n = len(sample.ids)
-        assert sample.futures.shape == (len(Behaviour), n, 80, 3)
+def test_scenes_are_whole(scenes: list[CounterfactualScene]) -> None:
+    assert scenes
+    for scene in scenes:
+        sample = scene.sample
+        n, m = len(sample.ids), len(scene.plan_names)
+        assert m + len(scene.refused) >= CONFIG.plans // 2
+        assert sample.behaviours[0] == PlanKind.KEEP
+        assert sample.futures.shape == (m, n, 80, 3)
         assert sample.ego_id not in sample.ids
         assert (np.diff(sample.ids) > 0).all()
         assert sample.history_valid[:, -1].all()
@@ -63,28 +66,52 @@ def test_samples_are_whole(samples: list[CounterfactualSample]) -> None:
         assert n <= CONFIG.max_agents
 
 
+def test_the_identity_branch_is_exactly_what_really_happened(scenes: list[CounterfactualScene]) -> None:
+    for scene in scenes:
+        assert scene.identity_max_diff == 0.0
+        assert np.array_equal(scene.log_futures, scene.sample.futures[0])
+        assert np.array_equal(scene.log_ego, scene.sample.ego_plans[0])
+        assert np.array_equal(scene.log_valid, scene.sample.futures_valid[0])
+
+
 def test_futures_continue_the_present(samples: list[CounterfactualSample]) -> None:
     for sample in samples:
         first = sample.futures[:, :, 0, :2] - sample.history[:, -1, :2]
         ahead = sample.history[:, -1, 3:] * 0.1
         there = sample.futures_valid[:, :, 0]
         assert (np.hypot(*np.moveaxis(first - ahead, -1, 0))[there] < 0.25).all()
-        assert (np.hypot(*(sample.ego_plans[:, 0, :2] - sample.ego_history[-1, :2]).T) < 2.5).all()
+        speed = sample.ego_plans[:, 0, PlanColumn.SPEED]
+        moved = np.hypot(*(sample.ego_plans[:, 0, :2] - sample.ego_history[-1, :2]).T)
+        assert (moved < 0.1 * speed + 0.35).all()  # no jump, also where a plan with its own geometry begins
+
+
+def test_plans_with_a_geometry_are_driven_exactly(scenes: list[CounterfactualScene]) -> None:
+    steered = [np.isfinite(scene.plan_errors) for scene in scenes]
+    assert sum(map(np.sum, steered)) >= 4
+    for scene, rows in zip(scenes, steered, strict=True):
+        assert (scene.plan_errors[rows] < 0.02).all()
+        assert set(scene.sample.behaviours[~rows]) <= set(range(PlanKind.LEFT_OFFSET))
 
 
 def test_reactions_before_the_plans_differ_are_noticed(samples: list[CounterfactualSample]) -> None:
     for sample in samples:
-        plans = np.repeat(sample.ego_plans[:1], len(Behaviour), axis=0)
+        m = len(sample.behaviours)
+        plans = np.repeat(sample.ego_plans[:1], m, axis=0)
         plans[1, 30:, 0] += 1.0
-        futures = np.repeat(sample.futures[:1], len(Behaviour), axis=0)
-        valid = np.repeat(sample.futures_valid[:1], len(Behaviour), axis=0)
+        futures = np.repeat(sample.futures[:1], m, axis=0)
+        valid = np.repeat(sample.futures_valid[:1], m, axis=0)
+        valid[:, 0] = True
         calm = replace(sample, ego_plans=plans, futures=futures, futures_valid=valid)
-        assert not reacts_early(calm)
+        assert not reacts_early(calm).any()
         later, earlier = futures.copy(), futures.copy()
-        later[1, 0, 31] += 2.0
-        earlier[1, 0, 29] += 2.0
-        assert not reacts_early(replace(calm, futures=later))
-        assert reacts_early(replace(calm, futures=earlier))
+        later[1, 0, 31:] += 2.0
+        earlier[1, 0, 29:] += 2.0
+        assert not reacts_early(replace(calm, futures=later)).any()
+        assert reacts_early(replace(calm, futures=earlier)).tolist() == [False, True] + [False] * (m - 2)
+        (found,) = affected_by_plan(replace(calm, futures=later))
+        assert (found.plan, found.agent) == (1, 0)
+        assert found.displacement == pytest.approx(np.hypot(2, 2), rel=1e-4)
+        assert found.since == pytest.approx(32 * STEP)
 
 
 def test_jumps_end_what_is_valid(samples: list[CounterfactualSample]) -> None:
@@ -105,18 +132,31 @@ def test_jumps_end_what_is_valid(samples: list[CounterfactualSample]) -> None:
 def test_a_dead_stop_is_not_plausible(samples: list[CounterfactualSample]) -> None:
     plans = samples[0].ego_plans.copy()
     plans[..., PlanColumn.ACCELERATION] = 0
-    assert is_plausible(replace(samples[0], ego_plans=plans)) or reacts_early(samples[0])
+    calm = plausible_plans(replace(samples[0], ego_plans=plans))
+    assert calm[0]
     plans[1, 5, PlanColumn.ACCELERATION] = -49.0
-    assert not is_plausible(replace(samples[0], ego_plans=plans))
+    sample = replace(samples[0], ego_plans=plans)
+    assert not plausible_plans(sample)[1]
+    assert (plausible_plans(sample)[2:] == calm[2:]).all()
+    kept = with_plans(sample, plausible_plans(sample))
+    assert len(kept.behaviours) == plausible_plans(sample).sum() == len(kept.futures)
+    assert PlanKind(int(sample.behaviours[1])) not in kept.behaviours
 
 
-def test_behaviours_do_what_they_say(samples: list[CounterfactualSample]) -> None:
+def test_plans_do_what_they_say(samples: list[CounterfactualSample]) -> None:
     for sample in samples:
+        rows = {PlanKind(int(kind)): row for row, kind in enumerate(sample.behaviours)}
         plans = sample.ego_plans
-        assert plans[Behaviour.BRAKE, -1, PlanColumn.SPEED] < 0.1
         way = np.hypot(*np.diff(plans[..., :2], axis=1).transpose(2, 0, 1)).sum(axis=1)
-        assert way[Behaviour.BRAKE] <= way.min() + 0.5
-        assert way[Behaviour.GO_FIRST] >= way[Behaviour.SLOW] - 0.5
+        assert plans[rows[PlanKind.STOP], -1, PlanColumn.SPEED] < 0.1
+        assert way[rows[PlanKind.GO]] >= way[rows[PlanKind.BRAKE]] - 0.5
+        assert way[rows[PlanKind.STOP]] <= way[rows[PlanKind.BRAKE]] + 0.5
+        if PlanKind.LEFT_OFFSET in rows and PlanKind.RIGHT_OFFSET in rows:
+            left, right = (plans[rows[k]] for k in (PlanKind.LEFT_OFFSET, PlanKind.RIGHT_OFFSET))
+            along = left[:, PlanColumn.YAW]
+            apart = left[:, :2] - right[:, :2]
+            across = -np.sin(along) * apart[:, 0] + np.cos(along) * apart[:, 1]
+            assert across[-1] > -1e-6
 
 
 def test_somebody_reacts(samples: list[CounterfactualSample]) -> None:
@@ -124,7 +164,9 @@ def test_somebody_reacts(samples: list[CounterfactualSample]) -> None:
 
 
 def test_forks_leave_the_world_as_it_was(town: Town, tmp_path: Path) -> None:
-    def final(forked: bool) -> np.ndarray:
+    chooser = PlanChooser(town.net.network)
+
+    def final(*, forked: bool) -> np.ndarray:
         random = np.random.default_rng(1)
         with TrafficWorld(town, DEMAND, 4, tmp_path) as world:
             world.run(7)
@@ -132,39 +174,31 @@ def test_forks_leave_the_world_as_it_was(town: Town, tmp_path: Path) -> None:
             if forked:
                 ego = choose_ego(world, past, random, CONFIG)
                 assert ego is not None
-                once, twice = (branch(world, past, ego, np.random.default_rng(2), CONFIG) for _ in range(2))
+                once, twice = (branch(world, past, ego, chooser, radius=80, most_agents=9, plans=10) for _ in range(2))
                 assert once is not None
                 assert twice is not None
-                assert _equal(once, twice)
+                assert _equal(once.sample, twice.sample)
             return world.run(3).states
 
-    assert np.array_equal(final(True), final(False))
+    assert np.array_equal(final(forked=True), final(forked=False))
 
 
-def test_file_gives_back_the_samples(samples: list[CounterfactualSample], tmp_path: Path) -> None:
-    save_samples(tmp_path / "shard_00000.npz", samples)
-    back = list(iterate_samples(tmp_path))
-    assert len(back) == len(samples)
-    assert all(map(_equal, samples, back))
-    (tmp_path / "bad.npz").write_bytes(b"PK\x03\x04 not a file")
-    with pytest.raises(InvalidInputError, match=r"bad\.npz"):
-        load_samples(tmp_path / "bad.npz")
-
-
-@pytest.mark.usefixtures("town")  # skips without SUMO
-def test_training_set_resumes_and_repeats(tmp_path: Path) -> None:
-    plan = TrainingSetPlan(samples=1, seed=3, layouts=("roundabout",), town_seeds=(2,))
-    make_training_set(plan, tmp_path / "a", jobs=1)
-    manifest = json.loads((tmp_path / "a" / "manifest.json").read_text())
-    assert manifest["complete"]
-    assert manifest["samples"] == 1
-    assert manifest["towns"] == ["roundabout_2"]
-    assert set(load_town_networks(tmp_path / "a")) == {"roundabout_2"}
-    shard = tmp_path / "a" / "shard_00000.npz"
-    before = shard.stat().st_mtime_ns
-    make_training_set(plan, tmp_path / "a", jobs=1)
-    assert shard.stat().st_mtime_ns == before
-    make_shard(plan, 0, 1, tmp_path / "again.npz")
-    assert all(map(_equal, load_samples(shard), load_samples(tmp_path / "again.npz")))
-    with pytest.raises(ConfigurationError, match="another folder"):
-        make_training_set(TrainingSetPlan(2, 3, ("roundabout",), (2,)), tmp_path / "a", jobs=1)
+def test_a_follower_stops_behind_an_ego_driven_from_outside(town: Town, tmp_path: Path) -> None:
+    edges = ego_route(town, 1)
+    follower = EGO_ID - 1
+    with TrafficWorld(town, DemandConfig(vehicles_per_km=0.0, pedestrians_per_km=0.0), 1, tmp_path) as world:
+        for identity, front in ((EGO_ID, 40.0), (follower, 15.0)):
+            world.insert(RoadUser(identity, AgentClass.CAR, (4.8, 1.9, 1.7), float("inf")), edges, front, 8.0)
+        now = world.step()
+        x, y, yaw, *_ = now.states[int(np.searchsorted(now.ids, EGO_ID))]
+        speed = np.maximum(0.0, 8.0 - 4.0 * STEP * np.arange(1, STEPS + 1))
+        way = np.cumsum(speed) * STEP
+        states = np.stack([x + way * np.cos(yaw), y + way * np.sin(yaw), np.full(STEPS, yaw), speed], axis=1)
+        ids = np.array([follower, EGO_ID])
+        stop = roll_out(world, ids, BranchPlan(PlanKind.CANDIDATE, "stop", states))
+        keep = roll_out(world, ids, BranchPlan(PlanKind.KEEP, "keep"))
+    assert np.allclose(stop[:, 1, :2], states[:, :2], atol=0.02)
+    gap = np.hypot(*(stop[:, 1, :2] - stop[:, 0, :2]).T) - 4.8
+    assert gap.min() > 0.0
+    assert stop[-1, 0, 4] < 0.1
+    assert np.hypot(*(keep[-1, 0, :2] - stop[-1, 0, :2])) > 10.0

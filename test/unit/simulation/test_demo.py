@@ -12,7 +12,7 @@ from zoox_stack.core.classes import AgentClass, SignalState
 from zoox_stack.core.errors import InvalidInputError
 from zoox_stack.logs.drive import RecordedDrive
 from zoox_stack.simulation.demo import DEMO_SCENE, GROUND_TRUTH_RANGE, load_demo_scene, render_demo_drive
-from zoox_stack.simulation.lidar import LidarConfig
+from zoox_stack.simulation.sensors.lidar_pattern import LidarConfig
 
 
 @pytest.fixture(scope="module")

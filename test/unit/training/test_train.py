@@ -16,8 +16,8 @@ from zoox_stack.core.errors import ModelError  # noqa: E402
 from zoox_stack.core.predictions import STEP, STEPS  # noqa: E402
 from zoox_stack.prediction.predictor import PredictionConfig, Predictor  # noqa: E402
 from zoox_stack.road_network.made_up import straight_road  # noqa: E402
-from zoox_stack.simulation.episode import network_arrays  # noqa: E402
-from zoox_stack.simulation.samples import CounterfactualSample, save_samples  # noqa: E402
+from zoox_stack.simulation.counterfactual_store import write_manifest, write_map, write_part  # noqa: E402
+from zoox_stack.simulation.samples import CounterfactualSample, CounterfactualScene  # noqa: E402
 from zoox_stack.training import export as export_module  # noqa: E402
 from zoox_stack.training.losses import difference_between_plans, evaluate_batch, gaussian_nll  # noqa: E402
 from zoox_stack.training.model import InteractionDecoder, SceneEncoder  # noqa: E402
@@ -75,11 +75,22 @@ def test_batches_are_shuffled_by_seed_and_complete(samples: list[CounterfactualS
     assert sorted(order[0]) == sorted(id(s) for s in made)
 
 
+def as_scene(sample: CounterfactualSample) -> CounterfactualScene:
+    """The sample with the rest made up."""
+    m, n = len(sample.behaviours), len(sample.ids)
+    return CounterfactualScene(
+        sample=sample, seed=0, ego_class=1, plan_names=tuple(f"plan {i}" for i in range(m)),
+        speeds=np.ones((m, n, STEPS), np.float32), plan_errors=np.full(m, np.nan, np.float32), refused=(),
+        log_ego=sample.ego_plans[0], log_futures=sample.futures[0], log_speeds=np.ones((n, STEPS), np.float32),
+        log_valid=sample.futures_valid[0], identity_max_diff=0.0,
+    )  # fmt: skip
+
+
 def write_set(folder: Path, samples: list[CounterfactualSample]) -> None:
     for split in ("train", "val"):
-        (folder / split / "towns").mkdir(parents=True)
-        np.savez(folder / split / "towns" / "straight.npz", **network_arrays(NETWORK))
-        save_samples(folder / split / "shard_00000.npz", samples)
+        write_map(folder / split, NETWORK.with_name("straight"))
+        write_manifest(folder / split, {})
+        write_part(folder / split, 0, 0, [as_scene(sample) for sample in samples])
 
 
 def arguments(data: Path, out: Path, epochs: int, *, resume: bool = False) -> argparse.Namespace:

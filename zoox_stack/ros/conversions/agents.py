@@ -57,7 +57,8 @@ def ego_state_from_message(message: EgoStateMessage, stamp_ns: int) -> EgoState 
     return EgoState(stamp_ns, x, y, z, **{name: getattr(message, name) for name in _EGO_SCALARS})
 
 
-def _attributes_to_messages(attributes: NDArray[np.uint8], facing: NDArray[np.float32]) -> list[AgentAttributes]:
+def attributes_to_messages(attributes: NDArray[np.uint8], facing: NDArray[np.float32]) -> list[AgentAttributes]:
+    """Rows ``[N, 6]`` and facing ``[N]`` [rad], NaN where not defined, as messages."""
     messages = []
     for row, angle, defined in zip(attributes.tolist(), facing.tolist(), np.isfinite(facing).tolist(), strict=True):
         message = AgentAttributes(is_defined_facing=defined, facing=angle if defined else 0.0)
@@ -73,7 +74,8 @@ def _attributes_to_messages(attributes: NDArray[np.uint8], facing: NDArray[np.fl
     return messages
 
 
-def _attributes_from_messages(messages: list[AgentAttributes]) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+def attributes_from_messages(messages: list[AgentAttributes]) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+    """Inverse of `attributes_to_messages`; raises InvalidInputError if a defined facing is not finite."""
     values = [
         (m.turn_signal, m.brake_light, m.emergency_light, m.door_open, m.phone_in_hand, m.child) for m in messages
     ]
@@ -84,7 +86,7 @@ def _attributes_from_messages(messages: list[AgentAttributes]) -> tuple[NDArray[
     return np.array(values, np.uint8).reshape(-1, N_ATTRIBUTES), np.array(facing, np.float32)
 
 
-def _stack(rows: list[Any], dtype: type, *shape: int) -> NDArray[Any]:
+def stack(rows: list[Any], dtype: type, *shape: int) -> NDArray[Any]:
     """Rows of fixed-size message fields as one array ``[N, *shape]``."""
     return np.array(rows, dtype).reshape(len(rows), *shape)
 
@@ -111,7 +113,7 @@ def tracked_agents_to_message(scene: TrackedAgents) -> TrackedAgentsMessage:
         scene.size,
         scene.age.tolist(),
         scene.time_since_update.tolist(),
-        _attributes_to_messages(scene.attributes, scene.facing),
+        attributes_to_messages(scene.attributes, scene.facing),
         strict=True,
     )
     agents = [
@@ -158,20 +160,20 @@ def tracked_agents_from_message(message: TrackedAgentsMessage) -> TrackedAgents:
     stamp_ns, _ = stamp_and_frame("TrackedAgents", message.header)
     agents = message.agents
     check_count("TrackedAgents.agents", len(agents), MAX_AGENTS)
-    attributes, facing = _attributes_from_messages([a.attributes for a in agents])
+    attributes, facing = attributes_from_messages([a.attributes for a in agents])
     return TrackedAgents(
         stamp_ns=stamp_ns,
         ids=np.array([a.id for a in agents], np.int64),
         classes=np.array([a.agent_class for a in agents], np.uint8),
-        class_probabilities=_stack([a.class_probabilities for a in agents], np.float32, N_CLASSES),
+        class_probabilities=stack([a.class_probabilities for a in agents], np.float32, N_CLASSES),
         existence=np.array([a.existence_probability for a in agents], np.float32),
-        position=_stack([a.position for a in agents], np.float64, 3),
+        position=stack([a.position for a in agents], np.float64, 3),
         yaw=np.array([a.yaw for a in agents], np.float64),
-        velocity=_stack([a.velocity for a in agents], np.float64, 2),
-        acceleration=_stack([a.acceleration for a in agents], np.float64, 2),
+        velocity=stack([a.velocity for a in agents], np.float64, 2),
+        acceleration=stack([a.acceleration for a in agents], np.float64, 2),
         yaw_rate=np.array([a.yaw_rate for a in agents], np.float64),
-        size=_stack([a.size for a in agents], np.float32, 3),
-        covariance=_stack([a.covariance for a in agents], np.float32, STATE_DIM, STATE_DIM),
+        size=stack([a.size for a in agents], np.float32, 3),
+        covariance=stack([a.covariance for a in agents], np.float32, STATE_DIM, STATE_DIM),
         age=np.array([a.age for a in agents], np.float32),
         time_since_update=np.array([a.time_since_update for a in agents], np.float32),
         attributes=attributes,
@@ -214,7 +216,7 @@ def detected_agents_to_message(detections: DetectedAgents) -> DetectedAgentsMess
             detections.size,
             measured.tolist(),
             velocity,
-            _attributes_to_messages(attributes, facing),
+            attributes_to_messages(attributes, facing),
             strict=True,
         )
     ]
@@ -226,8 +228,8 @@ def detected_agents_from_message(message: DetectedAgentsMessage) -> DetectedAgen
     stamp_ns, frame = stamp_and_frame("DetectedAgents", message.header, (Frame.MAP, Frame.BASE_LINK))
     agents = message.agents
     check_count("DetectedAgents.agents", len(agents), MAX_AGENTS)
-    attributes, facing = _attributes_from_messages([a.attributes for a in agents])
-    velocity = _stack([a.velocity for a in agents], np.float64, 2)
+    attributes, facing = attributes_from_messages([a.attributes for a in agents])
+    velocity = stack([a.velocity for a in agents], np.float64, 2)
     measured = np.array([a.is_defined_velocity for a in agents], np.bool_)
     if not np.isfinite(velocity[measured]).all():
         raise InvalidInputError("DetectedAgents.velocity", "finite numbers where defined", "NaN or infinite")
@@ -235,11 +237,11 @@ def detected_agents_from_message(message: DetectedAgentsMessage) -> DetectedAgen
     return DetectedAgents(
         stamp_ns=stamp_ns,
         frame=frame,
-        class_probabilities=_stack([a.class_probabilities for a in agents], np.float32, N_CLASSES),
+        class_probabilities=stack([a.class_probabilities for a in agents], np.float32, N_CLASSES),
         score=np.array([a.score for a in agents], np.float32),
-        position=_stack([a.position for a in agents], np.float64, 3),
+        position=stack([a.position for a in agents], np.float64, 3),
         yaw=np.array([a.yaw for a in agents], np.float64),
-        size=_stack([a.size for a in agents], np.float32, 3),
+        size=stack([a.size for a in agents], np.float32, 3),
         velocity=velocity,
         attributes=attributes,
         facing=facing,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 from numpy.typing import NDArray
 from sensor_msgs.msg import PointCloud2, PointField
@@ -22,7 +24,10 @@ _TYPES = {
     PointField.FLOAT32: "f4",
     PointField.FLOAT64: "f8",
 }
+_NAMES = {"f4": "FLOAT32", "i2": "INT16"}
 _PACKED = 16  # bytes per point written: x, y, z, intensity as float32
+POSITION = {"x": "f4", "y": "f4", "z": "f4"}
+_FIELDS = {**POSITION, "intensity": ""}
 
 
 def point_cloud_to_message(cloud: PointCloud) -> PointCloud2:
@@ -60,8 +65,8 @@ def point_cloud_from_message(message: PointCloud2) -> PointCloud:
     check_count("PointCloud2 points", count, MAX_POINTS)
     if count == 0:
         raise InvalidInputError("PointCloud2", "at least one point", "none")
-    table = _structured(message)
-    xyz = _positions(table)
+    table = structured(message, _FIELDS)
+    xyz = positions(table)
     intensity = table["intensity"].reshape(-1).astype(np.float32)
     if not np.isfinite(xyz.sum()):  # one pass; only then look at each
         finite = np.isfinite(xyz).all(axis=1)
@@ -71,7 +76,7 @@ def point_cloud_from_message(message: PointCloud2) -> PointCloud:
     return PointCloud(stamp_ns, xyz, intensity, frame)
 
 
-def _positions(table: NDArray[np.void]) -> NDArray[np.float32]:
+def positions(table: NDArray[np.void]) -> NDArray[np.float32]:
     """x, y, z of every point as float32 ``[P, 3]``."""
     fields = table.dtype.fields
     assert fields is not None
@@ -82,21 +87,28 @@ def _positions(table: NDArray[np.void]) -> NDArray[np.float32]:
     return np.stack([table[name].reshape(-1) for name in "xyz"], axis=1).astype(np.float32)
 
 
-def _structured(message: PointCloud2) -> NDArray[np.void]:
-    """The cloud's bytes as a structured array ``[height, width]`` with x, y, z, intensity: a view, no copy."""
+def structured(message: PointCloud2, wanted: Mapping[str, str]) -> NDArray[np.void]:
+    """The cloud's bytes as a structured array ``[height, width]`` of some of its fields: a view, no copy.
+
+    Args:
+        message: Of any layout.
+        wanted: Names of the fields, and the type each must have: f4, i2, or empty for any number.
+
+    Raises:
+        InvalidInputError: Missing or wrongly typed field, or data that does not fit the layout.
+    """
     order = ">" if message.is_bigendian else "<"
     names, formats, offsets = [], [], []
     by_name = {field.name: field for field in message.fields}
-    for name in ("x", "y", "z", "intensity"):
+    for name, needed in wanted.items():
         field = by_name.get(name)
         if field is None:
             raise InvalidInputError("PointCloud2.fields", f"a field {name!r}", ", ".join(sorted(by_name)) or "none")
         kind = _TYPES.get(field.datatype)
-        if kind is None or (name != "intensity" and kind != "f4") or field.count > 1:
-            wanted = "any numeric type" if name == "intensity" else "FLOAT32"
-            raise InvalidInputError(
-                f"PointCloud2.fields {name}", f"one {wanted}", f"type {field.datatype}, count {field.count}"
-            )
+        if kind is None or (needed and kind != needed) or field.count > 1:
+            expected = f"one {_NAMES[needed]}" if needed else "one number of any type"
+            found = f"type {field.datatype}, count {field.count}"
+            raise InvalidInputError(f"PointCloud2.fields {name}", expected, found)
         if field.offset + int(kind[1]) > message.point_step:
             raise InvalidInputError(
                 f"PointCloud2.fields {name}", f"inside point_step {message.point_step}", f"offset {field.offset}"
