@@ -68,7 +68,7 @@ class StackRun:
         record: Path,
         report: Path,
         *,
-        sensors: str = "roof",
+        sensors: str = "compact",
         lockstep: bool = False,
         arguments: Mapping[str, str] | None = None,
     ) -> StackRun:

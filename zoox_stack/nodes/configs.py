@@ -131,7 +131,7 @@ class SimulatorConfig(NodeConfig, EgoVehicleConfig, EventConfig):
     )
     warm_up: float = parameter(20.0, "Traffic before the ego appears", unit="s", low=0.0, high=600.0)
     sensors: str = parameter(
-        "roof", "Name of a sensor rig (config/sensors) or path of a rig file; none: perfect detections instead"
+        "compact", "Name of a sensor rig (config/sensors) or path of a rig file; none: perfect detections instead"
     )
     rate: float = parameter(1.0, "Speed of time; lock-step takes no notice of it", low=0.01, high=100.0)
     wait_for: str = parameter(

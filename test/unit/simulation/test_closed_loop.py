@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from zoox_stack.core.agents import EgoState
-from zoox_stack.core.classes import EventKind
+from zoox_stack.core.classes import AgentClass, EventKind
 from zoox_stack.core.errors import InvalidInputError
 from zoox_stack.core.events import SimulationEvent
 from zoox_stack.core.plans import EgoPlan, Trajectory
@@ -19,6 +19,7 @@ from zoox_stack.simulation.closed_loop import ClosedLoop
 from zoox_stack.simulation.demand import DemandConfig
 from zoox_stack.simulation.ego_route import ego_route
 from zoox_stack.simulation.lane_route import lane_route
+from zoox_stack.simulation.population import RoadUser
 from zoox_stack.simulation.towns import Town
 from zoox_stack.simulation.world import EGO_ID
 
@@ -40,10 +41,9 @@ def _drive(
     seconds: float,
     plan: Callable[[ClosedLoop], Trajectory | None],
     demand: DemandConfig = DEMAND,
-    edges: tuple[str, ...] | None = None,
 ) -> tuple[list[np.ndarray], list[SimulationEvent], ClosedLoop]:
     states, events = [], []
-    with ClosedLoop(town, 4, folder, duration=seconds, warm_up=8.0, demand=demand, edges=edges) as loop:
+    with ClosedLoop(town, 4, folder, duration=seconds, warm_up=8.0, demand=demand) as loop:
         for _ in range(round(seconds / 0.1)):
             events += loop.step(plan(loop))
             scene = loop.scene
@@ -87,24 +87,25 @@ def test_sumo_sees_the_ego_where_it_is(town: Town, tmp_path: Path) -> None:
     _drive(town, tmp_path, 5.0, on)
 
 
-def test_traffic_queues_behind_an_ego_that_stands(town: Town, tmp_path: Path) -> None:
-    """Without a trajectory the ego stays where it appeared; who comes from behind stops before it."""
-    busy = DemandConfig(vehicles_per_km=16.0, pedestrians_per_km=0.0, jaywalkers_per_hour=0.0, animals_per_hour=0.0)
+def test_who_comes_from_behind_stops_before_an_ego_that_stands(town: Town, tmp_path: Path) -> None:
+    """Without a trajectory the ego stays where it appeared."""
+    edges = ego_route(town, 4)
+    lonely = DemandConfig(vehicles_per_km=0.0, pedestrians_per_km=0.0, jaywalkers_per_hour=0.0, animals_per_hour=0.0)
     gaps = []
-
-    def nothing(loop: ClosedLoop) -> None:
-        scene, ego = loop.scene, loop.scene.ego
-        assert ego is not None
-        offset = scene.position[:, :2] - ego.centre
-        along = offset @ [np.cos(ego.yaw), np.sin(ego.yaw)]
-        aside = np.abs(offset @ [-np.sin(ego.yaw), np.cos(ego.yaw)])
-        behind = (along < 0) & (along > -40) & (aside < 1.2) & (np.abs(np.sin((scene.yaw - ego.yaw) / 2)) < 0.3)
-        gaps.extend((-along - scene.size[:, 0] / 2 - ego.length / 2)[behind].tolist())
-
-    inner = ego_route(town, 4)[2:]  # where traffic comes from behind
-    _, events, _ = _drive(town, tmp_path, 25.0, nothing, busy, inner)
-    assert gaps
+    with ClosedLoop(town, 4, tmp_path, duration=25.0, warm_up=2.0, demand=lonely, edges=edges[2:]) as loop:
+        loop.world.insert(RoadUser(7, AgentClass.CAR, (4.5, 1.8, 1.5), 9.9), edges[1:], 6.0, 8.0)
+        events = []
+        for _ in range(250):
+            events += loop.step(None)
+            scene, ego = loop.scene, loop.scene.ego
+            assert ego is not None
+            if 7 in scene.ids:
+                row = int(np.searchsorted(scene.ids, 7))
+                gaps.append(float(np.hypot(*(scene.position[row, :2] - ego.centre))) - 4.65)
+    assert gaps[0] > 15.0
+    assert 0.3 < gaps[-1] < 6.0
     assert min(gaps) > 0.3
+    assert scene.speed[row] < 0.1
     assert not [e for e in events if e.kind is EventKind.COLLISION]
 
 
