@@ -21,6 +21,7 @@ from zoox_stack.evaluation.run import read_run
 from zoox_stack.evaluation.stack_run import StackRun, check_model, own_domain, result_of, run_stack
 from zoox_stack.simulation.detections import NO_SENSORS
 from zoox_stack.simulation.ego_route import ego_route
+from zoox_stack.simulation.rerun import SimulatedDrive
 from zoox_stack.simulation.sensors.rig import load_sensor_rig
 from zoox_stack.simulation.towns import build_town
 from zoox_stack.simulation.world import load_libsumo
@@ -82,7 +83,7 @@ def run(args: argparse.Namespace) -> int:
 
     print_result(result)
     for event in recorded.events:
-        console.print(f"{(event.stamp_ns - recorded.events_from_ns) * 1e-9:6.1f} s  {event.text}")
+        console.print(f"{(event.stamp_ns - recorded.begin_ns) * 1e-9:6.1f} s  {event.text}")
     console.print(f"Recording: {recording}\nReport:    {out / 'report.html'}")
     if not result["ticks"] or result["answered"] < 0.5 * result["ticks"]:
         raise ZooxStackError(

@@ -16,7 +16,7 @@ from zoox_stack.core.predictions import STEPS
 from zoox_stack.prediction.history import HISTORY_STEPS, HistoryColumn
 from zoox_stack.simulation.branch_plans import BranchPlan, PlanChooser, PlanKind, speed_at
 from zoox_stack.simulation.forking import in_fork
-from zoox_stack.simulation.lane_chain import lane_chain
+from zoox_stack.simulation.lane_route import lane_chain
 from zoox_stack.simulation.samples import CounterfactualSample, CounterfactualScene, PlanColumn, RefusedPlan
 from zoox_stack.simulation.world import STEP, Snapshot, TrafficWorld
 
@@ -290,7 +290,7 @@ def _route(world: TrafficWorld, chooser: PlanChooser, ego: EgoState, identity: i
     start = net.lane_rows.get(vehicle.getLaneID(name))
     if start is None or start not in index.lines:
         return None
-    chain = lane_chain(net, index, vehicle.getRoute(name)[vehicle.getRouteIndex(name) :], start)
+    chain = lane_chain(net, vehicle.getRoute(name)[vehicle.getRouteIndex(name) :], start)
     place = np.array([[ego.x, ego.y]])
     while index.path_of(chain).line.project(place).s[0] < _BEHIND:  # SUMO's lane is that of the front bumper
         before = [int(row) for row in index.predecessors[chain[0]] if int(row) in index.lines and int(row) not in chain]

@@ -15,16 +15,17 @@ from zoox_stack.core.errors import ZooxStackError
 from zoox_stack.core.events import SimulationEvent
 from zoox_stack.core.plans import Route, Trajectory
 from zoox_stack.road_network.queries import LaneIndex
-from zoox_stack.simulation.demand import DemandConfig, RoadUser
+from zoox_stack.simulation.demand import DemandConfig
 from zoox_stack.simulation.ego_route import ego_route
 from zoox_stack.simulation.ego_vehicle import EgoVehicle, EgoVehicleConfig
 from zoox_stack.simulation.events import EventConfig, EventDetector
+from zoox_stack.simulation.expert import free_place
 from zoox_stack.simulation.ground_truth import GroundTruth, signals_of, stamp_of
 from zoox_stack.simulation.lane_route import lane_route
+from zoox_stack.simulation.population import RoadUser
 from zoox_stack.simulation.towns import Town
 from zoox_stack.simulation.world import EGO_ID, STEP, TrafficWorld
 
-_FREE = 14.0  # [m] around the place where the ego appears
 _LONGEST_WAIT = 60.0  # [s] for that place to become free
 _END = 40.0  # [m] before the end of its route the drive is over: the plans need something to follow
 
@@ -137,30 +138,21 @@ class ClosedLoop:
         self.world.run(self._warm_up)
         lane = self.index.lines[self._lanes[0]]
         for _ in range(round(_LONGEST_WAIT / STEP)):
-            place = self._free_place()
+            place = free_place(self.world.snapshot, lane)
             if place is not None:
                 break
             self.world.step()
         else:
             name, seconds = self.town.name, self.world.snapshot.time
             raise ZooxStackError(f"town {name}: no room for the ego on {self.edges[0]} within {seconds:.0f} s")
-        xy, yaw, _ = lane.at(place)
-        self._at = place
         body = self._body
+        self._at = place - body.rear_axle_to_centre
+        xy, yaw, _ = lane.at(self._at)
         size = (body.vehicle_length, body.vehicle_width, body.vehicle_height)
         self._ego = EgoVehicle(body, xy[0], xy[1], float(yaw))
-        front = place + body.rear_axle_to_centre + body.vehicle_length / 2
-        self.world.insert(RoadUser(EGO_ID, AgentClass.CAR, size, float("inf")), self.edges, front, 0.0)
+        user = RoadUser(EGO_ID, AgentClass.CAR, size, float("inf"))
+        self.world.insert(user, self.edges, place + body.vehicle_length / 2, 0.0)
         self._advance()
-
-    def _free_place(self) -> float | None:
-        """Arc length on the first lane where the ego's rear axle can stand, the first that is free."""
-        lane, now = self.index.lines[self._lanes[0]], self.world.snapshot
-        others = lane.project(now.states[:, :2]) if len(now.ids) else None
-        for s in np.arange(8.0, lane.length - 15.0, 4.0):
-            if others is None or not ((np.abs(others.s - s - 1.4) < _FREE) & (np.abs(others.d) < 2.5)).any():
-                return float(s)
-        return None
 
     def _advance(self) -> list[SimulationEvent]:
         assert self._ego is not None

@@ -17,7 +17,9 @@ from zoox_stack.core.validation import checked_array
 from zoox_stack.prediction.history import HistoryColumn
 from zoox_stack.road_network.network import RoadNetwork
 
-_RAGGED = ("centre_lines", "left_boundaries", "right_boundaries", "successors", "yields", "lines", "areas", "signal_lanes")
+_RAGGED = (
+    "centre_lines", "left_boundaries", "right_boundaries", "successors", "yields", "lines", "areas", "signal_lanes",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)

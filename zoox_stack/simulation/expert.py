@@ -56,7 +56,7 @@ def insert_expert(world: TrafficWorld, edges: Sequence[str], first_lane: Polylin
     user = RoadUser(EGO_ID, AgentClass.CAR, SIZE, float("inf"))
     inserted = False
     for _ in range(round(_LONGEST_WAIT / STEP)):
-        place = None if inserted else _free_place(world.snapshot, first_lane)
+        place = None if inserted else free_place(world.snapshot, first_lane)
         if place is not None:
             world.insert(user, edges, place + SIZE[0] / 2, 0.0)
             inserted = True
@@ -65,8 +65,8 @@ def insert_expert(world: TrafficWorld, edges: Sequence[str], first_lane: Polylin
     raise ZooxStackError(f"town {world.town.name}: no room for the ego on {edges[0]} for {_LONGEST_WAIT:.0f} s")
 
 
-def _free_place(now: Snapshot, lane: Polyline) -> float | None:
-    """Arc length of the first place on a lane that nobody is near; None if there is none."""
+def free_place(now: Snapshot, lane: Polyline) -> float | None:
+    """Arc length of the first place on a lane where the ego's middle can be and nobody is near; None if none is."""
     others = lane.project(now.states[:, :2]) if len(now.ids) else None
     for s in np.arange(8.0, max(lane.length - 10.0, 8.5), 4.0):
         if others is None or not ((np.abs(others.s - s) < _FREE) & (np.abs(others.d) < 2.5)).any():

@@ -82,12 +82,13 @@ def add_ways_over_junction(root: ET.Element, edge: Edge, goals: Turns) -> None:
     if not goals.straight:  # no lane may lead nowhere
         for lane in range(1, through if goals.right and (edge.pocket or not goals.left) else 0):
             add_way(root, edge, lane, goals.right[0], min(lane, goals.right[0].street.lanes - 1))
+    ahead = (*goals.straight, *goals.right)
     for users in (CYCLED, BUSES):
-        if users in edge.special_lanes:
-            ways = (*goals.straight, *goals.right, *goals.left)
-            kept = [goal for goal in ways if users in goal.special_lanes and goal not in goals.left] or ways[:1]
-            for goal in kept:
-                _add(root, edge, edge.lane_of(users), goal, goal.lane_of(users))
+        kept = [goal for goal in ahead if users in goal.special_lanes]
+        if users in edge.special_lanes and not kept:
+            kept = [*ahead, *goals.left][:1]
+        for goal in kept:
+            _add(root, edge, edge.lane_of(users), goal, goal.lane_of(users))
 
 
 def _add(root: ET.Element, start: Edge, start_index: int, end: Edge, end_index: int) -> None:
