@@ -45,7 +45,9 @@ def register(subparsers: Any) -> None:
     parser.add_argument("--seed", type=int, default=1, help="of town, traffic, route and sensor noise (1)")
     parser.add_argument("--duration", type=float, default=60.0, help="length of the drive [s] (60)")
     parser.add_argument(
-        "--sensors", default="compact", help="name of a sensor rig or path of its file; none: perfect detections (compact)"
+        "--sensors",
+        default="compact",
+        help="name of a sensor rig or path of its file; none: detections without error (compact)",
     )
     parser.add_argument("--lockstep", action="store_true", help="wait for each trajectory: repeatable, not real time")
     parser.add_argument("--out", type=Path, default=Path("out/demo"), help="folder for the recording and the report")
