@@ -1,4 +1,4 @@
-"""The whole graph on a made-up LiDAR drive, sweep stamp to trajectory received: prints one JSON object."""
+"""The whole graph in a simulated town or over a bag, sweep stamp to trajectory received: prints one JSON object."""
 
 from __future__ import annotations
 
@@ -11,27 +11,28 @@ from pathlib import Path
 from benchmarks._scenes import about
 from zoox_stack.evaluation.run import read_run
 from zoox_stack.evaluation.stack_run import StackRun, result_of, run_stack
-from zoox_stack.logs.drive import write_drive
-from zoox_stack.simulation.demo import render_demo_drive
 
 
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--bag", type=Path, help="another drive than the bundled scene")
-    parser.add_argument("--rate", type=float, default=1.0)
+    parser.add_argument("--bag", type=Path, help="replay this drive instead of simulating one")
+    parser.add_argument("--rate", type=float, default=1.0, help="of a replay")
+    parser.add_argument("--town", default="downtown")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--duration", type=float, default=30.0, help="[s]")
+    parser.add_argument("--sensors", default="compact", help="sensor rig, or none")
     parser.add_argument("--json", action="store_true", help="(always JSON)")
     args = parser.parse_args()
     load_before = os.getloadavg()[0]
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        bag = args.bag
-        if bag is None:
-            bag = folder / "scene.mcap"
-            write_drive(render_demo_drive(), bag)
-        run = StackRun(bag=bag, record=folder / "bag", report=folder / "ticks.jsonl", rate=args.rate)
-        seconds = run_stack(run, folder / "nodes.log")
-        result = result_of(run, read_run(run.record), seconds)
+        record, report = Path(name) / "bag", Path(name) / "ticks.jsonl"
+        if args.bag is not None:
+            run = StackRun.replay(args.bag, record, report, rate=args.rate)
+        else:
+            run = StackRun.simulation(args.town, args.seed, args.duration, record, report, sensors=args.sensors)
+        seconds = run_stack(run, Path(name) / "nodes.log")
+        result = result_of(run, read_run(record), seconds)
     print(json.dumps(result | about() | {"load_before": round(load_before, 2)}))
 
 

@@ -43,7 +43,7 @@ class PlannerConfig:
     max_speed: float = parameter(33.0, "Wanted speed never exceeds this", unit="m/s", low=0.5, high=60.0)
     time_headway: float = parameter(1.3, "Wanted time to the vehicle ahead", unit="s", low=0.3, high=5.0)
     standstill_gap: float = parameter(2.5, "Wanted distance to a standing vehicle ahead", unit="m", low=0.5, high=10.0)
-    stop_line_margin: float = parameter(0.7, "Distance kept before a stop line", unit="m", low=0.0, high=5.0)
+    stop_line_margin: float = parameter(1.0, "Distance kept before a stop line", unit="m", low=0.0, high=5.0)
     nudge: float = parameter(1.0, "Sideways offset of candidates that keep the lane", unit="m", low=0.0, high=2.0)
     max_route_distance: float = parameter(
         8.0, "A route further from the ego than this is not followed", unit="m", low=1.0, high=50.0

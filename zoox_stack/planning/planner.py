@@ -24,6 +24,8 @@ from zoox_stack.road_network.drivable import DrivableGrid
 from zoox_stack.road_network.network import RoadNetwork
 from zoox_stack.road_network.queries import LaneIndex
 
+_JUST_OVER = 2.0  # [m] beyond a stop line: still waiting at it,
+_NEARLY_STANDS = 1.0  # [m/s] if the ego is not faster
 _LONGEST_MEMORY = 1.0  # [s] predictions older than this say less than present velocities
 LONGEST_GAP = 2.0  # [s] between scenes; after a longer one, or when time runs back, the past is forgotten
 
@@ -211,7 +213,8 @@ def closed_stops(
     """Stop lines that must not be crossed now, arc lengths [m].
 
     Red closes a line unless the ego can no longer stop before it with full braking; yellow closes it if the usual
-    braking is enough. Unknown, off and flashing states close nothing: there the agents and the map decide.
+    braking is enough. Who stands a little beyond a line still waits at it. Unknown, off and flashing states close
+    nothing: there the agents and the map decide.
     """
     none = np.zeros(0)
     if signals is None or not len(path.stops.s) or abs(stamp_ns - signals.stamp_ns) > config.signal_max_age * 1e9:
@@ -225,7 +228,7 @@ def closed_stops(
     closed = []
     for s, governing in zip(path.stops.s, path.stops.signals, strict=True):
         gap = float(s) - front
-        if gap < 0:
+        if gap < 0 and (gap < -_JUST_OVER or ego.speed > _NEARLY_STANDS):
             continue
         needed = max(ego.speed, 0.0) ** 2 / (2 * max(gap, 0.1))
         states = {state.get(i) for i in governing}

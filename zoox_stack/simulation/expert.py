@@ -24,7 +24,8 @@ from zoox_stack.simulation.world import EGO_ID, STEP, Snapshot, TrafficWorld
 SIZE = (4.8, 1.9, 1.7)  # [m]
 TO_CENTRE = 1.4  # [m] from the rear axle to the middle
 _REACH = 7  # [steps] half length of the filter on the ego's path
-_FREE = 14.0  # [m] to others where it appears
+_FREE = 14.0  # [m] ahead where it appears
+_FREE_BEHIND = 35.0  # [m] so that nobody has to brake hard for it
 _LONGEST_WAIT = 60.0  # [s] for a free place
 
 
@@ -69,7 +70,10 @@ def free_place(now: Snapshot, lane: Polyline) -> float | None:
     """Arc length of the first place on a lane where the ego's middle can be and nobody is near; None if none is."""
     others = lane.project(now.states[:, :2]) if len(now.ids) else None
     for s in np.arange(8.0, max(lane.length - 10.0, 8.5), 4.0):
-        if others is None or not ((np.abs(others.s - s) < _FREE) & (np.abs(others.d) < 2.5)).any():
+        if (
+            others is None
+            or not ((others.s - s < _FREE) & (s - others.s < _FREE_BEHIND) & (np.abs(others.d) < 2.5)).any()
+        ):
             return float(s)
     return None
 

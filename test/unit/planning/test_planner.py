@@ -108,6 +108,8 @@ def test_stops_at_red_and_goes_on_at_green(loop: Any) -> None:
     [
         (SignalState.RED, 10.0, -60.0, True),
         (SignalState.RED, 15.0, -25.0, False),  # cannot stop any more
+        (SignalState.RED, 0.0, -18.3, True),  # stands half a metre beyond the line
+        (SignalState.RED, 5.0, -18.3, False),  # has passed it
         (SignalState.YELLOW, 8.0, -60.0, True),
         (SignalState.YELLOW, 13.0, -40.0, False),  # could only stop by hard braking
         (SignalState.GREEN, 10.0, -60.0, False),
