@@ -26,6 +26,9 @@ _SIDE, _SIDE_PASSABLE = 0.4, 0.2  # [m] kept aside of people, and of things at t
 _FARTHEST = 70.0  # [m]
 _STEPS_IN = 4.0  # [s] within which somebody will step into the way
 _CURVATURE = 0.2  # [1/m] largest
+_MOVES = 1.0  # [m/s] slower vehicles cross nobody's way
+_LEAST_PACE = 1e-3  # [m/s]
+_SPARE = 0.1  # [m] for what is left out at once because it is too far away
 
 
 def must_brake(
@@ -44,21 +47,22 @@ def must_brake(
     """
     speed = np.hypot(velocity[:, 0], velocity[:, 1])
     watchers = np.flatnonzero(np.isfinite(caution) & (speed > LEAST_SPEED))
+    others = np.flatnonzero(speed > _MOVES)
     brake = np.zeros(len(position), bool)
     if not len(watchers):
         return brake
-    to_other = position[None, :] - position[watchers, None]
-    relative = velocity[None, :] - velocity[watchers, None]
-    square = np.maximum((relative**2).sum(axis=-1), 1e-6)
-    time = -(to_other * relative).sum(axis=-1) / square
-    gap = np.hypot(*np.moveaxis(to_other + time[..., None] * relative, -1, 0))
-    mine, other = velocity[watchers, None], velocity[None, :]
-    sine = np.abs(mine[..., 0] * other[..., 1] - mine[..., 1] * other[..., 0])
-    sine = sine / np.maximum(speed[watchers, None] * speed[None, :], 1e-6)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        needed = speed[None, :] / (2 * time)  # v^2 / 2d with d = v t
-    meets = (time > 0.3) & (time < HORIZON) & (gap < NEAR) & (sine > CROSSING_SINE) & (speed[None, :] > 1.0)
-    brake[watchers] = (meets & (needed > caution[watchers, None])).any(axis=1)
+    to_other = position.T[:, None, others] - position.T[:, watchers, None]
+    relative = velocity.T[:, None, others] - velocity.T[:, watchers, None]
+    square = np.maximum(relative[0] ** 2 + relative[1] ** 2, 1e-6)
+    time = -(to_other[0] * relative[0] + to_other[1] * relative[1]) / square
+    row, column = np.nonzero((time > 0.3) & (time < HORIZON))  # few pairs meet at all
+    time, watcher, other = time[row, column], watchers[row], others[column]
+    apart = to_other[:, row, column] + time * relative[:, row, column]
+    sine = np.abs(velocity[watcher, 0] * velocity[other, 1] - velocity[watcher, 1] * velocity[other, 0])
+    sine = sine / np.maximum(speed[watcher] * speed[other], 1e-6)
+    needed = speed[other] / (2 * time)  # v^2 / 2d with d = v t
+    meets = (np.hypot(apart[0], apart[1]) < NEAR) & (sine > CROSSING_SINE) & (needed > caution[watcher])
+    brake[watcher[meets]] = True
     return brake
 
 
@@ -76,34 +80,49 @@ def free_way(
         Way ``[N]`` from the front bumper to a stop in due distance [m], infinity: free; and how far to the left ``[N]``
         the vehicle would have to be to pass what is in the way [m], 0 where that is no solution.
     """
-    speed = np.hypot(view.velocity[:, 0], view.velocity[:, 1])
-    curvature = np.clip(yaw_rate / np.maximum(speed, 1.0), -_CURVATURE, _CURVATURE)
+    way, around = np.full(len(view.ids), np.inf), np.zeros(len(view.ids))
     c, s = np.cos(view.yaw), np.sin(view.yaw)
-    to_other = obstacles.position[None] - view.position[:, None]
-    ahead = to_other[..., 0] * c[:, None] + to_other[..., 1] * s[:, None]
-    left = to_other[..., 1] * c[:, None] - to_other[..., 0] * s[:, None]
-    bend = np.where(np.abs(curvature) < 1e-4, 1e-4, curvature)[:, None]
+    half, front = view.size[:, 1] / 2, view.size[:, 0] / 2
+    pace = np.hypot(obstacles.velocity[:, 0], obstacles.velocity[:, 1])
+    side = obstacles.radius + np.where(obstacles.passable, _SIDE_PASSABLE, _SIDE)
+    # Only few are near and ahead. No way around a bend is shorter than the straight one.
+    farthest = _FARTHEST + (front + half).max() + (obstacles.radius + side + _STEPS_IN * pace).max() + _SPARE
+    to_x = obstacles.position[:, 0] - view.position[:, 0, None]
+    to_y = obstacles.position[:, 1] - view.position[:, 1, None]
+    ahead = to_x * c[:, None] + to_y * s[:, None]
+    row, column = np.nonzero((ahead > 0) & (to_x * to_x + to_y * to_y < farthest**2))
+    ahead, left = ahead[row, column], to_y[row, column] * c[row] - to_x[row, column] * s[row]
+    curvature = np.clip(yaw_rate / np.maximum(view.speed, 1.0), -_CURVATURE, _CURVATURE)
+    bend = np.where(np.abs(curvature) < 1e-4, 1e-4, curvature)[row]
     radius, sign = 1 / np.abs(bend), np.sign(bend)
-    angle = np.arctan2(ahead, radius - sign * left)
+    inwards = radius - sign * left
+    angle = np.arctan2(ahead, inwards)
     along = radius * angle
-    aside = sign * (radius - np.hypot(ahead, radius - sign * left))  # to the left of the circle
-    course = view.yaw[:, None] + sign * angle
-    motion = obstacles.velocity[None]
-    drift = motion[..., 1] * np.cos(course) - motion[..., 0] * np.sin(course)
-    away = motion[..., 0] * np.cos(course) + motion[..., 1] * np.sin(course)
-    half, front = view.size[:, 1, None] / 2, view.size[:, 0, None] / 2
-    reach = half + obstacles.radius + np.where(obstacles.passable, _SIDE_PASSABLE, _SIDE)
-    gap = along - front - obstacles.radius
-    arrives = np.maximum(gap, 0) / np.maximum(speed[:, None] - away, 0.5)
+    aside = sign * (radius - np.hypot(ahead, inwards))  # to the left of the circle
+    gap = along - front[row] - obstacles.radius[column]
+    reach = half[row] + side[column]
+    near = (gap > -front[row]) & (gap < _FARTHEST) & (angle < np.pi / 2)
+    near &= np.abs(aside) < reach + _STEPS_IN * pace[column] + _SPARE
+    pick = np.flatnonzero(near)
+    if not len(pick):
+        return way, around
+    row, column, sign, angle = row[pick], column[pick], sign[pick], angle[pick]
+    gap, aside, reach = gap[pick], aside[pick], reach[pick]
+    course = view.yaw[row] + sign * angle
+    motion = obstacles.velocity[column]
+    drift = motion[:, 1] * np.cos(course) - motion[:, 0] * np.sin(course)
+    away = motion[:, 0] * np.cos(course) + motion[:, 1] * np.sin(course)
+    arrives = np.maximum(gap, 0) / np.maximum(view.speed[row] - away, 0.5)
     inside = np.abs(aside) < reach
-    pace = np.maximum(np.abs(drift), 1e-3)
-    coming = (aside * drift < 0) & ((np.abs(aside) - reach) / pace < np.minimum(arrives + 1.0, _STEPS_IN))
-    leaves = (reach - aside * np.sign(drift)) / pace
+    coming = (np.abs(aside) - reach) / np.maximum(np.abs(drift), _LEAST_PACE) < np.minimum(arrives + 1.0, _STEPS_IN)
+    coming &= (aside * drift < 0) & (gap > 0)
+    leaves = (reach - aside * np.sign(drift)) / np.maximum(np.abs(drift), _LEAST_PACE)
     gone = (np.abs(drift) > 0.3) & (leaves < arrives - 1.0)
-    counts = (gap > -2 * front) & (gap < _FARTHEST) & (angle < np.pi / 2) & (along > 0)
-    counts &= (inside & (gap > -front)) | (coming & (gap > 0))
-    way = np.where(counts & ~gone, gap - STANDOFF + np.maximum(away, 0) ** 2 / (2 * BRAKING), np.inf)
-    nearest = way.argmin(axis=1)
-    rows = np.arange(len(way))
-    around = -np.sign(aside[rows, nearest]) * (reach[rows, nearest] - np.abs(aside[rows, nearest]))
-    return way[rows, nearest], np.where(obstacles.passable[nearest] & np.isfinite(way[rows, nearest]), around, 0.0)
+    rest = gap - STANDOFF + np.maximum(away, 0) ** 2 / (2 * BRAKING)
+    pick = np.flatnonzero((inside | coming) & ~gone)
+    pick = pick[np.lexsort((rest[pick], row[pick]))]
+    pick = pick[np.diff(row[pick], prepend=-1) > 0]  # the nearest for each driver
+    row, column, aside = row[pick], column[pick], aside[pick]
+    way[row] = rest[pick]
+    around[row] = np.where(obstacles.passable[column], -np.sign(aside) * (reach[pick] - np.abs(aside)), 0.0)
+    return way, around

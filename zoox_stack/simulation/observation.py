@@ -1,9 +1,11 @@
-"""SUMO's answers as arrays."""
+"""Who is there, and SUMO's answers as arrays."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -11,6 +13,8 @@ from numpy.typing import NDArray
 
 from zoox_stack.core.classes import VEHICLE_CLASSES, AgentClass, Attribute, SignalState, TriState, TurnSignal
 from zoox_stack.core.errors import InvalidInputError
+from zoox_stack.simulation.actors.drivers import Temper
+from zoox_stack.simulation.continuity import Bodies
 from zoox_stack.simulation.population import RoadUser, Variety
 
 _SIGNAL_STATES = {
@@ -63,53 +67,156 @@ class Roster:
 
 
 @dataclass(frozen=True, eq=False)
-class Reading:
-    """SUMO's vehicles and pedestrians at one instant, in SUMO's order; N of them, vehicles first.
+class Cast:
+    """Who is there, with all that stays as it is until somebody comes or goes; N road users, ordered by id.
 
     Attributes:
+        vehicles: SUMO's names of its V vehicles, in its order.
+        people: SUMO's names of its P pedestrians, in its order.
+        scripted: int64 ``[M]`` ids of those whom SUMO does not move.
         ids: int64 ``[N]``.
-        xy: float64 ``[N, 2]`` front bumper of vehicles, middle of pedestrians [m].
-        yaw: float64 ``[N]`` [rad].
-        speed: float64 ``[N]`` [m/s].
-        bits: int64 ``[N]`` SUMO's vehicle signals, 0 for pedestrians.
-        vehicles: How many of them are vehicles.
+        order: int64 ``[N]`` places in SUMO's vehicles, its pedestrians and the scripted ones, one after the other.
+        roster: Who is who.
+        rows: int64 ``[N]`` rows of the roster.
+        driving: Ids of SUMO's vehicles.
     """
 
+    vehicles: tuple[str, ...]
+    people: tuple[str, ...]
+    scripted: NDArray[np.int64]
     ids: NDArray[np.int64]
-    xy: NDArray[np.float64]
-    yaw: NDArray[np.float64]
-    speed: NDArray[np.float64]
-    bits: NDArray[np.int64]
-    vehicles: int
+    order: NDArray[np.int64]
+    roster: Roster
+    rows: NDArray[np.int64]
+    driving: frozenset[int]
+
+    @classmethod
+    def of(
+        cls, roster: Roster, vehicles: tuple[str, ...], people: tuple[str, ...], scripted: NDArray[np.int64]
+    ) -> Cast:
+        """Look everybody up.
+
+        Raises:
+            InvalidInputError: Somebody is not known.
+        """
+        driving, walking = numbers(vehicles), numbers(people)
+        ids = np.array([*driving, *walking, *scripted.tolist()], np.int64)
+        order = np.argsort(ids)
+        ids = ids[order]
+        return cls(vehicles, people, scripted, ids, order, roster, roster.rows(ids), frozenset(driving))
+
+    def same(
+        self, roster: Roster, vehicles: tuple[str, ...], people: tuple[str, ...], scripted: NDArray[np.int64]
+    ) -> bool:
+        """Whether nobody has come or gone since."""
+        return (
+            roster is self.roster
+            and vehicles == self.vehicles
+            and people == self.people
+            and np.array_equal(scripted, self.scripted)
+        )
+
+    def without(self, gone: NDArray[np.bool_]) -> Cast:
+        """Those who are not `gone` ``[N]``; only SUMO's may be."""
+        names = {str(i) for i in self.ids[gone].tolist()}
+        vehicles, people = (tuple(name for name in some if name not in names) for some in (self.vehicles, self.people))
+        return Cast.of(self.roster, vehicles, people, self.scripted)
+
+    @cached_property
+    def by_sumo(self) -> NDArray[np.bool_]:
+        """Bool ``[N]``: SUMO moves it."""
+        return self.order < len(self.vehicles) + len(self.people)
+
+    @cached_property
+    def exact(self) -> NDArray[np.bool_]:
+        """Bool ``[N]``: its motion is that of the script."""
+        return self.roster.varieties[self.rows] == Variety.DOOR
+
+    @cached_property
+    def bodies(self) -> Bodies:
+        """What they are."""
+        return Bodies(self.roster.kinds[self.rows], self.roster.sizes[self.rows, 0])
+
+    @cached_property
+    def vehicle_rows(self) -> NDArray[np.int64]:
+        """int64 ``[V]`` SUMO's vehicles."""
+        return np.flatnonzero(self.order < len(self.vehicles))
+
+    @cached_property
+    def vehicle_ids(self) -> NDArray[np.int64]:
+        """int64 ``[V]`` in the order of `vehicle_rows`, as are sizes and temper."""
+        return self.ids[self.vehicle_rows]
+
+    @cached_property
+    def vehicle_sizes(self) -> NDArray[np.float64]:
+        """float64 ``[V, 2]`` length, width [m]."""
+        return self.roster.sizes[self.rows[self.vehicle_rows]]
+
+    @cached_property
+    def temper(self) -> Temper:
+        """Of the drivers."""
+        rows = self.rows[self.vehicle_rows]
+        return Temper(self.roster.caution[rows], self.roster.reaction[rows])
+
+    @cached_property
+    def walker_rows(self) -> NDArray[np.int64]:
+        """int64 ``[P]`` SUMO's pedestrians, in the order of `people`."""
+        place = np.argsort(self.order)  # of each of SUMO's, then ours, in the order of ids
+        return place[len(self.vehicles) : len(self.vehicles) + len(self.people)]
+
+    @cached_property
+    def _motor(self) -> NDArray[np.int64]:
+        """Those with turn signals and brake lights."""
+        return np.flatnonzero(self.roster.attributes[self.rows, Attribute.TURN_SIGNAL] != TurnSignal.UNKNOWN)
+
+    def lights(self, vehicle: Any) -> NDArray[np.uint8]:
+        """Attributes uint8 ``[N, 6]`` now; `vehicle` is SUMO's vehicle functions."""
+        attributes, motor = self.roster.attributes[self.rows], self._motor
+        given = np.zeros(len(self.ids), np.int64)
+        given[: len(self.vehicles)] = np.fromiter(map(vehicle.getSignals, self.vehicles), np.int64, len(self.vehicles))
+        bits = given[self.order[motor]]
+        attributes[motor, Attribute.TURN_SIGNAL] = _TURN_SIGNALS[bits & _BLINK]
+        attributes[motor[bits & _BRAKE > 0], Attribute.BRAKE_LIGHT] = TriState.YES
+        return attributes
 
 
-def read_sumo(vehicle: Any, person: Any) -> Reading:
-    """Ask SUMO for everyone.
+def numbers(names: tuple[str, ...]) -> list[int]:
+    """Ids of SUMO's road users.
 
     Raises:
         InvalidInputError: An id of SUMO's is not a number: no road user of ours.
     """
-    vehicles, people = vehicle.getIDList(), person.getIDList()
-    position, angle, speed, bits = vehicle.getPosition, vehicle.getAngle, vehicle.getSpeed, vehicle.getSignals
-    rows = [(*position(name), angle(name), speed(name), bits(name)) for name in vehicles]
-    position, angle, speed = person.getPosition, person.getAngle, person.getSpeed
-    rows += [(*position(name), angle(name), speed(name), 0) for name in people]
-    table = np.array(rows, np.float64).reshape(-1, 5)
     try:
-        ids = np.array([int(name) for name in (*vehicles, *people)], np.int64)
+        return [int(name) for name in names]
     except ValueError as error:
         raise InvalidInputError("SUMO vehicle or pedestrian", "a whole number as its id", str(error)) from error
-    yaw = np.pi / 2 - np.deg2rad(table[:, 2])  # SUMO: clockwise from north
-    return Reading(ids, table[:, :2], yaw, table[:, 3], table[:, 4].astype(np.int64), len(vehicles))
 
 
-def lights_of(roster: Roster, rows: NDArray[np.int64], bits: NDArray[np.int64]) -> NDArray[np.uint8]:
-    """Attributes ``[N, 6]`` of the road users in `rows` of the roster whose SUMO signals are `bits`."""
-    attributes = roster.attributes[rows]
-    motor = attributes[:, Attribute.TURN_SIGNAL] != TurnSignal.UNKNOWN
-    attributes[motor, Attribute.TURN_SIGNAL] = _TURN_SIGNALS[bits[motor] & _BLINK]
-    attributes[motor & (bits & _BRAKE > 0), Attribute.BRAKE_LIGHT] = TriState.YES
-    return attributes
+def read_poses(
+    vehicle: Any, person: Any, vehicles: tuple[str, ...], people: tuple[str, ...]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Where SUMO has its road users; N of them, vehicles first.
+
+    Args:
+        vehicle: SUMO's vehicle functions.
+        person: SUMO's person functions.
+        vehicles: Names of vehicles.
+        people: Names of pedestrians.
+
+    Returns:
+        Front bumpers of vehicles and middles of pedestrians ``[N, 2]`` [m], and yaw ``[N]`` [rad].
+    """
+    count = len(vehicles) + len(people)
+    places = chain.from_iterable(chain(map(vehicle.getPosition, vehicles), map(person.getPosition, people)))
+    angles = chain(map(vehicle.getAngle, vehicles), map(person.getAngle, people))
+    yaw = np.pi / 2 - np.deg2rad(np.fromiter(angles, np.float64, count))  # SUMO: clockwise from north
+    return np.fromiter(places, np.float64, 2 * count).reshape(-1, 2), yaw
+
+
+def read_speeds(vehicle: Any, person: Any, vehicles: tuple[str, ...], people: tuple[str, ...]) -> NDArray[np.float64]:
+    """Speeds ``[N]`` [m/s]; arguments as for `read_poses`."""
+    speeds = chain(map(vehicle.getSpeed, vehicles), map(person.getSpeed, people))
+    return np.fromiter(speeds, np.float64, len(vehicles) + len(people))
 
 
 def _at_rest(kinds: NDArray[np.uint8], varieties: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -139,9 +246,14 @@ class SignalReader:
     def __init__(self, links: tuple[tuple[str, int], ...]) -> None:
         self._links = links
         self._names = sorted({name for name, _ in links})
+        self._shown: list[str] = []
+        self._states = np.zeros(0, np.uint8)
 
     def read(self, trafficlight: Any) -> NDArray[np.uint8]:
         """uint8 ``[S]`` `SignalState`; `trafficlight` is SUMO's traffic light functions."""
-        shown = {name: trafficlight.getRedYellowGreenState(name) for name in self._names}
-        states = [_SIGNAL_STATES.get(shown[name][index], SignalState.UNKNOWN) for name, index in self._links]
-        return np.array(states, np.uint8)
+        shown = list(map(trafficlight.getRedYellowGreenState, self._names))
+        if shown != self._shown:
+            of = dict(zip(self._names, shown, strict=True))
+            states = [_SIGNAL_STATES.get(of[name][index], SignalState.UNKNOWN) for name, index in self._links]
+            self._shown, self._states = shown, np.array(states, np.uint8)
+        return self._states.copy()

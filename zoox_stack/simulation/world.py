@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 from zoox_stack.core.classes import AgentClass, Attribute
 from zoox_stack.core.errors import ConfigurationError, ZooxStackError
 from zoox_stack.prediction.history import HistoryColumn
-from zoox_stack.simulation.actors.drivers import Drivers, Temper
+from zoox_stack.simulation.actors.drivers import Drivers
 from zoox_stack.simulation.actors.scripts import Scripts
 from zoox_stack.simulation.actors.traffic_view import TrafficView
-from zoox_stack.simulation.continuity import JUMP, Bodies, Continuity
+from zoox_stack.simulation.continuity import JUMP, Continuity
 from zoox_stack.simulation.demand import DemandConfig, write_demand
-from zoox_stack.simulation.observation import Roster, SignalReader, lights_of, read_sumo
-from zoox_stack.simulation.population import EGO_ID, FIRST_PEDESTRIAN, FIRST_SCRIPTED, RoadUser, Variety
+from zoox_stack.simulation.observation import Cast, Roster, SignalReader, numbers, read_poses, read_speeds
+from zoox_stack.simulation.population import EGO_ID, FIRST_SCRIPTED, RoadUser
 from zoox_stack.simulation.towns import Town
 
 __all__ = ["EGO_ID", "JUMP", "STEP", "Snapshot", "TrafficStatistics", "TrafficWorld", "load_libsumo"]
@@ -137,7 +137,7 @@ class TrafficWorld:
         self._roster, self._signals = Roster(self.users), SignalReader(town.net.signal_links)
         self._scripts, self._drivers, self._continuity = Scripts(demand, STEP), Drivers(STEP), Continuity(STEP)
         self._view = _NOBODY
-        self._temper = Temper(np.zeros(0), np.zeros(0))
+        self._cast = Cast.of(self._roster, (), (), np.zeros(0, np.int64))
         self._steered: dict[int, tuple[float, float, float]] = {}  # x, y, yaw of front bumpers
         self._steps = self._put_elsewhere = self._turned_away = 0
         self._collisions: set[tuple[str, str]] = set()
@@ -256,55 +256,59 @@ class TrafficWorld:
 
     def _react(self) -> None:
         """Let drivers and scripts decide what to do in the next step."""
-        now = self.snapshot
-        walking = np.hypot(now.states[:, HistoryColumn.VX], now.states[:, HistoryColumn.VY]) > _WALKS
-        people = now.ids[walking & (now.ids >= FIRST_PEDESTRIAN) & (now.ids < FIRST_SCRIPTED)]
-        road, friends = self._sumo.person.getRoadID, set(self._scripts.companions.ids.tolist())
-        where = {i: road(str(i)) for i in people.tolist() if i not in friends}
-        at_junctions = {i: "_c" in edge for i, edge in where.items() if edge.startswith(":")}
+        now, cast, road = self.snapshot, self._cast, self._sumo.person.getRoadID
+        rows = cast.walker_rows
+        walking = np.hypot(now.states[rows, HistoryColumn.VX], now.states[rows, HistoryColumn.VY]) > _WALKS
+        names = [cast.people[k] for k in np.flatnonzero(walking).tolist()]
+        at_junctions = {int(name): "_c" in edge for name in names if (edge := road(name)).startswith(":")}
         obstacles = self._scripts.obstacles(now.time, now.ids, now.states, at_junctions)
-        self._drivers.step(self._view, self._temper, obstacles, self.vehicle, self.controlled)
+        self._drivers.step(self._view, cast.temper, obstacles, self.vehicle, self.controlled)
         self._scripts.step(self._view, self.vehicle)
 
     def _observe(self, lights: bool) -> Snapshot:
         """Everyone now: SUMO's and ours, made smooth."""
-        if len(self._roster) != len(self.users):
-            self._roster = Roster(self.users)
-        roster, time, before = self._roster, self._steps * STEP, self.snapshot
-        seen = read_sumo(self.vehicle, self._sumo.person)
-        driving = set(seen.ids[: seen.vehicles].tolist())
+        time, before, person = self._steps * STEP, self.snapshot, self._sumo.person
+        vehicles, people = self.vehicle.getIDList(), person.getIDList()
+        driving = self._cast.driving if vehicles == self._cast.vehicles else frozenset(numbers(vehicles))
         scripted, poses = self._scripts.poses(time, driving, before.ids, before.states)
-        ids, nothing = np.concatenate([seen.ids, scripted]), np.zeros(len(scripted))
-        order = np.argsort(ids)
-        ids = ids[order]
-        given = np.concatenate([seen.xy, poses[:, :2]])[order]
-        yaw, speed = np.concatenate([seen.yaw, poses[:, 2]])[order], np.concatenate([seen.speed, nothing])[order]
-        bits = np.concatenate([seen.bits, nothing.astype(np.int64)])[order]
-        by_sumo, vehicle = order < len(seen.ids), order < seen.vehicles
-        rows = roster.rows(ids)
-        exact = roster.varieties[rows] == Variety.DOOR
-        for identity in self._steered.keys() & driving:
-            row = int(np.searchsorted(ids, identity))
-            given[row], yaw[row], exact[row] = self._steered[identity][:2], self._steered[identity][2], True
-        self._steered.clear()
-        bodies = Bodies(roster.kinds[rows], roster.sizes[rows, 0])
-        states, jumped = self._continuity.follow(ids, given, yaw, speed, bodies, exact)
-        jumped &= ~exact & (ids < FIRST_SCRIPTED) & by_sumo
+        cast, nothing = self._present(vehicles, people, scripted), np.zeros(len(scripted))
+        xy, yaw = read_poses(self.vehicle, person, vehicles, people)
+        speed = np.zeros(len(cast.ids))
+        if cast is not self._cast:  # only of newcomers
+            speed = np.concatenate([read_speeds(self.vehicle, person, vehicles, people), nothing])[cast.order]
+        given = np.concatenate([xy, poses[:, :2]])[cast.order]
+        yaw, exact = np.concatenate([yaw, poses[:, 2]])[cast.order], cast.exact
+        if self._steered:
+            exact = exact.copy()
+            for identity in self._steered.keys() & driving:
+                row = int(np.searchsorted(cast.ids, identity))
+                given[row], yaw[row], exact[row] = self._steered[identity][:2], self._steered[identity][2], True
+            self._steered.clear()
+        states, jumped = self._continuity.follow(cast.ids, given, yaw, speed, cast.bodies, exact)
+        jumped &= ~exact & (cast.ids < FIRST_SCRIPTED) & cast.by_sumo
         if jumped.any():
-            self._take_out(ids[jumped].tolist(), driving)
-            keep = ~jumped
-            ids, states, rows, bits, vehicle = ids[keep], states[keep], rows[keep], bits[keep], vehicle[keep]
+            self._take_out(cast.ids[jumped].tolist(), driving)
+            cast, states = cast.without(jumped), states[~jumped]
+        self._cast = cast
         self._collisions.update((c.collider, c.victim) for c in self._sumo.simulation.getCollisions())
-        self._look(time, ids[vehicle], states[vehicle], rows[vehicle])
-        attributes = np.zeros((len(ids), len(Attribute)), np.uint8)
+        self._look(time, cast, states)
+        attributes = np.zeros((len(cast.ids), len(Attribute)), np.uint8)
         signals = np.zeros(len(self.town.net.signal_links), np.uint8)
         if lights:
-            attributes, signals = lights_of(roster, rows, bits), self._signals.read(self._sumo.trafficlight)
+            attributes, signals = cast.lights(self.vehicle), self._signals.read(self._sumo.trafficlight)
             for identity, attribute, value in self._scripts.attributes(time):
-                row = int(np.searchsorted(ids, identity))
-                if row < len(ids) and ids[row] == identity:
+                row = int(np.searchsorted(cast.ids, identity))
+                if row < len(cast.ids) and cast.ids[row] == identity:
                     attributes[row, attribute] = value
-        return Snapshot(time, ids, states, attributes, signals)
+        return Snapshot(time, cast.ids, states, attributes, signals)
+
+    def _present(self, vehicles: tuple[str, ...], people: tuple[str, ...], scripted: NDArray[np.int64]) -> Cast:
+        """Those of these names and ids; the same object as before while nobody comes or goes."""
+        if len(self._roster) != len(self.users):
+            self._roster = Roster(self.users)
+        if self._cast.same(self._roster, vehicles, people, scripted):
+            return self._cast
+        return Cast.of(self._roster, vehicles, people, scripted)
 
     def _turn_away(self) -> None:
         """Keep vehicles out that have no way to their goal (bicycles, where a street bars them): they would block."""
@@ -313,13 +317,13 @@ class TrafficWorld:
                 self.vehicle.remove(name)
                 self._turned_away += 1
 
-    def _look(self, time: float, ids: NDArray[np.int64], states: NDArray[np.float64], rows: NDArray[np.int64]) -> None:
+    def _look(self, time: float, cast: Cast, states: NDArray[np.float64]) -> None:
         """Keep what drivers and scripts see when they decide the next time."""
-        roster, velocity = self._roster, states[:, HistoryColumn.VX :]
-        self._view = TrafficView(time, ids, states[:, :2], states[:, HistoryColumn.YAW], velocity, roster.sizes[rows])
-        self._temper = Temper(roster.caution[rows], roster.reaction[rows])
+        seen = states[cast.vehicle_rows]
+        yaw, velocity = seen[:, HistoryColumn.YAW], seen[:, HistoryColumn.VX :]
+        self._view = TrafficView(time, cast.vehicle_ids, seen[:, :2], yaw, velocity, cast.vehicle_sizes)
 
-    def _take_out(self, ids: list[int], driving: set[int]) -> None:
+    def _take_out(self, ids: list[int], driving: frozenset[int]) -> None:
         """Let those leave whom SUMO has put elsewhere."""
         self._put_elsewhere += len(ids)
         for identity in ids:

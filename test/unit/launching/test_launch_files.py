@@ -15,6 +15,7 @@ ROOT = Path(__file__).resolve().parents[3]
 ARGUMENTS: dict[str, dict[str, str]] = {
     "stack": {"source": "lidar", "provider": "cpu", "lockstep": "true", "model_dir": "/models", "use_sim_time": "true"},
     "replay": {"bag": "a.mcap", "record": "out", "report": "r.jsonl", "rate": "2", "source": "detections"},
+    "simulation": {"town": "village", "seed": "7", "duration": "5", "sensors": "none", "record": "out", "rate": "2"},
     "demo": {"out": "/tmp/demo"},
 }
 STACK = ["perception", "prediction", "planner", "monitor"]
@@ -81,10 +82,21 @@ def test_recorder_only_where_asked_for_and_then_waited_for() -> None:
     assert [node for node, p in recorded.items() if p.shutdown_on_exit] == ["recorder", "replay"]
 
 
+def test_simulation_takes_the_place_of_replay() -> None:
+    without, recorded = load("simulation"), load("simulation", **ARGUMENTS["simulation"], lockstep="true")
+    assert list(without) == [*STACK, "simulator"]
+    assert list(recorded) == [*STACK, "recorder", "simulator"]
+    found = parameters(recorded["simulator"])
+    assert (found["town"], found["seed"], found["duration"], found["sensors"]) == ("village", 7, 5.0, "none")
+    assert found["wait_for"] == "perception,prediction,planner,recorder"
+    assert all(parameters(p)["lockstep"] for p in recorded.values())
+    assert [node for node, p in recorded.items() if p.shutdown_on_exit] == ["recorder", "simulator"]
+
+
 def test_demo_records() -> None:
     processes = load("demo", out="here")
     assert parameters(processes["recorder"])["output"] == "here/bag"
-    assert parameters(processes["replay"])["report"] == "here/ticks.jsonl"
+    assert parameters(processes["simulator"])["report"] == "here/ticks.jsonl"
     assert parameters(processes["monitor"])["status"] is True
 
 

@@ -39,6 +39,16 @@ class Companions:
         self.ids = np.array([c.id for c in ordered], np.int64)
         self.leaders = np.array([c.leader for c in ordered], np.int64)
         self._offsets = np.array([(c.ahead, c.left) for c in ordered]).reshape(-1, 2)
+        self._seen = np.zeros(0, np.int64)  # ids at the step before
+        self._present = np.zeros(0, np.int64)  # companions whose leader was there then
+        self._rows = np.zeros(0, np.int64)  # of these leaders
+        self._friends: dict[int, list[int]] = {}
+        for friend in ordered:
+            self._friends.setdefault(friend.leader, []).append(friend.id)
+
+    def friends(self, leader: int) -> list[int]:
+        """Ids of those who walk with somebody."""
+        return self._friends.get(leader, [])
 
     def places(
         self, ids: NDArray[np.int64], states: NDArray[np.float64], dt: float
@@ -55,11 +65,15 @@ class Companions:
         """
         if not len(ids) or not len(self.ids):
             return np.zeros(0, np.int64), np.zeros((0, 3))
-        rows = np.searchsorted(ids, self.leaders).clip(max=len(ids) - 1)
-        present = ids[rows] == self.leaders
-        leader, offset = states[rows[present]], self._offsets[present]
+        if ids is not self._seen:
+            rows = np.searchsorted(ids, self.leaders).clip(max=len(ids) - 1)
+            self._present = np.flatnonzero(ids[rows] == self.leaders)
+            self._seen, self._rows = ids, rows[self._present]
+        leader, (ahead, left) = states[self._rows], self._offsets[self._present].T
         yaw = leader[:, HistoryColumn.YAW]
-        heading = np.stack([np.cos(yaw), np.sin(yaw)], axis=1)
-        across = np.stack([-heading[:, 1], heading[:, 0]], axis=1)
-        xy = leader[:, :2] + leader[:, HistoryColumn.VX :] * dt + offset[:, :1] * heading + offset[:, 1:] * across
-        return self.ids[present], np.concatenate([xy, yaw[:, None]], axis=1)
+        c, s = np.cos(yaw), np.sin(yaw)
+        places = np.empty((len(leader), 3))
+        places[:, 0] = leader[:, HistoryColumn.X] + leader[:, HistoryColumn.VX] * dt + ahead * c - left * s
+        places[:, 1] = leader[:, HistoryColumn.Y] + leader[:, HistoryColumn.VY] * dt + ahead * s + left * c
+        places[:, 2] = yaw
+        return self.ids[self._present], places

@@ -44,7 +44,7 @@ class Drivers:
         self._held: set[int] = set()
         self._anticipating: set[int] = set()
         self._watching: dict[int, float] = {}  # how long somebody has had an obstacle in the way [s]
-        self._yaws: dict[int, float] = {}
+        self._ids, self._yaws = np.zeros(0, np.int64), np.zeros(0)  # seen at the step before
 
     def step(self, view: TrafficView, temper: Temper, obstacles: Obstacles, vehicle: Any, controlled: set[int]) -> None:
         """Set speeds for the next step.
@@ -56,15 +56,16 @@ class Drivers:
             vehicle: SUMO's vehicle functions.
             controlled: Ids of vehicles driven from outside; these are left alone.
         """
-        ids = view.ids.tolist()
-        free = np.array([i not in controlled for i in ids], bool)
+        free = ~np.isin(view.ids, list(controlled)) if controlled else np.ones(len(view.ids), bool)
         if self._steps % LOOK_EVERY == 0:
             brake = must_brake(view.position, view.velocity, np.where(free, temper.caution, np.inf))
-            self._anticipating = {ids[k] for k in np.flatnonzero(brake)}
+            self._anticipating = set(view.ids[brake].tolist())
         self._steps += 1
         speeds = {i: -BRAKING for i in self._anticipating if i not in controlled}
         speeds |= self._minded(view, temper, obstacles, vehicle, free)
-        present = set(ids)
+        if not speeds and not self._held:
+            return
+        present = set(view.ids.tolist())
         for i in sorted(speeds.keys() & present):
             name = str(i)
             hard = speeds[i] < -4.0
@@ -80,13 +81,12 @@ class Drivers:
         self, view: TrafficView, temper: Temper, obstacles: Obstacles, vehicle: Any, free: NDArray[np.bool_]
     ) -> dict[int, float]:
         """Accelerations of those who have noticed an obstacle in their way."""
-        turned = np.array([y - self._yaws.get(i, y) for i, y in zip(view.ids.tolist(), view.yaw.tolist(), strict=True)])
-        self._yaws = dict(zip(view.ids.tolist(), view.yaw.tolist(), strict=True))
+        ids, yaws = self._ids, self._yaws
+        self._ids, self._yaws = view.ids, view.yaw
         if not len(obstacles) or not len(view.ids):
             self._watching.clear()
             return {}
-        yaw_rate = (turned + np.pi) % (2 * np.pi) - np.pi
-        way, aside = free_way(view, yaw_rate / self._dt, obstacles)
+        way, aside = free_way(view, _turned(view, ids, yaws) / self._dt, obstacles)
         in_the_way = np.flatnonzero(np.isfinite(way) & free)
         watching, accelerations = {}, {}
         for row in in_the_way.tolist():
@@ -94,7 +94,7 @@ class Drivers:
             watching[i] = self._watching.get(i, 0.0) + self._dt
             if watching[i] < temper.reaction[row]:
                 continue
-            speed = float(np.hypot(*view.velocity[row]))
+            speed = float(view.speed[row])
             rest = float(way[row])
             if speed > np.sqrt(2 * _COMFORTABLE * max(rest, 0.0)):
                 accelerations[i] = -min(speed**2 / (2 * max(rest, 0.1)), HARDEST)
@@ -104,3 +104,12 @@ class Drivers:
                 vehicle.changeSublane(str(i), float(aside[row]))
         self._watching = watching
         return accelerations
+
+
+def _turned(view: TrafficView, ids: NDArray[np.int64], yaws: NDArray[np.float64]) -> NDArray[np.float64]:
+    """By how much each vehicle has turned ``[N]`` [rad] since `ids` (rising) had `yaws`; newcomers have not."""
+    if not len(ids):
+        return np.zeros(len(view.ids))
+    rows = np.searchsorted(ids, view.ids).clip(max=len(ids) - 1)
+    turned = np.where(ids[rows] == view.ids, view.yaw - yaws[rows], 0.0)
+    return np.asarray((turned + np.pi) % (2 * np.pi) - np.pi)

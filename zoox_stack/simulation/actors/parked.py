@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -48,6 +50,10 @@ class ParkedCar:
 
     def pose(self) -> tuple[float, float, float]:
         """x, y, yaw of the standing car's front bumper."""
+        return self._pose
+
+    @cached_property
+    def _pose(self) -> tuple[float, float, float]:
         p, ahead = self.place, self.ahead + self.size[0] / 2
         c, s = np.cos(p.yaw), np.sin(p.yaw)
         return float(p.x + ahead * c - self.left * s), float(p.y + ahead * s + self.left * c), p.yaw
@@ -134,7 +140,7 @@ class ParkedCars:
                 swing.opened = view.time
         self._doors = [s for s in self._doors if s.opened < 0 or view.time < s.opened + s.door.open_for + 2 * _SWINGS]
 
-    def hand_over(self, driving: set[int], time: float, dt: float) -> None:
+    def hand_over(self, driving: Set[int], time: float, dt: float) -> None:
         """SUMO has taken its step and moves the vehicles `driving` now: take over those that came to park."""
         for state in self._moving:
             if state.stage is Stage.ASKED and state.car.id in driving:
@@ -146,8 +152,11 @@ class ParkedCars:
     def _see(self, view: TrafficView) -> None:
         """Remember where cars are that come to park."""
         coming = {s.car.id: s for s in self._moving if s.stage is Stage.DRIVES and s.car.comes}
-        for row in np.flatnonzero(np.isin(view.ids, list(coming))).tolist() if coming else ():
-            state, yaw = coming[int(view.ids[row])], float(view.yaw[row])
+        first = int(np.searchsorted(view.ids, min(coming, default=0)))
+        for row, identity in enumerate(view.ids[first:].tolist() if coming else (), first):
+            if identity not in coming:
+                continue
+            state, yaw = coming[identity], float(view.yaw[row])
             x, y = view.position[row] + view.size[row, 0] / 2 * np.array([np.cos(yaw), np.sin(yaw)])
             state.seen, state.start = True, (float(x), float(y))
             state.v = float(np.hypot(*view.velocity[row]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from typing import Any
 
 import numpy as np
@@ -37,7 +38,7 @@ class Scripts:
         self.parked.step(view, vehicle, self._dt)
 
     def poses(
-        self, time: float, driving: set[int], ids: NDArray[np.int64], states: NDArray[np.float64]
+        self, time: float, driving: Set[int], ids: NDArray[np.int64], states: NDArray[np.float64]
     ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Where everyone is now that SUMO has taken its step.
 
@@ -69,19 +70,17 @@ class Scripts:
                 on a crossing: the others are on its corners, where vehicles come close to them and not into their way.
         """
         minded = dict(self.crossers.on_the_road())
-        if at_junctions:
-            radius = {i: _ON_CROSSING if crosses else _ON_CORNER for i, crosses in at_junctions.items()}
-            leads = zip(self.companions.ids.tolist(), self.companions.leaders.tolist(), strict=True)
-            minded |= radius | {friend: radius[leader] for friend, leader in leads if leader in radius}
-        rows = self.parked.obstacles(time)
+        for leader, crosses in at_junctions.items():
+            radius = _ON_CROSSING if crosses else _ON_CORNER
+            minded |= dict.fromkeys((leader, *self.companions.friends(leader)), radius)
+        things = Obstacles.of(self.parked.obstacles(time))
+        if not minded or not len(ids):
+            return things
         who = np.array(sorted(minded), np.int64)
-        if len(who) and len(ids):
-            found = np.searchsorted(ids, who).clip(max=len(ids) - 1)
-            for i, row in zip(who.tolist(), found.tolist(), strict=True):
-                if ids[row] == i:
-                    x, y, _, vx, vy = states[row].tolist()
-                    rows.append((x, y, vx, vy, minded[i], False))
-        return Obstacles.of(rows)
+        rows = np.searchsorted(ids, who).clip(max=len(ids) - 1)
+        here = ids[rows] == who
+        radii = np.array([minded[i] for i in who[here].tolist()])
+        return things.and_people(states[rows[here]], radii)
 
     def attributes(self, time: float) -> list[tuple[int, Attribute, int]]:
         """Id, attribute and value of what is on or open."""

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
+
+from zoox_stack.prediction.history import HistoryColumn
 
 
 @dataclass(frozen=True, eq=False)
@@ -14,7 +17,7 @@ class TrafficView:
 
     Attributes:
         time: [s] since the start of the simulation.
-        ids: int64 ``[N]``.
+        ids: int64 ``[N]``, rising.
         position: float64 ``[N, 2]`` box centres [m].
         yaw: float64 ``[N]`` [rad].
         velocity: float64 ``[N, 2]`` [m/s].
@@ -27,6 +30,11 @@ class TrafficView:
     yaw: NDArray[np.float64]
     velocity: NDArray[np.float64]
     size: NDArray[np.float64]
+
+    @cached_property
+    def speed(self) -> NDArray[np.float64]:
+        """float64 ``[N]`` [m/s]."""
+        return np.asarray(np.hypot(self.velocity[:, 0], self.velocity[:, 1]))
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,3 +61,12 @@ class Obstacles:
         """From rows x, y, vx, vy, radius, passable."""
         table = np.array(rows, np.float64).reshape(-1, 6)
         return cls(table[:, :2], table[:, 2:4], table[:, 4], table[:, 5] > 0)
+
+    def and_people(self, states: NDArray[np.float64], radius: NDArray[np.float64]) -> Obstacles:
+        """These and P more, whom nobody passes: states ``[P, 5]``, columns `HistoryColumn`, radius ``[P]`` [m]."""
+        return Obstacles(
+            np.concatenate([self.position, states[:, : HistoryColumn.YAW]]),
+            np.concatenate([self.velocity, states[:, HistoryColumn.VX :]]),
+            np.concatenate([self.radius, radius]),
+            np.concatenate([self.passable, np.zeros(len(radius), bool)]),
+        )
