@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from zoox_stack.core.agents import EgoState, TrackedAgents
+from zoox_stack.core.machine import machine
 from zoox_stack.core.plans import EgoPlan
 from zoox_stack.core.predictions import STEP, STEPS
 from zoox_stack.evaluation.replay_records import percentiles
-from zoox_stack.evaluation.stack_run import machine
 
 START_NS = 10**15
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import signal
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -123,6 +125,27 @@ def test_without_a_planner_the_ego_brakes_and_the_world_goes_on(
     wait(lambda: probe.stamps(topics.TRACKED_AGENTS)[-1] > last + 2 * 10**9, "time goes on", graph)
     assert graph.end("simulator") == 0
     assert "Traceback" not in graph.log("simulator")
+
+
+def test_a_simulator_that_dies_leaves_a_whole_recording(graph: Any, wait: Callable[..., Any], tmp_path: Path) -> None:
+    graph.launch("simulation.launch.xml", **ARGUMENTS, duration=600.0, record=tmp_path / "bag")
+
+    def pid() -> int:
+        found = re.search(r"\[simulator-\d+\]: process started with pid \[(\d+)\]", graph.log("launch"))
+        return int(found[1]) if found else 0
+
+    def recorded() -> int:
+        files = list((tmp_path / "bag").glob("*.mcap"))
+        return files[0].stat().st_size if files else 0
+
+    wait(pid, "the simulator starts", graph)
+    wait(lambda: recorded() > 1_000_000, "a megabyte is recorded", graph)
+    os.kill(pid(), signal.SIGSEGV)
+    assert graph.finish("launch") == 1
+    assert re.search(r"\[simulator-\d+\]: process has died", graph.log("launch"))
+    with BagReader(tmp_path / "bag") as reader:
+        assert not reader.problems
+        assert reader.topics[topics.GROUND_TRUTH.name].count > 3
 
 
 @pytest.mark.parametrize(

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import os
-import platform
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from zoox_stack.core import topics
 from zoox_stack.core.errors import InvalidInputError, ZooxStackError
+from zoox_stack.core.machine import machine
 from zoox_stack.evaluation.prediction_errors import prediction_errors
 from zoox_stack.evaluation.replay_records import read_records, summarise
 from zoox_stack.evaluation.run import RecordedRun
@@ -177,21 +176,6 @@ def count_names(names: Any) -> dict[str, int]:
     for name in names:
         counts[name] = counts.get(name, 0) + 1
     return dict(sorted(counts.items()))
-
-
-def machine() -> dict[str, str]:
-    """Machine and date, for every number that is quoted."""
-    model = platform.processor() or platform.machine()
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists():
-        for line in cpuinfo.read_text().splitlines():
-            if line.startswith("model name"):
-                model = line.split(":", 1)[1].strip()
-                break
-    return {
-        "machine": f"{os.cpu_count()} x {model}, Python {platform.python_version()}",
-        "date": datetime.now(tz=UTC).date().isoformat(),
-    }
 
 
 def run_stack(run: StackRun, log: Path | None = None, while_running: Callable[[], None] | None = None) -> float:

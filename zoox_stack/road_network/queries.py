@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,12 +15,14 @@ from zoox_stack.core.classes import LaneType, LineType
 from zoox_stack.core.errors import InvalidInputError
 from zoox_stack.core.geometry import arc_lengths
 from zoox_stack.core.ragged import Ragged
-from zoox_stack.road_network.conflicts import LaneConflicts, find_conflicts
 from zoox_stack.road_network.lane_search import LaneMatches, LaneSearch
 from zoox_stack.road_network.network import RoadNetwork
 from zoox_stack.road_network.polyline import FrenetPoints, Polyline
-from zoox_stack.road_network.routes import RouteGraph
 from zoox_stack.road_network.segments import intersections, pieces
+
+if TYPE_CHECKING:
+    from zoox_stack.road_network.conflicts import LaneConflicts
+    from zoox_stack.road_network.routes import RouteGraph
 
 DRIVING_TYPES = (LaneType.VEHICLE, LaneType.BUS)
 DEFAULT_LANE_WIDTH = 3.5  # [m] where the map does not say
@@ -90,6 +92,8 @@ class LaneIndex:
     @cached_property
     def conflicts(self) -> LaneConflicts:
         """Lanes of this index that cross or merge, where along them, and who gives way."""
+        from zoox_stack.road_network.conflicts import find_conflicts  # SciPy's matrices take a while to import
+
         return find_conflicts(self.network, self._search)
 
     @cached_property
@@ -179,6 +183,8 @@ class LaneIndex:
 
     @cached_property
     def _routes(self) -> RouteGraph:
+        from zoox_stack.road_network.routes import RouteGraph  # NetworkX takes a while to import
+
         return RouteGraph(self.network, self.lines)
 
     def reachable(self, row: int, distance: float) -> dict[int, float]:

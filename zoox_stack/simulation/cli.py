@@ -7,14 +7,14 @@ import json
 import sys
 import time
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from zoox_stack.core.errors import InvalidInputError
-from zoox_stack.evaluation.stack_run import machine
-from zoox_stack.simulation import counterfactual_command, statistics_command
+from zoox_stack.core.machine import machine
 from zoox_stack.simulation.log_jobs import LogOutcome, write_logs
-from zoox_stack.simulation.log_writer import LogPlan
+from zoox_stack.simulation.log_plan import LogPlan
 from zoox_stack.simulation.progress import progress_bar
 from zoox_stack.simulation.sensors.rig import load_sensor_rig, sensor_rigs
 from zoox_stack.simulation.town_definition import load_town_definition, town_names
@@ -32,6 +32,26 @@ ALL = "all"
 DEFAULT_RIG = "zoox"
 
 
+class _LateParser(argparse.ArgumentParser):
+    """Parser of a command whose module is imported when it is the one asked for: imports take a second each.
+
+    Args:
+        module: Has `add_arguments` and `run`.
+        options: As of any parser.
+    """
+
+    def __init__(self, *, module: str, **options: Any) -> None:
+        super().__init__(**options)
+        self._module = module
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """As of any parser."""
+        module = import_module(self._module)
+        module.add_arguments(self)
+        self.set_defaults(func=module.run)
+        return super().parse_known_args(args, namespace)
+
+
 def register(subparsers: Any) -> None:
     """Add ``simulate`` to the commands of a parser; the parsed arguments get ``func(args) -> exit code``."""
     parser = subparsers.add_parser(
@@ -44,19 +64,22 @@ def register(subparsers: Any) -> None:
     )
     add_arguments(parser)
     parser.set_defaults(func=run)
-    others = parser.add_subparsers(title="other commands", metavar="COMMAND", prog=_PROG)
+    others = parser.add_subparsers(title="other commands", metavar="COMMAND", prog=_PROG, parser_class=_LateParser)
     for name, module, text, description in (
         (
             "counterfactual",
-            counterfactual_command,
+            "zoox_stack.simulation.counterfactual_command",
             "what everyone would have done had the ego done something else",
             _FORKS,
         ),
-        ("statistics", statistics_command, "how realistic and how plausible the traffic is", _MEASURES),
+        (
+            "statistics",
+            "zoox_stack.simulation.statistics_command",
+            "how realistic and how plausible the traffic is",
+            _MEASURES,
+        ),
     ):
-        other = others.add_parser(name, help=text, description=description)
-        module.add_arguments(other)
-        other.set_defaults(func=module.run)
+        others.add_parser(name, help=text, description=description, module=module)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from zoox_stack.core.errors import InvalidInputError
-from zoox_stack.evaluation.stack_run import machine
+from zoox_stack.core.machine import machine
 from zoox_stack.simulation.counterfactual_set import SetPlan, SetReport, make_set
 from zoox_stack.simulation.counterfactuals import CounterfactualConfig
 from zoox_stack.simulation.progress import progress_bar

@@ -11,8 +11,8 @@ from pathlib import Path
 from zoox_stack.core.errors import InvalidInputError, ZooxStackError
 from zoox_stack.logs.bag_reader import BagReader
 from zoox_stack.logs.bag_recovery import recover
-from zoox_stack.simulation.log_writer import LogPlan, LogResult, write_log
-from zoox_stack.simulation.workers import Job, run_jobs
+from zoox_stack.simulation.log_plan import LogPlan, LogResult
+from zoox_stack.simulation.workers import Job, Report, run_jobs
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def write_logs(
         if on_progress is not None:
             on_progress(sum(done.values()))
 
-    work = [Job(str(i), write_log, (plan,)) for i, plan in enumerate(plans)]
+    work = [Job(str(i), _write, (plan,)) for i, plan in enumerate(plans)]
     outcomes: dict[int, LogOutcome] = {}
     for outcome in run_jobs(work, jobs, report):
         number = int(outcome.job.name)
@@ -69,6 +69,12 @@ def write_logs(
             outcomes[number] = _whole(plan, outcome.result)
         report(outcome.job, plan.duration)
     return [outcomes[number] for number in range(len(plans))]
+
+
+def _write(plan: LogPlan, report: Report) -> LogResult:
+    from zoox_stack.simulation.log_writer import write_log  # takes a second, which the parent need not wait
+
+    return write_log(plan, report)
 
 
 def _whole(plan: LogPlan, result: LogResult) -> LogOutcome:

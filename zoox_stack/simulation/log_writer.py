@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -24,54 +24,24 @@ from zoox_stack.core.topics import (
 from zoox_stack.logs.bag_writer import BagWriter
 from zoox_stack.logs.codec import encode
 from zoox_stack.logs.qos import PROFILES
+from zoox_stack.road_network.network import RoadNetwork
 from zoox_stack.road_network.queries import LaneIndex
 from zoox_stack.simulation.detections import perfect_detections
 from zoox_stack.simulation.expert import expert_route, expert_steps, insert_expert
 from zoox_stack.simulation.ground_truth import GroundTruth, signals_of, stamp_of
 from zoox_stack.simulation.lane_route import lane_route
-from zoox_stack.simulation.log_sensors import LogSensors
+from zoox_stack.simulation.log_plan import LogPlan, LogResult
 from zoox_stack.simulation.towns import build_town
 from zoox_stack.simulation.workers import Report
 from zoox_stack.simulation.world import STEP, TrafficWorld, load_libsumo
+
+if TYPE_CHECKING:
+    from zoox_stack.simulation.log_sensors import LogSensors
 
 RADIUS = 100.0  # [m] of the ground truth
 _REPORT_EVERY = 20  # [steps]
 _SPARE = 70.0  # [s] for which traffic starts beyond the end, should the ego have to wait for room
 TOPICS = (ROAD_NETWORK, ROUTE, KINEMATIC_STATE, GROUND_TRUTH_EGO, TRAFFIC_SIGNALS, GROUND_TRUTH)
-
-
-@dataclass(frozen=True)
-class LogPlan:
-    """What to record.
-
-    Attributes:
-        town: Name or file.
-        seed: Of town, traffic and route.
-        duration: [s].
-        out: The bag.
-        sensors: Name or file of the rig of sensors; None: detections without fault instead.
-        warm_up: Traffic before the ego appears [s].
-    """
-
-    town: str
-    seed: int
-    duration: float
-    out: Path
-    sensors: str | None = None
-    warm_up: float = 20.0
-
-
-@dataclass(frozen=True)
-class LogResult:
-    """What was recorded.
-
-    Attributes:
-        duration: [s]; shorter than planned if the ego arrived before.
-        topics: Messages by topic.
-    """
-
-    duration: float
-    topics: dict[str, int]
 
 
 def write_log(plan: LogPlan, report: Report) -> LogResult:
@@ -94,7 +64,7 @@ def write_log(plan: LogPlan, report: Report) -> LogResult:
         index = LaneIndex(network)
         line = index.path_of(lanes).line
         demand = replace(town.demand, duration=plan.warm_up + plan.duration + _SPARE)
-        sensors = None if plan.sensors is None else LogSensors(plan.sensors, network, plan.seed)
+        sensors = None if plan.sensors is None else _sensors(plan.sensors, network, plan.seed)
         done = 0
         # Chunks by size only: by time, the bytes would depend on the speed of the machine.
         with (
@@ -134,3 +104,9 @@ def write_log(plan: LogPlan, report: Report) -> LogResult:
             except (ZooxStackError, sumo.TraCIException, sumo.FatalTraCIError) as error:
                 raise ZooxStackError(f"{world.snapshot.time:.1f} s of simulated time: {error}") from error
     return LogResult(done * STEP, {name: topic.count for name, topic in bag.topics.items()})
+
+
+def _sensors(rig: str, network: RoadNetwork, seed: int) -> LogSensors:
+    from zoox_stack.simulation.log_sensors import LogSensors  # takes half a second, which logs without sensors save
+
+    return LogSensors(rig, network, seed)

@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from zoox_stack.core.errors import ConfigurationError
-from zoox_stack.evaluation.stack_run import machine
+from zoox_stack.core.machine import machine
 from zoox_stack.evaluation.traffic_command import LOG_HELP, measure_logs, violations
 from zoox_stack.evaluation.traffic_physics import as_rows, physics_violations
 from zoox_stack.evaluation.traffic_recording import TrafficRecording

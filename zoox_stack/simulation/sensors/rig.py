@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import yaml
 from numpy.typing import NDArray
-from scipy.spatial.transform import Rotation
 
 from zoox_stack.core.errors import ConfigurationError
 from zoox_stack.core.parameters import build
@@ -75,6 +74,8 @@ class SensorRig:
 
 
 def _pose(mount: Mount, kind: SensorKind) -> NDArray[np.float64]:
+    from scipy.spatial.transform import Rotation  # takes half a second, which the names of the rigs need not
+
     rotation = mount.rotation @ TO_OPTICAL.T if kind is SensorKind.CAMERA else mount.rotation
     return np.concatenate([mount.position, Rotation.from_matrix(rotation).as_quat()])
 
