@@ -1,4 +1,4 @@
-"""How fast traffic steps and futures roll out, for an ordinary and a busy town: prints JSON lines."""
+"""How fast traffic steps and futures roll out, with ordinary and with busy streets: prints one JSON object."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ from zoox_stack.simulation.demand import DemandConfig
 from zoox_stack.simulation.forking import in_fork
 from zoox_stack.simulation.population import FIRST_PEDESTRIAN
 from zoox_stack.simulation.towns import Town, build_town
-from zoox_stack.simulation.world import STEP, TrafficWorld
+from zoox_stack.simulation.world import STEP, TrafficWorld, load_libsumo
 
 ROLL_OUT = 80  # steps: 8 s
 WARM_UP = 20.0  # [s]
+CROWDS = {"ordinary": (60, 60), "busy": (100, 115)}  # moving vehicles, pedestrians
 
 
 def main() -> None:
@@ -32,8 +33,8 @@ def main() -> None:
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         town = build_town(args.town, args.seed, Path(folder))
-        for vehicles, pedestrians in ((60, 60), (100, 115)):
-            print(json.dumps(_measure(town, vehicles, pedestrians, args, Path(folder)) | about()), flush=True)
+        crowds = {name: _measure(town, *crowd, args, Path(folder)) for name, crowd in CROWDS.items()}
+    print(json.dumps({"town": town.name, "steps_per_roll_out": ROLL_OUT, **crowds, **about()}))
 
 
 def _measure(town: Town, vehicles: int, pedestrians: int, args: argparse.Namespace, folder: Path) -> dict[str, object]:
@@ -55,16 +56,23 @@ def _measure(town: Town, vehicles: int, pedestrians: int, args: argparse.Namespa
             for k in range(ROLL_OUT):
                 result[k] = len(world.step(lights=False).ids)
 
+        def sumo_alone(result: np.ndarray) -> None:
+            sumo, start = load_libsumo(), time.perf_counter()
+            for _ in range(ROLL_OUT):
+                sumo.simulationStep()
+            result[0] = (time.perf_counter() - start) / ROLL_OUT
+
+        alone = float(in_fork(sumo_alone, (1,))[0])
         start = time.perf_counter()
         for _ in range(args.roll_outs):
             in_fork(work, (ROLL_OUT,))
         rolled = time.perf_counter() - start
     seen = np.mean(counts, axis=0)
     return {
-        "town": town.name,
         "vehicles": round(float(seen[0]), 1),
         "others": round(float(seen[1]), 1),
         "step_ms": steps,
+        "sumo_alone_ms": round(alone * 1e3, 3),
         "steps_per_s": round(len(counts) / stepped, 1),
         "times_real_time": round(len(counts) * STEP / stepped, 1),
         "rollouts_per_s": round(args.roll_outs / rolled, 2),

@@ -62,11 +62,27 @@ class PlannerNodeConfig(NodeConfig, PlannerConfig):
 
 
 @dataclass(frozen=True)
-class ReplayConfig(NodeConfig):
+class InputNodeConfig(NodeConfig):
+    """What nodes that make the stack's input have."""
+
+    rate: float = parameter(1.0, "Speed of time; lock-step takes no notice of it", low=0.01, high=100.0)
+    wait_for: str = parameter(
+        "perception,prediction,planner",
+        "Nodes that must be ready before the first message, comma separated; others that are there must be ready too",
+    )
+    ready_timeout: float = parameter(60.0, "Longest wait for them", unit="s", low=0.0, high=3600.0)
+    tick_timeout: float = parameter(
+        60.0, "Lock-step: a tick without trajectory after this counts as dropped", unit="s", low=0.1, high=3600.0
+    )
+    report: str = parameter("", "File for one JSON line per tick; empty for none")
+    hashes: bool = parameter(True, "Lock-step: hash the outputs of every tick into the report")
+
+
+@dataclass(frozen=True)
+class ReplayConfig(InputNodeConfig):
     """Parameters of the replay node."""
 
     bag: str = parameter("", "Bag to play: rosbag2 folder, .mcap or .db3")
-    rate: float = parameter(1.0, "Speed of time; lock-step takes no notice of it", low=0.01, high=100.0)
     start_offset: float = parameter(0.0, "Where to start in the bag", unit="s", low=0.0, high=1e6)
     duration: float = parameter(0.0, "How much to play; 0 for all", unit="s", low=0.0, high=1e6)
     source: str = parameter(
@@ -76,21 +92,11 @@ class ReplayConfig(NodeConfig):
         choices=("auto", "lidar", "detections"),
     )
     topics: str = parameter("", "Topics to play, comma separated; empty for all inputs of the stack that the bag has")
-    wait_for: str = parameter(
-        "perception,prediction,planner",
-        "Nodes that must be ready before the first message, comma separated; others that are there must be ready too",
-    )
-    ready_timeout: float = parameter(60.0, "Longest wait for them", unit="s", low=0.0, high=3600.0)
-    tick_timeout: float = parameter(
-        60.0, "Lock-step: a tick without trajectory after this counts as dropped", unit="s", low=0.1, high=3600.0
-    )
     clock_period: float = parameter(
         0.05, "Time between messages on /clock; each tick sends one too", unit="s", low=0.001, high=1.0
     )
     recover: bool = parameter(False, "Play what is whole of a damaged bag instead of refusing it")
     loop: bool = parameter(False, "Start again at the end")
-    report: str = parameter("", "File for one JSON line per tick; empty for none")
-    hashes: bool = parameter(True, "Lock-step: hash the outputs of every tick into the report")
 
 
 @dataclass(frozen=True)
@@ -121,7 +127,7 @@ class MonitorConfig(NodeConfig):
 
 
 @dataclass(frozen=True)
-class SimulatorConfig(NodeConfig, EgoVehicleConfig, EventConfig):
+class SimulatorConfig(InputNodeConfig, EgoVehicleConfig, EventConfig):
     """Parameters of the simulator node."""
 
     town: str = parameter("signal_grid", "Name of a town (config/towns) or path of a town file")
@@ -133,17 +139,6 @@ class SimulatorConfig(NodeConfig, EgoVehicleConfig, EventConfig):
     sensors: str = parameter(
         "compact", "Name of a sensor rig (config/sensors) or path of a rig file; none: perfect detections instead"
     )
-    rate: float = parameter(1.0, "Speed of time; lock-step takes no notice of it", low=0.01, high=100.0)
-    wait_for: str = parameter(
-        "perception,prediction,planner",
-        "Nodes that must be ready before the first message, comma separated; others that are there must be ready too",
-    )
-    ready_timeout: float = parameter(60.0, "Longest wait for them", unit="s", low=0.0, high=3600.0)
-    tick_timeout: float = parameter(
-        60.0, "Lock-step: a tick without trajectory after this counts as dropped", unit="s", low=0.1, high=3600.0
-    )
-    report: str = parameter("", "File for one JSON line per tick; empty for none")
-    hashes: bool = parameter(True, "Lock-step: hash the outputs of every tick into the report")
 
 
 CONFIGS: dict[str, type] = {

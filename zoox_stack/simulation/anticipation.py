@@ -93,7 +93,8 @@ def free_way(
     row, column = np.nonzero((ahead > 0) & (to_x * to_x + to_y * to_y < farthest**2))
     ahead, left = ahead[row, column], to_y[row, column] * c[row] - to_x[row, column] * s[row]
     curvature = np.clip(yaw_rate / np.maximum(view.speed, 1.0), -_CURVATURE, _CURVATURE)
-    bend = np.where(np.abs(curvature) < 1e-4, 1e-4, curvature)[row]
+    curvature[np.abs(curvature) < 1e-4] = 1e-4
+    bend = curvature[row]
     radius, sign = 1 / np.abs(bend), np.sign(bend)
     inwards = radius - sign * left
     angle = np.arctan2(ahead, inwards)
@@ -121,7 +122,7 @@ def free_way(
     rest = gap - STANDOFF + np.maximum(away, 0) ** 2 / (2 * BRAKING)
     pick = np.flatnonzero((inside | coming) & ~gone)
     pick = pick[np.lexsort((rest[pick], row[pick]))]
-    pick = pick[np.diff(row[pick], prepend=-1) > 0]  # the nearest for each driver
+    pick = pick[np.searchsorted(row[pick], np.unique(row[pick]))]  # the nearest for each driver
     row, column, aside = row[pick], column[pick], aside[pick]
     way[row] = rest[pick]
     around[row] = np.where(obstacles.passable[column], -np.sign(aside) * (reach[pick] - np.abs(aside)), 0.0)

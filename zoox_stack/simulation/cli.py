@@ -16,7 +16,7 @@ from zoox_stack.core.machine import machine
 from zoox_stack.simulation.log_jobs import LogOutcome, write_logs
 from zoox_stack.simulation.log_plan import LogPlan
 from zoox_stack.simulation.progress import progress_bar
-from zoox_stack.simulation.sensors.rig import load_sensor_rig, sensor_rigs
+from zoox_stack.simulation.sensors.rig_names import sensor_rigs
 from zoox_stack.simulation.town_definition import load_town_definition, town_names
 
 _PROG = "zoox-stack simulate"
@@ -153,6 +153,8 @@ def log_plans(args: argparse.Namespace) -> list[LogPlan]:
         load_town_definition(town)
     sensors = None if args.no_sensors else args.sensors
     if sensors is not None:
+        from zoox_stack.simulation.sensors.rig import load_sensor_rig  # takes a second to import
+
         load_sensor_rig(sensors)
     wanted = [(town, args.seed + k) for town in towns for k in range(args.count)]
     return [

@@ -19,6 +19,7 @@ from zoox_stack.core.classes import CYCLIST_CLASSES, VEHICLE_CLASSES, AgentClass
 from zoox_stack.core.motion_limits import LimitColumn, limits_of
 from zoox_stack.prediction.history import HistoryColumn
 
+_COLUMNS = len(HistoryColumn)
 JUMP = 3.0  # [m] in one step: SUMO has put somebody elsewhere (it frees jammed pedestrians so)
 LOST = 6.0  # [m] farther from its place no vehicle is shown
 _SLIP, _SLIP_OFF = 0.5, 1.0  # tangent of the largest angle between a vehicle's course and its heading; if it is off
@@ -101,7 +102,7 @@ class Continuity:
         self._dt = dt
         self._ids = np.zeros(0, np.int64)
         self._place = np.zeros((3, 0))  # x, y, yaw of the middle as given
-        self._state = np.zeros((len(HistoryColumn), 0))  # as followed
+        self._state = np.zeros((_COLUMNS, 0))  # as followed
 
     def follow(
         self,
@@ -129,7 +130,7 @@ class Continuity:
         heading = np.empty((2, n))
         np.cos(yaw, out=heading[0])
         np.sin(yaw, out=heading[1])
-        place, state = np.empty((3, n)), np.empty((len(HistoryColumn), n))
+        place, state = np.empty((3, n)), np.empty((_COLUMNS, n))
         place[:2] = given.T - bodies.to_middle * heading
         place[2] = yaw
         if ids is self._ids or np.array_equal(ids, self._ids):

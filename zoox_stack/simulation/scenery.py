@@ -52,11 +52,14 @@ class Scenery:
     hedges: Mesh
 
     @property
+    def standing(self) -> Mesh:
+        """Everything but the ground as one mesh."""
+        return join(self.sidewalks, self.buildings, self.poles, self.traffic_lights, self.trees, self.hedges)
+
+    @property
     def whole(self) -> Mesh:
         """Everything as one mesh."""
-        return join(
-            self.ground, self.sidewalks, self.buildings, self.poles, self.traffic_lights, self.trees, self.hedges
-        )
+        return join(self.ground, self.standing)
 
 
 @dataclass

@@ -21,8 +21,11 @@ from zoox_stack.simulation.counterfactual_store import CounterfactualSet, part_p
 from zoox_stack.simulation.counterfactual_tables import TABLES
 from zoox_stack.simulation.counterfactuals import CounterfactualConfig
 
-CONFIG = CounterfactualConfig(warm_up=8.0, min_agents=1, max_agents=12, plans=4)
-PLAN = SetPlan(("roundabout",), (2,), 2, 5, CONFIG, vehicles_per_km=(12.0, 14.0))
+# Instants 8 s apart: each scene is whole before the next one begins, and no roll-out is made for nothing.
+CONFIG = CounterfactualConfig(
+    warm_up=4.0, shortest_gap=8.0, longest_gap=8.2, instants=2, min_agents=1, max_agents=12, plans=3
+)
+PLAN = SetPlan(("roundabout",), (2,), 2, 5, CONFIG, vehicles_per_km=(10.0, 12.0), pedestrians_per_km=(4.0, 6.0))
 
 
 def nothing(_: float) -> None:
@@ -92,7 +95,8 @@ def test_parts_fail_alone_and_are_made_later(tmp_path: Path, monkeypatch: pytest
 
 
 def test_an_empty_town_gives_up(tmp_path: Path) -> None:
-    empty = SetPlan(("roundabout",), (2,), 1, 5, replace(CONFIG, instants=1, min_agents=400))
+    barren = replace(CONFIG, warm_up=2.0, shortest_gap=1.0, longest_gap=1.0, instants=1, min_agents=400)
+    empty = replace(PLAN, scenes=1, config=barren)
     report = make_set(empty, tmp_path / "set")
     assert "without a single scene" in report.failures[0][1]
     assert report.scenes == 0

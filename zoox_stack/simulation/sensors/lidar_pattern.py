@@ -79,6 +79,8 @@ class LidarPattern:
         column: int32 ``[R]`` azimuth of each ray, a row of `azimuth`.
         directions: float32 ``[R, 3]`` unit vectors, sensor frame.
         in_base: float32 ``[R, 3]`` the same in base_link of the time of measurement.
+        spread: float32 ``[A]`` [rad] how far the azimuths in base_link of an azimuth's beams lie from that of its first
+            beam, those that look down alone; next to nothing for an upright sensor.
     """
 
     sensor: LidarSensor
@@ -88,6 +90,7 @@ class LidarPattern:
     column: NDArray[np.int32]
     directions: NDArray[np.float32]
     in_base: NDArray[np.float32]
+    spread: NDArray[np.float32]
 
     @classmethod
     def of(cls, sensor: LidarSensor) -> LidarPattern:
@@ -100,6 +103,7 @@ class LidarPattern:
         e, a = np.meshgrid(elevation, azimuth, indexing="ij")
         directions = np.stack([np.cos(e) * np.cos(a), np.cos(e) * np.sin(a), np.sin(e)], axis=-1).reshape(-1, 3)
         turn = _time_at(config, azimuth) if config.rolling else np.zeros(len(azimuth))
+        in_base = directions @ sensor.mount.rotation.T
         return cls(
             sensor,
             elevation,
@@ -107,7 +111,8 @@ class LidarPattern:
             turn.astype(np.float32),
             np.tile(np.arange(len(azimuth), dtype=np.int32), len(elevation)),
             directions.astype(np.float32),
-            (directions @ sensor.mount.rotation.T).astype(np.float32),
+            in_base.astype(np.float32),
+            _spread(in_base.reshape(*e.shape, 3)).astype(np.float32),
         )
 
     def rays(self, ego: EgoState) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
@@ -127,7 +132,7 @@ class LidarPattern:
 
     def towards(
         self, agents: TrackedAgents, ego: EgoState, pose: EgoPose, depth: NDArray[np.float32]
-    ) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.int64]]:
+    ) -> tuple[NDArray[np.int64], NDArray[np.float64], list[NDArray[np.int64]]]:
         """Who can be hit, when, and by which rays.
 
         Args:
@@ -137,7 +142,7 @@ class LidarPattern:
             depth: ``[R]`` [m] distance of the scenery; who is wholly behind it is left out.
 
         Returns:
-            Rows ``[n]``, the time offset ``[n]`` [s] at which the beam passes each, rays that may hit any of them.
+            Rows ``[n]``, the time offset ``[n]`` [s] at which the beam passes each, and for each the rays that may hit it.
         """
         config = self.sensor.config
         reach = np.linalg.norm(agents.size, axis=1) / 2 + config.range_high + abs(ego.speed)
@@ -150,14 +155,17 @@ class LidarPattern:
                 dt = _time_at(config, np.arctan2(middle[:, 1], middle[:, 0]))
                 corners = self._corners(agents, rows, dt, ego, pose)
         image = depth.reshape(len(self.elevation), -1)
-        chosen = np.zeros(image.shape, bool)
-        seen = np.zeros(len(rows), bool)
+        seen, rays = [], []
         for i, (beams, columns, nearest) in enumerate(self._windows(corners)):
+            parts = []
             for part in columns:
-                free = image[beams, part] > nearest
-                chosen[beams, part] |= free
-                seen[i] |= free.any()
-        return rows[seen], dt[seen], np.flatnonzero(chosen)
+                beam, column = np.nonzero(image[beams, part] > nearest)
+                parts.append((beams.start + beam) * len(self.azimuth) + (part.start + column))
+            which = np.concatenate(parts) if parts else np.zeros(0, np.int64)
+            if len(which):
+                seen.append(i)
+                rays.append(which)
+        return rows[seen], dt[seen], rays
 
     def _windows(self, corners: NDArray[np.float64]) -> list[tuple[slice, list[slice], float]]:
         """Beams and azimuths that can meet boxes, and the least distance of each box [m].
@@ -165,16 +173,22 @@ class LidarPattern:
         Args:
             corners: ``[n, 8, 3]`` [m], frame of the sensor.
         """
-        middle = corners.mean(axis=1)
-        radius = np.hypot(*(corners - middle[:, None])[..., :2].T).max(axis=0)
-        across = np.hypot(middle[:, 0], middle[:, 1])
-        near, far = np.maximum(across - radius, 0.05), across + radius
+        middle = corners[..., :2].mean(axis=1)
+        radius = np.hypot(*(corners[..., :2] - middle[:, None]).T).max(axis=0)
+        across = np.hypot(*middle.T)
+        # everything lies beyond the corner that is nearest along any one direction: try the middle and the four sides
+        sides = np.stack(
+            [middle, *(sign * (corners[:, step, :2] - corners[:, 0, :2]) for step in (2, 4) for sign in (-1, 1))]
+        )
+        sides /= np.maximum(np.linalg.norm(sides, axis=-1, keepdims=True), 1e-9)
+        gap = np.einsum("sni,nci->snc", sides, corners[..., :2]).min(axis=2).max(axis=0)
+        near, far = np.maximum(gap, 0.05), across + radius
         low, high = corners[..., 2].min(axis=1), corners[..., 2].max(axis=1)
         first = np.searchsorted(self.elevation, np.arctan2(low, np.where(low < 0, near, far)) - 1e-6)
         last = np.searchsorted(self.elevation, np.arctan2(high, np.where(high > 0, near, far)) + 1e-6)
         direction = np.arctan2(middle[:, 1], middle[:, 0])
         spread = np.asarray(wrap_angle(np.arctan2(corners[..., 1], corners[..., 0]) - direction[:, None]))
-        around = across < radius  # the sensor is over the box or close beside it: no side is safe
+        around = gap <= 0  # the sensor is over the box: no side is safe
         left = direction + np.where(around, np.pi, spread.max(axis=1) + 1e-6)
         right = direction - np.where(around, np.pi, -spread.min(axis=1) + 1e-6)
         windows = []
@@ -184,7 +198,7 @@ class LidarPattern:
                 a, b = np.searchsorted(self.azimuth, (right[i] + turn, left[i] + turn))
                 if b > a:
                     columns.append(slice(int(a), int(b)))
-            windows.append((slice(int(first[i]), int(last[i])), columns, float(across[i] - radius[i])))
+            windows.append((slice(int(first[i]), int(last[i])), columns, float(gap[i])))
         return windows
 
     def _corners(
@@ -212,6 +226,13 @@ class LidarPattern:
 def _time_at(config: LidarConfig, azimuth: NDArray[np.float64]) -> NDArray[np.float64]:
     """When the beam of a rolling sensor looks into a direction: the turn ends behind the sensor, at the stamp [s]."""
     return np.asarray((wrap_angle(azimuth) - np.pi) / (2 * np.pi) / config.rate)
+
+
+def _spread(directions: NDArray[np.float64]) -> NDArray[np.float64]:
+    """`LidarPattern.spread` of directions ``[B, A, 3]`` in base_link."""
+    azimuth = np.arctan2(directions[..., 1], directions[..., 0])
+    apart = np.abs(np.asarray(wrap_angle(azimuth - azimuth[0])))
+    return np.asarray(np.where(directions[..., 2] < 0, apart, 0.0).max(axis=0) + 1e-5)
 
 
 def _elevations(config: LidarConfig) -> NDArray[np.float64]:

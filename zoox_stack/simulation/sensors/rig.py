@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import yaml
 from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
 
 from zoox_stack.core.errors import ConfigurationError
 from zoox_stack.core.parameters import build
@@ -22,6 +23,7 @@ from zoox_stack.simulation.sensors.mount import Mount
 from zoox_stack.simulation.sensors.odometry import OdometryConfig
 from zoox_stack.simulation.sensors.projection import TO_OPTICAL
 from zoox_stack.simulation.sensors.radar import RadarConfig, RadarSensor
+from zoox_stack.simulation.sensors.rig_names import sensor_rigs
 
 _KINDS: dict[str, tuple[type, Callable[..., Any]]] = {
     "lidar": (LidarConfig, LidarSensor),
@@ -74,15 +76,8 @@ class SensorRig:
 
 
 def _pose(mount: Mount, kind: SensorKind) -> NDArray[np.float64]:
-    from scipy.spatial.transform import Rotation  # takes half a second, which the names of the rigs need not
-
     rotation = mount.rotation @ TO_OPTICAL.T if kind is SensorKind.CAMERA else mount.rotation
     return np.concatenate([mount.position, Rotation.from_matrix(rotation).as_quat()])
-
-
-def sensor_rigs() -> list[str]:
-    """Names of the rigs that come with the package."""
-    return sorted(path.stem for path in (share_folder() / "config" / "sensors").glob("*.yaml"))
 
 
 def load_sensor_rig(name_or_path: str | Path) -> SensorRig:
