@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -14,6 +17,14 @@ from zoox_stack.core.machine import machine
 from zoox_stack.core.plans import EgoPlan
 from zoox_stack.core.predictions import STEP, STEPS
 from zoox_stack.evaluation.replay_records import percentiles
+from zoox_stack.road_network.network import RoadNetwork
+from zoox_stack.road_network.queries import LaneIndex
+from zoox_stack.simulation.ego_route import ego_route
+from zoox_stack.simulation.expert import expert_steps, insert_expert
+from zoox_stack.simulation.ground_truth import GroundTruth
+from zoox_stack.simulation.lane_route import lane_route
+from zoox_stack.simulation.towns import build_town
+from zoox_stack.simulation.world import TrafficWorld
 
 START_NS = 10**15
 
@@ -59,3 +70,18 @@ def measured(function: Callable[[], Any], runs: int, warm_up: int = 5) -> dict[s
 def about() -> dict[str, Any]:
     """Machine, date and how busy the machine was."""
     return {**machine(), "load": [round(x, 2) for x in os.getloadavg()]}
+
+
+def town_scenes(town: str = "downtown", seed: int = 1, steps: int = 300) -> tuple[RoadNetwork, list[TrackedAgents]]:
+    """A drive through a simulated town with SUMO's own driver: the map, and everyone at every tenth of a second."""
+    with TemporaryDirectory() as folder:
+        place = build_town(town, seed, Path(folder))
+        edges = ego_route(place, seed)
+        lane = LaneIndex(place.net.network).lines[lane_route(place.net, edges)[0]]
+        demand = replace(place.demand, duration=steps * STEP + 30.0)
+        with TrafficWorld(place, demand, seed, Path(folder)) as world:
+            world.run(20.0)
+            insert_expert(world, edges, lane)
+            truth = GroundTruth(world)
+            scenes = [truth.scene(step.snapshot, step.ego) for step in expert_steps(world, steps)]
+        return place.net.network, scenes

@@ -11,10 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks._scenes import about
+from benchmarks._scenes import about, town_scenes
 from zoox_stack.core.agents import TrackedAgents
 from zoox_stack.evaluation.replay_records import percentiles
-from zoox_stack.simulation.demo import agents_at, ego_states, load_demo_scene
 from zoox_stack.simulation.sensors.lidar import LidarWorld
 from zoox_stack.simulation.sensors.lidar_pattern import LidarConfig
 from zoox_stack.simulation.sensors.rig import load_sensor_rig, sensor_rigs
@@ -24,22 +23,22 @@ from zoox_stack.simulation.sensors.simulated import SimulatedSensors
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--sweeps", type=int, default=200, help="sweeps measured, over the demo scene")
+    parser.add_argument("--sweeps", type=int, default=200, help="sweeps measured, over a drive through a town")
     parser.add_argument("--agents", type=int, default=60, help="agents in the scene, those nearest to the ego")
     parser.add_argument("--beams", type=int, default=64)
     parser.add_argument("--azimuth-steps", type=int, default=1800)
     parser.add_argument("--rig", choices=sensor_rigs(), default="zoox", help="whose whole frames are measured")
     parser.add_argument("--json", action="store_true", help="accepted for uniformity; the output is always JSON")
     args = parser.parse_args()
-    episode = load_demo_scene().episode
-    scenes = [_nearest(agents_at(episode, step, ego), args.agents) for step, ego in enumerate(ego_states(episode))]
+    network, scenes = town_scenes()
+    scenes = [_nearest(scene, args.agents) for scene in scenes]
     still = LidarConfig(beams=args.beams, azimuth_steps=args.azimuth_steps)
     begin = time.perf_counter()
-    world = LidarWorld(episode.network, still)
+    world = LidarWorld(network, still)
     built = time.perf_counter() - begin
     points = [len(world.sweep(scene).cloud) for scene in scenes[::20]]
-    rolling = LidarWorld(episode.network, replace(still, rolling=True))
-    sensors = SimulatedSensors(load_sensor_rig(args.rig), episode.network)
+    rolling = LidarWorld(network, replace(still, rolling=True))
+    sensors = SimulatedSensors(load_sensor_rig(args.rig), network)
     result = {
         "benchmark": "lidar",
         **about(),

@@ -106,25 +106,27 @@ def expert_steps(world: TrafficWorld, steps: int) -> Iterator[ExpertStep]:
     # Rows: value, first and second derivative in the middle of the parabola with the least squares.
     weights = np.linalg.pinv(np.vander(time, 3, increasing=True)) * [[1.0], [1.0], [2.0]]
     window: deque[Snapshot] = deque(maxlen=2 * _REACH + 1)
+    path: deque[NDArray[np.float64]] = deque(maxlen=2 * _REACH + 1)  # x, y, yaw of the ego
     given = 0
     while given < steps:
         snapshot = world.step()
-        if EGO_ID not in snapshot.ids:
+        row = int(np.searchsorted(snapshot.ids, EGO_ID))
+        if row == len(snapshot.ids) or snapshot.ids[row] != EGO_ID:
             return
         window.append(snapshot)
+        path.append(snapshot.states[row, :3])
         if len(window) == window.maxlen:
             given += 1
-            yield ExpertStep(window[_REACH], _ego_state(window, weights))
+            yield ExpertStep(window[_REACH], _ego_state(stamp_of(window[_REACH]), np.array(path), weights))
 
 
-def _ego_state(window: deque[Snapshot], weights: NDArray[np.float64]) -> EgoState:
-    path = np.array([s.states[int(np.searchsorted(s.ids, EGO_ID)), :3] for s in window])
+def _ego_state(stamp_ns: int, path: NDArray[np.float64], weights: NDArray[np.float64]) -> EgoState:
     path[:, HistoryColumn.YAW] = np.unwrap(path[:, HistoryColumn.YAW])
     (x, y, yaw), (vx, vy, yaw_rate), (ax, ay, _) = weights @ path
     c, s = float(np.cos(yaw)), float(np.sin(yaw))
     length, width, height = SIZE
     return EgoState(
-        stamp_ns=stamp_of(window[_REACH]),
+        stamp_ns=stamp_ns,
         x=x - TO_CENTRE * c,
         y=y - TO_CENTRE * s,
         yaw=float(wrap_angle(yaw)),

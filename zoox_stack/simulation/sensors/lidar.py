@@ -123,7 +123,7 @@ class MountedLidars:
         config, pattern = self.sensors[number].config, self._patterns[number]
         origins, directions = pattern.rays(ego)
         rays = self.world.rays(pose.to_map(origins), directions, pose.rotation)
-        hits = self.world.cast_at_scenery(rays, pose.position[:2], config.range_high, pattern.spread)
+        hits = self.world.cast_at_scenery(rays, pose.position[:2], config.range_high)
         rows, dt, towards = pattern.towards(agents, ego, pose, hits.distance)
         self.world.with_agents(agents, rows, dt).users.overlay(hits, rays, towards)
         random = generator(self.seed, agents.stamp_ns, number)

@@ -79,8 +79,6 @@ class LidarPattern:
         column: int32 ``[R]`` azimuth of each ray, a row of `azimuth`.
         directions: float32 ``[R, 3]`` unit vectors, sensor frame.
         in_base: float32 ``[R, 3]`` the same in base_link of the time of measurement.
-        spread: float32 ``[A]`` [rad] how far the azimuths in base_link of an azimuth's beams lie from that of its first
-            beam, those that look down alone; next to nothing for an upright sensor.
     """
 
     sensor: LidarSensor
@@ -90,7 +88,6 @@ class LidarPattern:
     column: NDArray[np.int32]
     directions: NDArray[np.float32]
     in_base: NDArray[np.float32]
-    spread: NDArray[np.float32]
 
     @classmethod
     def of(cls, sensor: LidarSensor) -> LidarPattern:
@@ -103,7 +100,6 @@ class LidarPattern:
         e, a = np.meshgrid(elevation, azimuth, indexing="ij")
         directions = np.stack([np.cos(e) * np.cos(a), np.cos(e) * np.sin(a), np.sin(e)], axis=-1).reshape(-1, 3)
         turn = _time_at(config, azimuth) if config.rolling else np.zeros(len(azimuth))
-        in_base = directions @ sensor.mount.rotation.T
         return cls(
             sensor,
             elevation,
@@ -111,8 +107,7 @@ class LidarPattern:
             turn.astype(np.float32),
             np.tile(np.arange(len(azimuth), dtype=np.int32), len(elevation)),
             directions.astype(np.float32),
-            in_base.astype(np.float32),
-            _spread(in_base.reshape(*e.shape, 3)).astype(np.float32),
+            (directions @ sensor.mount.rotation.T).astype(np.float32),
         )
 
     def rays(self, ego: EgoState) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
@@ -142,7 +137,7 @@ class LidarPattern:
             depth: ``[R]`` [m] distance of the scenery; who is wholly behind it is left out.
 
         Returns:
-            Rows ``[n]``, the time offset ``[n]`` [s] at which the beam passes each, and for each the rays that may hit it.
+            Rows ``[n]``, the time offset ``[n]`` [s] at which the beam passes each, and the rays that may hit each.
         """
         config = self.sensor.config
         reach = np.linalg.norm(agents.size, axis=1) / 2 + config.range_high + abs(ego.speed)
@@ -226,13 +221,6 @@ class LidarPattern:
 def _time_at(config: LidarConfig, azimuth: NDArray[np.float64]) -> NDArray[np.float64]:
     """When the beam of a rolling sensor looks into a direction: the turn ends behind the sensor, at the stamp [s]."""
     return np.asarray((wrap_angle(azimuth) - np.pi) / (2 * np.pi) / config.rate)
-
-
-def _spread(directions: NDArray[np.float64]) -> NDArray[np.float64]:
-    """`LidarPattern.spread` of directions ``[B, A, 3]`` in base_link."""
-    azimuth = np.arctan2(directions[..., 1], directions[..., 0])
-    apart = np.abs(np.asarray(wrap_angle(azimuth - azimuth[0])))
-    return np.asarray(np.where(directions[..., 2] < 0, apart, 0.0).max(axis=0) + 1e-5)
 
 
 def _elevations(config: LidarConfig) -> NDArray[np.float64]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,6 @@ from zoox_stack.core.agents import TrackedAgents
 from zoox_stack.road_network.network import RoadNetwork
 from zoox_stack.simulation.meshes import Mesh
 from zoox_stack.simulation.scenery import make_scenery
-from zoox_stack.simulation.sensors.open_ground import OpenGround
 from zoox_stack.simulation.sensors.ray_caster import Hits, RayCaster
 from zoox_stack.simulation.sensors.road_users import RoadUsers
 from zoox_stack.simulation.terrain import Terrain
@@ -44,8 +42,8 @@ class RayWorld:
         self._mesh = scenery.standing if self._flat else scenery.whole
         corners = self._mesh.vertices[self._mesh.triangles]
         self._low, self._high = corners[:, :, :2].min(axis=1), corners[:, :, :2].max(axis=1)
-        self._around: dict[float, _Surroundings] = {}  # by reach
-        self._surroundings(middle, _TILE)  # a missing Open3D shows now, not in the first scene
+        self._around: dict[float, tuple[NDArray[np.float64], RayCaster]] = {}  # by reach
+        self._scenery_around(middle, _TILE)  # a missing Open3D shows now, not in the first scene
 
     def rays(
         self, origins: NDArray[Any], directions: NDArray[Any], rotation: NDArray[np.float64] | None = None
@@ -69,54 +67,34 @@ class RayWorld:
             rays[:, 3 + axis] = column
         return rays
 
-    def cast_at_scenery(
-        self, rays: NDArray[np.float32], place: ArrayLike, reach: float, spread: NDArray[np.float32] | None = None
-    ) -> Hits:
+    def cast_at_scenery(self, rays: NDArray[np.float32], place: ArrayLike, reach: float) -> Hits:
         """What rays meet in a world without road users.
 
         Args:
             rays: ``[R, 6]`` of `rays`.
             place: ``[2]`` [m], map frame: where the rays start, about.
             reach: [m]; scenery beyond is left out.
-            spread: ``[A]`` [rad] for rays in fans, R a multiple of A and one ray of every fan in turn: no ray of a fan
-                that looks down is farther in azimuth from the first ray of its fan. Open ground is then not cast at.
         """
-        around = self._surroundings(np.asarray(place, float), reach)
-        if not self._flat:
-            return around.caster.cast(rays)
-        ground = _fall(rays)
-        if spread is None:
-            hits, which = around.caster.cast(rays), np.flatnonzero(np.isfinite(ground))
-            which = which[ground.take(which) < hits.distance.take(which)]
-            hits.distance[which] = ground.take(which)
-            hits.normals[which] = (0.0, 0.0, 1.0)
-            hits.reflectivity[which] = self._asphalt
-            return hits
-        first = rays[: len(spread)]
-        free = around.open_ground.reach(first[:, :2], np.arctan2(first[:, 4], first[:, 3]), spread)
-        doubtful = np.flatnonzero(ground.reshape(-1, len(spread)) >= free)
-        found = around.caster.cast(rays.take(doubtful, axis=0))
-        closer = np.flatnonzero(found.distance < ground.take(doubtful))
-        which = doubtful.take(closer)
-        normals = np.zeros((len(rays), 3), np.float32)
-        normals[:, 2] = 1
-        normals[which] = found.normals.take(closer, axis=0)
-        reflectivity = np.full(len(rays), self._asphalt, np.float32)
-        reflectivity[which] = found.reflectivity.take(closer)
-        ground[which] = found.distance.take(closer)
-        return Hits(ground, normals, reflectivity, np.full(len(rays), -1, np.int32))
+        hits = self._scenery_around(np.asarray(place, float), reach).cast(rays)
+        if self._flat:
+            ground = _fall(rays)
+            nearer = np.flatnonzero(ground < hits.distance)
+            hits.distance[nearer] = ground.take(nearer)
+            hits.normals[nearer] = (0.0, 0.0, 1.0)
+            hits.reflectivity[nearer] = self._asphalt
+        return hits
 
-    def _surroundings(self, place: NDArray[np.float64], reach: float) -> _Surroundings:
+    def _scenery_around(self, place: NDArray[np.float64], reach: float) -> RayCaster:
         """The part of the scenery that lies around a place: the fewer triangles, the faster the search."""
         tile = np.round((place - self.origin[:2]) / _TILE) * _TILE
         known = self._around.get(reach)
-        if known is not None and (known.tile == tile).all():
-            return known
+        if known is not None and (known[0] == tile).all():
+            return known[1]
         far = reach + _TILE
         near = ((self._low < tile + far) & (self._high > tile - far)).all(axis=1)
         part = Mesh(self._mesh.vertices, self._mesh.triangles[near], self._mesh.reflectivity[near])
-        self._around[reach] = _Surroundings(tile, far, part, RayCaster(part))
-        return self._around[reach]
+        self._around[reach] = (tile, RayCaster(part))
+        return self._around[reach][1]
 
     def with_agents(
         self, agents: TrackedAgents, rows: NDArray[np.int64], time_offset: NDArray[np.float64] | None = None
@@ -130,28 +108,6 @@ class RayWorld:
         """
         dt = np.zeros(len(rows)) if time_offset is None else time_offset
         return AgentScene(self, RoadUsers.of(agents, rows, dt, self.terrain, self.origin))
-
-
-@dataclass(frozen=True, eq=False)
-class _Surroundings:
-    """Scenery around a place.
-
-    Attributes:
-        tile: float64 ``[2]`` [m] the middle, frame of the mesh.
-        far: Half the side of the square that is whole [m].
-        mesh: All that reaches into the square.
-        caster: The same for rays.
-    """
-
-    tile: NDArray[np.float64]
-    far: float
-    mesh: Mesh
-    caster: RayCaster
-
-    @cached_property
-    def open_ground(self) -> OpenGround:
-        """Where nothing stands."""
-        return OpenGround(self.mesh, self.tile, self.far)
 
 
 @dataclass(frozen=True, eq=False)

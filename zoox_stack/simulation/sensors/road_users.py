@@ -32,7 +32,7 @@ class RoadUsers:
 
     Attributes:
         rows: ``[n]`` rows of the scene they are from.
-        bodies: Ray caster of each, middle of the foot at the origin, and the radius [m] around it that holds everything.
+        bodies: Ray caster of each, the middle of its foot at the origin, and radius [m] around it that holds all.
         feet: float32 ``[n, 3]`` [m] middle of the foot of each, frame of the rays.
         turns: float32 ``[n, 3, 3]`` from each body to the axes of the rays.
     """
@@ -94,6 +94,8 @@ class RoadUsers:
             local[:, :3] -= foot
             found = caster.cast((local.reshape(-1, 3) @ turn).reshape(-1, 6))
             closer = np.flatnonzero(found.distance < hits.distance.take(which))
+            if not len(closer):
+                continue
             changed = which.take(closer)
             hits.distance[changed] = found.distance.take(closer)
             hits.normals[changed] = found.normals.take(closer, axis=0) @ turn.T
