@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -148,3 +149,8 @@ def _run(job: Job, sender: Connection, parent: int) -> None:
         sender.send(("failure", f"{type(error).__name__}: {error}"))
     else:
         sender.send(("result", result))
+    # All is said. Taking the interpreter and SUMO's libraries down in good order would only take time.
+    sender.close()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)

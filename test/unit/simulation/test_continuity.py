@@ -130,3 +130,16 @@ def test_agents_do_not_depend_on_each_other() -> None:
     for row, k in enumerate([0, 2, 3]):
         alone, _ = _follow(AgentClass(int(kinds[k])), paths[:, k], np.zeros(40), 1.0)
         assert np.allclose(alone[-1], states[row])
+
+
+def test_it_does_not_matter_whether_the_same_objects_are_given_again() -> None:
+    random = np.random.default_rng(4)
+    kinds = np.array([AgentClass.CAR, AgentClass.PEDESTRIAN, AgentClass.BUS], np.uint8)
+    ids, bodies = np.arange(3), Bodies(kinds, np.array([LENGTHS[AgentClass(k)] for k in kinds]))
+    same, fresh = Continuity(DT), Continuity(DT)
+    for t, points in enumerate(np.cumsum(random.normal(0.3, 0.2, (30, 3, 2)), axis=0)):
+        yaw, speed, exact = random.normal(0, 0.1, 3), np.ones(3), np.array([t % 7 == 3, False, False])
+        one = same.follow(ids, points, yaw, speed, bodies, exact)
+        other = fresh.follow(ids.copy(), points, yaw, speed, Bodies(kinds.copy(), bodies.lengths.copy()), exact)
+        for a, b in zip(one, other, strict=True):
+            assert np.array_equal(a, b)

@@ -194,6 +194,20 @@ def test_traffic_slows_down_for_an_open_door_or_keeps_away(towns: dict[str, Town
     assert touched == 0
 
 
+def test_steps_without_lights_are_the_same_steps(towns: dict[str, Town], tmp_path: Path) -> None:
+    runs = []
+    for lights in (True, False):
+        with TrafficWorld(towns["village"], BUSY, 7, tmp_path) as world:
+            runs.append([world.step(lights=lights) for _ in range(80)])
+    seen = 0
+    for lit, dark in zip(*runs, strict=True):
+        assert np.array_equal(lit.ids, dark.ids)
+        assert np.array_equal(lit.states, dark.states)
+        assert not dark.attributes.any()
+        seen += int(lit.attributes.any())
+    assert seen > 70
+
+
 def test_the_death_of_sumo_is_told(town: Town, tmp_path: Path) -> None:
     world = TrafficWorld(town, BUSY, 1, tmp_path)
     with world:

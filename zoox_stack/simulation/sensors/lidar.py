@@ -22,7 +22,7 @@ from zoox_stack.road_network.network import RoadNetwork
 from zoox_stack.simulation.meshes import GLASS
 from zoox_stack.simulation.sensors.lidar_pattern import LidarConfig, LidarPattern, LidarSensor
 from zoox_stack.simulation.sensors.mount import EgoPose, Mount
-from zoox_stack.simulation.sensors.ray_world import RayWorld
+from zoox_stack.simulation.sensors.ray_world import AgentScene, RayWorld
 from zoox_stack.simulation.sensors.seeds import generator
 
 _RAW_RANGE = 15.0  # [m] from here on raw intensity falls with the square of the range
@@ -105,7 +105,8 @@ class MountedLidars:
             raise ConfigurationError("MountedLidars.scan: expected a scene with an ego, found none")
         turning = range(len(self.sensors)) if sensors is None else sensors
         pose = EgoPose.of(ego, self.world.terrain)
-        parts = [self._turn(number, agents, ego, pose) for number in turning]
+        shared: dict[bytes, AgentScene] = {}
+        parts = [self._turn(number, agents, ego, pose, shared) for number in turning]
         xyz = np.concatenate([np.zeros((0, 3), np.float32), *(compensated for _, compensated in parts)])
         intensity = np.concatenate([np.zeros(0, np.float32), *(returns.intensity for returns, _ in parts)])
         rows = np.concatenate([np.zeros(0, np.int32), *(returns.agent_rows for returns, _ in parts)])
@@ -117,15 +118,19 @@ class MountedLidars:
         )
 
     def _turn(
-        self, number: int, agents: TrackedAgents, ego: EgoState, pose: EgoPose
+        self, number: int, agents: TrackedAgents, ego: EgoState, pose: EgoPose, shared: dict[bytes, AgentScene]
     ) -> tuple[LidarReturns, NDArray[np.float32]]:
         """One turn of one sensor, and its points compensated to the stamp, base_link."""
         config, pattern = self.sensors[number].config, self._patterns[number]
         origins, directions = pattern.rays(ego)
         rays = self.world.rays(pose.to_map(origins), directions, pose.rotation)
         hits = self.world.cast_at_scenery(rays, pose.position[:2], config.range_high)
-        rows, dt, towards = pattern.towards(agents, ego, pose, hits.distance)
-        self.world.with_agents(agents, rows, dt).users.overlay(hits, rays, towards)
+        rows, dt, which = pattern.towards(agents, ego, pose, hits.distance)
+        if len(rows):
+            key = rows.tobytes() + dt.tobytes()
+            if key not in shared:
+                shared[key] = self.world.with_agents(agents, rows, dt)
+            hits = hits.overlaid(which, shared[key].cast(rays.take(which, axis=0)))
         random = generator(self.seed, agents.stamp_ns, number)
         back = np.flatnonzero((hits.distance > config.range_low) & (hits.distance < config.range_high))
         back = back[_kept(config, hits.distance.take(back), hits.reflectivity.take(back), random)]

@@ -127,7 +127,7 @@ class LidarPattern:
 
     def towards(
         self, agents: TrackedAgents, ego: EgoState, pose: EgoPose, depth: NDArray[np.float32]
-    ) -> tuple[NDArray[np.int64], NDArray[np.float64], list[NDArray[np.int64]]]:
+    ) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.int64]]:
         """Who can be hit, when, and by which rays.
 
         Args:
@@ -137,7 +137,7 @@ class LidarPattern:
             depth: ``[R]`` [m] distance of the scenery; who is wholly behind it is left out.
 
         Returns:
-            Rows ``[n]``, the time offset ``[n]`` [s] at which the beam passes each, and the rays that may hit each.
+            Rows ``[n]``, the time offset ``[n]`` [s] at which the beam passes each, rays that may hit any of them.
         """
         config = self.sensor.config
         reach = np.linalg.norm(agents.size, axis=1) / 2 + config.range_high + abs(ego.speed)
@@ -150,17 +150,14 @@ class LidarPattern:
                 dt = _time_at(config, np.arctan2(middle[:, 1], middle[:, 0]))
                 corners = self._corners(agents, rows, dt, ego, pose)
         image = depth.reshape(len(self.elevation), -1)
-        seen, rays = [], []
+        chosen = np.zeros(image.shape, bool)
+        seen = np.zeros(len(rows), bool)
         for i, (beams, columns, nearest) in enumerate(self._windows(corners)):
-            parts = []
             for part in columns:
-                beam, column = np.nonzero(image[beams, part] > nearest)
-                parts.append((beams.start + beam) * len(self.azimuth) + (part.start + column))
-            which = np.concatenate(parts) if parts else np.zeros(0, np.int64)
-            if len(which):
-                seen.append(i)
-                rays.append(which)
-        return rows[seen], dt[seen], rays
+                free = image[beams, part] > nearest
+                chosen[beams, part] |= free
+                seen[i] |= free.any()
+        return rows[seen], dt[seen], np.flatnonzero(chosen)
 
     def _windows(self, corners: NDArray[np.float64]) -> list[tuple[slice, list[slice], float]]:
         """Beams and azimuths that can meet boxes, and the least distance of each box [m].
@@ -184,8 +181,8 @@ class LidarPattern:
         direction = np.arctan2(middle[:, 1], middle[:, 0])
         spread = np.asarray(wrap_angle(np.arctan2(corners[..., 1], corners[..., 0]) - direction[:, None]))
         around = gap <= 0  # the sensor is over the box: no side is safe
-        left = direction + np.where(around, np.pi, spread.max(axis=1) + 1e-6)
-        right = direction - np.where(around, np.pi, -spread.min(axis=1) + 1e-6)
+        left = direction + (np.where(around, np.pi, spread.max(axis=1)) + 1e-6)
+        right = direction - (np.where(around, np.pi, -spread.min(axis=1)) + 1e-6)
         windows = []
         for i in range(len(corners)):
             columns = []

@@ -14,8 +14,7 @@ from zoox_stack.core.errors import ConfigurationError
 from zoox_stack.core.parameters import parameter
 from zoox_stack.core.sensors import RadarScan
 from zoox_stack.simulation.sensors.mount import EgoPose, Mount
-from zoox_stack.simulation.sensors.ray_caster import Hits
-from zoox_stack.simulation.sensors.ray_world import AgentScene
+from zoox_stack.simulation.sensors.ray_world import AgentScene, Hits
 from zoox_stack.simulation.sensors.seeds import generator
 
 _RCS = {
