@@ -41,7 +41,7 @@ def register(subparsers: Any) -> None:
         description="Run the whole graph in closed loop in a simulated town, show a live status, write the recording "
         "and a report. Exit code 1: fewer than half of the sweeps were answered, or a part failed.",
     )
-    parser.add_argument("--town", default="signal_grid", help="name of a town or path of a town file (signal_grid)")
+    parser.add_argument("--town", default="downtown", help="name of a town or path of a town file (downtown)")
     parser.add_argument("--seed", type=int, default=1, help="of town, traffic, route and sensor noise (1)")
     parser.add_argument("--duration", type=float, default=60.0, help="length of the drive [s] (60)")
     parser.add_argument(
