@@ -19,6 +19,7 @@ from zoox_stack.evaluation.prediction_errors import prediction_errors
 from zoox_stack.evaluation.replay_records import read_records, summarise
 from zoox_stack.evaluation.run import RecordedRun
 from zoox_stack.logs.bag_reader import BagReader
+from zoox_stack.logs.message_definitions import type_hash
 
 INPUT_OF = {"lidar": topics.LIDAR_POINTS, "detections": topics.DETECTIONS}
 INPUTS = tuple(INPUT_OF.values())
@@ -119,8 +120,8 @@ def check_bag(bag: Path, source: str = "auto", *, recover: bool = False) -> list
     """Check that a bag can drive the stack; returns what is wrong but bearable: with `recover`, an incomplete bag.
 
     Raises:
-        InvalidInputError: No readable bag, no sensor data or no odometry in it, wrong message types, or an incomplete
-            bag without `recover`.
+        InvalidInputError: No readable bag, no sensor data or no odometry in it, wrong message types, messages recorded
+            with another definition of their type, or an incomplete bag without `recover`.
     """
     with BagReader(bag, recover=True, scan=True) as reader:
         if reader.problems and not recover:
@@ -133,6 +134,12 @@ def check_bag(bag: Path, source: str = "auto", *, recover: bool = False) -> list
             wanted = " or ".join(t.name for t in inputs)
             raise InvalidInputError(f"bag {bag}", f"a topic {wanted}", ", ".join(reader.topics) or "no topics")
         reader.require_topics({t.name: t.type_name for t in (*sensors, topics.KINEMATIC_STATE)})
+        for topic in reader.topics.values():
+            if topic.name in topics.TOPICS and topic.type_hash and topic.type_hash != type_hash(topic.type_name):
+                raise InvalidInputError(
+                    f"bag {bag}: {topic.name}", f"the present definition of {topic.type_name}", "another one",
+                    "Make or record the bag again with this version.",
+                )  # fmt: skip
         return list(reader.problems)
 
 

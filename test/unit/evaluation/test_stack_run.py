@@ -8,10 +8,13 @@ import numpy as np
 import pytest
 
 from zoox_stack.cli import main
+from zoox_stack.core import topics
 from zoox_stack.core.agents import DetectedAgents, EgoState
 from zoox_stack.core.errors import InvalidInputError, ModelError
 from zoox_stack.core.frames import Frame
 from zoox_stack.evaluation.stack_run import StackRun, check_bag, check_model
+from zoox_stack.logs.bag_writer import BagWriter
+from zoox_stack.logs.codec import encode
 from zoox_stack.logs.drive import RecordedDrive, write_drive
 from zoox_stack.road_network.made_up import straight_road
 
@@ -63,6 +66,20 @@ def test_a_damaged_bag_is_refused_unless_its_rest_is_wanted(bag: Path, tmp_path:
     problems = check_bag(broken, recover=True)
     assert len(problems) >= 1
     assert all("broken.mcap" in problem for problem in problems)
+
+
+def test_a_bag_with_another_definition_of_a_message_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "old.mcap"
+    egos = [EgoState(10**18 + i * TICK_NS, 0.1 * i, 0.0) for i in range(3)]
+    with BagWriter(path) as writer:
+        for topic in (topics.KINEMATIC_STATE, topics.LIDAR_POINTS):
+            writer.add_topic(topic.name, topic.type_name)
+        old = "std_msgs/Header header\nstring name\n"
+        writer.add_topic("/map/road_network", "zoox_stack/msg/RoadNetwork", definition=old, type_hash_text="RIHS01_00")
+        for ego in egos:
+            writer.write(topics.KINEMATIC_STATE.name, ego.stamp_ns, encode(ego))
+    with pytest.raises(InvalidInputError, match="present definition of zoox_stack/msg/RoadNetwork"):
+        check_bag(path)
 
 
 def test_a_model_that_cannot_be_used_is_told_before_the_start(
