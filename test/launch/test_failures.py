@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -125,6 +126,21 @@ def test_recorder_killed_leaves_a_bag(graph: Any, probe: Any, bags: Bags, wait: 
     assert graph.finish("replay") == 0
     assert (tmp_path / "again.jsonl").read_text().count("\n") > 10
     assert len(probe.get(topics.TRAJECTORY)) > 10
+
+
+def test_a_full_disk_ends_the_recorder_and_leaves_a_whole_bag(graph: Any, bags: Bags, tmp_path: Path) -> None:
+    out = tmp_path / "recording"
+    recorder = f"{sys.executable} -m zoox_stack.nodes.recorder --ros-args -p use_sim_time:=true -p output:={out}"
+    graph.start_stack(use_sim_time=True)
+    graph.run("recorder", ["bash", "-c", f"ulimit -f 600; exec {recorder}"])  # no file over 600 KiB
+    graph.start("replay", bag=bags(1200), wait_for="perception,prediction,planner,recorder", ready_timeout=120.0)
+    assert graph.finish("recorder") == 1
+    assert "File too large" in graph.log("recorder")
+    assert "messages written before are kept" in graph.log("recorder")
+    assert "Traceback" not in graph.log("recorder")
+    with BagReader(out) as reader:
+        assert not reader.problems
+        assert reader.topics[topics.TRAJECTORY.name].count > 3
 
 
 def scene_at(make: Any, tick: int) -> TrackedAgents:
