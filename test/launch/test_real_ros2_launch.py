@@ -146,7 +146,7 @@ def test_both_refuse(content: str, environment: dict[str, str], tmp_path: Path) 
     assert f"{path}:1: " in ours.stderr
 
 
-@pytest.mark.parametrize("file", ["stack", "replay", "demo"])
+@pytest.mark.parametrize("file", ["stack", "replay", "simulation", "demo"])
 def test_real_launch_reads_our_launch_files(file: str, environment: dict[str, str]) -> None:
     script = """
 import sys
@@ -167,6 +167,7 @@ print(*sorted(argument.name for argument in description.get_launch_arguments()))
         ("stack", ["source:=lidar", "provider:=cpu", "model_dir:=/some where", "status:=1"], 4),
         ("replay", ["bag:=a.mcap", "rate:=2", "lockstep:=true", "source:=detections"], 5),
         ("replay", ["bag:=a b.mcap", "record:=out bag", "report:=r.jsonl"], 6),
+        ("simulation", ["town:=village", "seed:=3", "duration:=7", "sensors:=none", "lockstep:=true"], 5),
         ("demo", ["out:=/tmp/demo", "provider:=cpu"], 6),
     ],
 )
@@ -180,13 +181,14 @@ def test_our_launch_files_start_alike(
     (prefix / "lib/zoox_stack").mkdir()
     for node in ("perception", "prediction", "planner", "monitor"):
         shutil.copy(DATA / "show", prefix / "lib/zoox_stack" / node)
-    # The end of the replay ends the launch: it waits until the others have told how they were started.
-    replay = prefix / "lib/zoox_stack/replay"
+    # The end of replay or simulator ends the launch: they wait until the others have told how they were started.
+    sources = [prefix / "lib/zoox_stack" / node for node in ("replay", "simulator")]
     wait = f"while test `ls $LAUNCH_TEST_MARKS | wc -l` -lt {processes - 1}; do sleep 0.05; done"
-    replay.write_text(f'#!/bin/sh\n{wait}\nexec {prefix}/lib/shower/show "$@"\n')
+    for source in sources:
+        source.write_text(f'#!/bin/sh\n{wait}\nexec {prefix}/lib/shower/show "$@"\n')
     recorder = prefix / "lib/zoox_stack/recorder"  # its end would end the launch too: it stays
     recorder.write_text(f'#!/bin/sh\n{prefix}/lib/shower/show "$@"\nexec sleep 1000\n')
-    for script in (replay, recorder):
+    for script in (*sources, recorder):
         script.chmod(0o755)
     path = str(prefix / f"share/zoox_stack/launch/{file}.launch.xml")
     told = []
