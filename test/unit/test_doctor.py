@@ -245,6 +245,25 @@ def test_imports(error: str, status: str, fix: str) -> None:
     assert_fixed(finding)
 
 
+@pytest.mark.parametrize(
+    ("error", "status", "text"),
+    [
+        ("", "ok", ""),
+        ("ModuleNotFoundError: No module named 'libsumo'", "warn", "not installed: no simulation"),
+        ("Segmentation fault", "fail", "cannot be imported: Segmentation fault"),
+    ],
+)
+def test_optional_libraries(error: str, status: str, text: str) -> None:
+    finding = libraries.check_optional(
+        "SUMO", "libsumo", "simulation", "simulation", "libsumo", lambda _: ("" if error else "1.28", error)
+    )
+    assert finding.status == status
+    assert text in finding.finding
+    assert_fixed(finding)
+    if status == "warn":
+        assert "zoox_stack[simulation]" in finding.fix
+
+
 def test_import_error_tells_version_or_error() -> None:
     assert libraries.import_error("json") == (json.__version__, "")
     version, error = libraries.import_error("no_such_module_here")

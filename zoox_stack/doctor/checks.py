@@ -22,6 +22,8 @@ CHECKS: dict[str, Check] = {
     "Models": lambda: libraries.check_models(_MODELS),
     "Open3D": lambda: libraries.check_import("Open3D", "open3d", "open3d-cpu"),
     "OpenCV": libraries.check_opencv,
+    "SUMO": lambda: libraries.check_optional("SUMO", "libsumo", "simulation", "demo and no simulation", "libsumo"),
+    "Lanelet2": lambda: libraries.check_optional("Lanelet2", "lanelet2", "maps", "Lanelet2 maps", "lanelet2"),
     "Processor": system.check_processor,
     "Disk": lambda: system.check_disk(Path.cwd()),
     "Shared memory": system.check_shared_memory,

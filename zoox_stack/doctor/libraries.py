@@ -12,7 +12,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from zoox_stack.doctor.finding import Finding, fail, ok, warn
+from zoox_stack.doctor.finding import Finding, Status, fail, ok, warn
 from zoox_stack.doctor.tiny_model import tiny_model
 
 MODEL_FILES = ("scene_encoder.onnx", "interaction_decoder.onnx")
@@ -155,6 +155,33 @@ def check_import(
     if f"No module named '{module}'" in error:
         return fail(label, "not installed", f"pip install {distribution}")
     return fail(label, f"cannot be imported: {error}", f"pip install --force-reinstall {distribution}")
+
+
+def check_optional(
+    label: str,
+    distribution: str,
+    extra: str,
+    use: str,
+    module: str,
+    probe: Callable[[str], tuple[str, str]] = import_error,
+) -> Finding:
+    """A library of an extra: without it something does not work, and the rest does.
+
+    Args:
+        label: Of the finding.
+        distribution: Name of the package.
+        extra: Which brings it.
+        use: What does not work without it.
+        module: To import.
+        probe: Imports it.
+    """
+    found = installed((distribution,))
+    finding = check_import(label, module, f"'zoox_stack[{extra}]'", probe)
+    if finding.status is Status.OK:
+        return ok(label, found.get(distribution, finding.finding))
+    if finding.finding == "not installed":
+        return warn(label, f"not installed: no {use}", finding.fix)
+    return finding
 
 
 def check_opencv(
