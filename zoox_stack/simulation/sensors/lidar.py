@@ -23,7 +23,7 @@ from zoox_stack.simulation.meshes import GLASS
 from zoox_stack.simulation.sensors.lidar_pattern import LidarConfig, LidarPattern, LidarSensor
 from zoox_stack.simulation.sensors.mount import EgoPose, Mount
 from zoox_stack.simulation.sensors.ray_world import AgentScene, RayWorld
-from zoox_stack.simulation.sensors.seeds import generator
+from zoox_stack.simulation.sensors.seeds import NoiseBank, generator
 
 _RAW_RANGE = 15.0  # [m] from here on raw intensity falls with the square of the range
 _FAR_LOSS = 0.4  # share of returns lost at the end of the range
@@ -89,6 +89,7 @@ class MountedLidars:
     def __init__(self, world: RayWorld, sensors: Sequence[LidarSensor], seed: int = 0) -> None:
         self.world, self.sensors, self.seed = world, tuple(sensors), seed
         self._patterns = [LidarPattern.of(sensor) for sensor in sensors]
+        self._noise = NoiseBank(seed)
 
     def scan(self, agents: TrackedAgents, sensors: Sequence[int] | None = None) -> LidarScan:
         """Scan a scene from its ego, which itself is not drawn.
@@ -136,13 +137,13 @@ class MountedLidars:
         back = back[_kept(config, hits.distance.take(back), hits.reflectivity.take(back), random)]
         distance, column = hits.distance.take(back), pattern.column.take(back)
         facing = np.abs(sum(hits.normals[:, axis] * rays[:, 3 + axis] for axis in range(3))).take(back)
-        measured = distance + random.standard_normal(len(back), np.float32) * np.float32(config.range_noise)
+        measured = distance + self._noise.draw(random, len(back)) * np.float32(config.range_noise)
         returns = LidarReturns(
             self.sensors[number].name,
             measured,
             back,
             pattern.directions,
-            _intensity(config, hits.reflectivity.take(back), facing, distance, random),
+            _intensity(config, hits.reflectivity.take(back), facing, distance, self._noise.draw(random, len(back))),
             pattern.time_offset.take(column),
             hits.agent_rows.take(back),
         )
@@ -189,12 +190,12 @@ def _intensity(
     reflectivity: NDArray[np.float32],
     facing: NDArray[np.float32],
     distance: NDArray[np.float32],
-    random: np.random.Generator,
+    noise: NDArray[np.float32],
 ) -> NDArray[np.float32]:
     intensity = 255 * reflectivity * (np.float32(0.3) + np.float32(0.7) * facing)
     if config.intensity == "raw":
         intensity *= np.minimum(np.square(np.float32(_RAW_RANGE) / distance), 1)
     if config.intensity_noise > 0:
-        intensity += random.standard_normal(len(distance), np.float32) * np.float32(config.intensity_noise)
+        intensity += noise * np.float32(config.intensity_noise)
         intensity = np.clip(intensity, 0, 255)
     return intensity
