@@ -24,11 +24,11 @@ from zoox_stack.logs.codec import encode
 from zoox_stack.msg import Trajectory as TrajectoryMessage
 from zoox_stack.nodes.configs import SimulatorConfig
 from zoox_stack.nodes.input_node import IDLE, InputNode
-from zoox_stack.nodes.simulator_outputs import SimulatorOutputs
 from zoox_stack.ros.conversions.plans import trajectory_from_message
 from zoox_stack.ros.node import Tick
 from zoox_stack.ros.run import run_node
 from zoox_stack.simulation.closed_loop import ClosedLoop
+from zoox_stack.simulation.outputs import DriveOutputs
 from zoox_stack.simulation.towns import build_town
 from zoox_stack.simulation.world import STEP
 
@@ -47,7 +47,7 @@ class SimulatorNode(InputNode[SimulatorConfig]):
         self.drive = ClosedLoop(
             town, config.seed, folder, duration=config.duration, warm_up=config.warm_up, vehicle=config, events=config
         )
-        self._says = SimulatorOutputs(config.sensors, self.drive, config.seed)
+        self._says = DriveOutputs(config.sensors, town.net.network, config.seed)
         outlets = {topic.name: self.publisher(topic) for topic in (*self._says.topics, topics.EVENTS)}
         latched = [topic.name for topic in self._says.latched_topics]
         self.connect(outlets, self._says.tick_topic.name, latched, self._on_trajectory)
@@ -93,7 +93,7 @@ class SimulatorNode(InputNode[SimulatorConfig]):
 
     def send_latched(self) -> None:
         """Map, route, calibration."""
-        for topic, message in self._says.latched():
+        for topic, message in self._says.latched(self.drive.route, self.drive.scene.stamp_ns):
             self._send(topic, message)
 
     def start(self) -> None:
@@ -147,7 +147,7 @@ class SimulatorNode(InputNode[SimulatorConfig]):
         says = self._says
         stamp_ns = self.drive.scene.stamp_ns
         self._tell(events)
-        messages = list(says.messages())
+        messages = list(says.messages(self.drive.scene, self.drive.signals))
         self.tell_time(stamp_ns)
         for topic, message in messages:
             if topic is says.tick_topic:

@@ -37,20 +37,17 @@ class GroundTruth:
         self._last: Snapshot | None = None
         self._born: dict[int, float] = {}
 
-    def scene(self, snapshot: Snapshot, ego: EgoState | None, radius: float = np.inf) -> TrackedAgents:
+    def scene(self, snapshot: Snapshot, ego: EgoState | None) -> TrackedAgents:
         """Everyone but the ego at an instant; each must be later than the one before.
 
         Args:
             snapshot: The instant.
             ego: The ego then; it is left out of the agents.
-            radius: Agents farther from the ego are left out [m].
         """
         acceleration, yaw_rate = self._changes(snapshot)
         self._born = {i: self._born.get(i, snapshot.time) for i in snapshot.ids.tolist()}
         self._last = snapshot
         rows = np.flatnonzero(snapshot.ids != EGO_ID)
-        if ego is not None:
-            rows = rows[np.hypot(*(snapshot.states[rows, :2] - ego.centre).T) <= radius]
         users = [self._world.users[i] for i in snapshot.ids[rows].tolist()]
         sizes = np.array([user.size for user in users], np.float32).reshape(-1, 3)
         states = snapshot.states[rows]

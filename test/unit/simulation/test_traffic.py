@@ -1,40 +1,52 @@
-"""Simulated episodes: geometry of the boxes, determinism, files."""
+"""A little simulated traffic: geometry of the boxes, determinism, lights."""
 
 from __future__ import annotations
 
-from dataclasses import fields
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from zoox_stack.core.classes import AgentClass, Attribute, SignalState, TriState, TurnSignal
-from zoox_stack.core.errors import InvalidInputError
-from zoox_stack.core.ragged import Ragged
 from zoox_stack.prediction.history import HistoryColumn
-from zoox_stack.simulation.demand import FIRST_PEDESTRIAN
-from zoox_stack.simulation.episode import Episode, load_episode, save_episode
+from zoox_stack.simulation.demand import FIRST_PEDESTRIAN, DemandConfig
 from zoox_stack.simulation.towns import Town
-from zoox_stack.simulation.traffic import simulate_episode
+from zoox_stack.simulation.world import TrafficWorld
+
+Episode = Any  # of conftest.py
 
 
 @pytest.fixture(scope="module")
-def episode(town: Town) -> Episode:
-    return simulate_episode(town, 7, duration=3.0, warm_up=6.0)
+def simulate(town: Town, tmp_path_factory: pytest.TempPathFactory, record: Any) -> Callable[[int], Episode]:
+    """Three seconds of traffic from a seed."""
+
+    def run(seed: int) -> Episode:
+        folder: Path = tmp_path_factory.mktemp("traffic")
+        with TrafficWorld(town, DemandConfig(duration=9.0), seed, folder) as world:
+            world.run(6.0)
+            return record(world, [world.step() for _ in range(30)])
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def episode(simulate: Callable[[int], Episode]) -> Episode:
+    return simulate(7)
 
 
 def _same(a: Episode, b: Episode) -> bool:
-    names = [f.name for f in fields(Episode) if f.name != "network"]
-    return all(np.array_equal(getattr(a, name), getattr(b, name)) for name in names)
+    return all(np.array_equal(mine, getattr(b, name)) for name, mine in vars(a).items())
 
 
-def test_same_seed_same_episode(town: Town, episode: Episode) -> None:
-    assert _same(episode, simulate_episode(town, 7, duration=3.0, warm_up=6.0))
-    assert not _same(episode, simulate_episode(town, 8, duration=3.0, warm_up=6.0))
+def test_same_seed_same_episode(simulate: Callable[[int], Episode], episode: Episode) -> None:
+    assert _same(episode, simulate(7))
+    assert not _same(episode, simulate(8))
 
 
 def test_has_vehicles_and_pedestrians(episode: Episode) -> None:
-    assert len(episode.stamps_ns) == 30
+    assert len(episode.valid) == 30
     assert (episode.classes == AgentClass.CAR).sum() > 5
     assert (episode.classes == AgentClass.PEDESTRIAN).sum() > 5
     assert ((episode.ids >= FIRST_PEDESTRIAN) == (episode.classes == AgentClass.PEDESTRIAN)).all()
@@ -58,7 +70,7 @@ def test_vehicles_point_where_they_drive(episode: Episode) -> None:
 
 def test_box_centres_lie_behind_the_front_bumper(episode: Episode) -> None:
     """Boxes of vehicles do not overlap: with front bumpers taken for centres, queues would."""
-    step = len(episode.stamps_ns) - 1
+    step = len(episode.valid) - 1
     cars = np.flatnonzero(episode.valid[step] & (episode.classes != AgentClass.PEDESTRIAN))
     states, sizes = episode.states[step, cars], episode.sizes[cars]
     for i in range(len(cars)):
@@ -78,26 +90,4 @@ def test_lights_and_signals(episode: Episode) -> None:
     assert TurnSignal.RIGHT in lights[:, Attribute.TURN_SIGNAL]
     walkers = episode.classes == AgentClass.PEDESTRIAN
     assert (episode.attributes[:, walkers, Attribute.BRAKE_LIGHT] == TriState.UNKNOWN).all()
-    assert {SignalState.RED, SignalState.GREEN} <= set(episode.signal_states.ravel().tolist())
-
-
-def test_file_gives_back_the_episode(episode: Episode, tmp_path: Path) -> None:
-    save_episode(tmp_path / "e.npz", episode)
-    back = load_episode(tmp_path / "e.npz")
-    assert _same(episode, back)
-    for f in fields(back.network):
-        mine, theirs = getattr(episode.network, f.name), getattr(back.network, f.name)
-        if isinstance(mine, Ragged):
-            mine, theirs = (np.append(ragged.values.ravel(), ragged.offsets) for ragged in (mine, theirs))
-        assert np.array_equal(np.asarray(mine), np.asarray(theirs), equal_nan=f.name.startswith("lane_w")), f.name
-
-
-def test_damaged_file_is_refused(episode: Episode, tmp_path: Path) -> None:
-    path = tmp_path / "e.npz"
-    save_episode(path, episode)
-    path.write_bytes(path.read_bytes()[:-200])
-    with pytest.raises(InvalidInputError, match=r"e\.npz"):
-        load_episode(path)
-    np.savez(path, nothing=np.zeros(1))
-    with pytest.raises(InvalidInputError, match="stamps_ns"):
-        load_episode(path)
+    assert {SignalState.RED, SignalState.GREEN} <= set(episode.signals.ravel().tolist())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,7 +18,6 @@ from zoox_stack.core.motion_limits import LimitColumn, limits_of
 from zoox_stack.simulation.demand import DemandConfig
 from zoox_stack.simulation.population import FIRST_PEDESTRIAN, FIRST_SCRIPTED, RoadUser, Variety
 from zoox_stack.simulation.towns import Town, build_town
-from zoox_stack.simulation.traffic import record
 from zoox_stack.simulation.world import STEP, TrafficStatistics, TrafficWorld, load_libsumo
 
 SECONDS = 60.0
@@ -51,12 +51,12 @@ def towns(town: Town, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Tow
 
 @pytest.fixture(scope="module", params=["signal_grid", "village"])
 def minute(
-    request: pytest.FixtureRequest, towns: dict[str, Town], tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest, towns: dict[str, Town], tmp_path_factory: pytest.TempPathFactory, record: Any
 ) -> Iterator[Minute]:
     town = towns[request.param]
     with TrafficWorld(town, BUSY, 11, tmp_path_factory.mktemp("busy")) as world:
         snapshots = [world.step() for _ in range(round(SECONDS / STEP))]
-        episode = record(town, world, snapshots)
+        episode = record(world, snapshots)
         users = [world.users[i] for i in episode.ids.tolist()]
         yield Minute(users, episode.states, episode.valid, episode.attributes, world.statistics())
 
@@ -154,11 +154,11 @@ def test_statistics_count(minute: Minute) -> None:
     assert found.longest_wait < SECONDS
 
 
-def test_cars_park_and_pull_out_without_jumps(towns: dict[str, Town], tmp_path: Path) -> None:
+def test_cars_park_and_pull_out_without_jumps(towns: dict[str, Town], tmp_path: Path, record: Any) -> None:
     config = replace(BUSY, vehicles_per_km=2.0, pedestrians_per_km=0.0, pull_outs_per_hour=1000.0)
     with TrafficWorld(towns["downtown"], config, 5, tmp_path) as world:
         snapshots = [world.step() for _ in range(1100)]
-        episode = record(towns["downtown"], world, snapshots)
+        episode = record(world, snapshots)
         cars = [k for k, i in enumerate(episode.ids) if i >= FIRST_SCRIPTED and episode.classes[k] == AgentClass.CAR]
     speed = np.hypot(episode.states[..., 3], episode.states[..., 4])
     first, last = episode.valid.argmax(axis=0), len(episode.valid) - 1 - episode.valid[::-1].argmax(axis=0)
