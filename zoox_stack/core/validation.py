@@ -43,8 +43,9 @@ def checked_array(
             array = array.astype(dtype)
     except (TypeError, ValueError, OverflowError) as error:
         raise InvalidInputError(thing, f"numbers of type {np.dtype(dtype)}", str(error)) from error
-    if array.ndim != len(shape) or any(
-        want is not None and want != have for want, have in zip(shape, array.shape, strict=True)
+    if array.shape != shape and (
+        array.ndim != len(shape)
+        or any(want is not None and want != have for want, have in zip(shape, array.shape, strict=True))
     ):
         wanted = "[" + ", ".join("any" if n is None else str(n) for n in shape) + "]"
         raise InvalidInputError(thing, f"shape {wanted}", f"shape {list(array.shape)}")
@@ -52,11 +53,11 @@ def checked_array(
         if finite and array.dtype.kind == "f" and not np.isfinite(array).all():
             bad = int(np.size(array) - np.count_nonzero(np.isfinite(array)))
             raise InvalidInputError(thing, "finite numbers", f"{bad} of {array.size} NaN or infinite")
-        with np.errstate(invalid="ignore"):
-            if low is not None and bool((array < low).any()):
-                raise InvalidInputError(thing, f"values >= {low}", f"{array.min()}")
-            if high is not None and bool((array > high).any()):
-                raise InvalidInputError(thing, f"values <= {high}", f"{array.max()}")
+        # fmin and fmax pass over NaN
+        if low is not None and np.fmin.reduce(array, axis=None) < low:
+            raise InvalidInputError(thing, f"values >= {low}", f"{np.fmin.reduce(array, axis=None)}")
+        if high is not None and np.fmax.reduce(array, axis=None) > high:
+            raise InvalidInputError(thing, f"values <= {high}", f"{np.fmax.reduce(array, axis=None)}")
     if array.flags.writeable:
         array = array.view()
         array.flags.writeable = False

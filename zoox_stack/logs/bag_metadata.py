@@ -87,7 +87,7 @@ def write_metadata(folder: Path, document: dict[str, Any]) -> None:
     temporary.replace(folder / FILE_NAME)
 
 
-class _PlainDumper(yaml.SafeDumper):
+class _PlainDumper(yaml.CSafeDumper):
     """Without anchors: not every reader of metadata.yaml knows them."""
 
     def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002

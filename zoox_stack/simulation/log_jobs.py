@@ -14,6 +14,8 @@ from zoox_stack.logs.bag_recovery import recover
 from zoox_stack.simulation.log_plan import LogPlan, LogResult
 from zoox_stack.simulation.workers import Job, Report, run_jobs
 
+_MODULES = ("zoox_stack.simulation.log_writer", "zoox_stack.simulation.preload")
+
 
 @dataclass(frozen=True)
 class LogOutcome:
@@ -58,7 +60,7 @@ def write_logs(
         if on_progress is not None:
             on_progress(sum(done.values()))
 
-    work = [Job(str(i), _write, (plan,)) for i, plan in enumerate(plans)]
+    work = [Job(str(i), _write, (plan,), _MODULES) for i, plan in enumerate(plans)]
     outcomes: dict[int, LogOutcome] = {}
     for outcome in run_jobs(work, jobs, report):
         number = int(outcome.job.name)

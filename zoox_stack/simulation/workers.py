@@ -1,7 +1,7 @@
 """Jobs in child processes of their own: one that dies takes neither the others nor the parent along.
 
 SUMO lives inside the process that steps it and cannot be restarted in it for certain after a failure, so every job gets
-a fresh process. Children end with their parent.
+a fresh process, forked from a server that has imported what the jobs need. Children end with their parent.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from multiprocessing import get_context
+from multiprocessing import forkserver, get_context
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any
@@ -34,11 +34,13 @@ class Job:
         name: For people.
         work: Importable function; called with `arguments` and, last, a function to report progress with.
         arguments: Picklable.
+        modules: Imported once for all jobs of this process; those of the first jobs it runs count.
     """
 
     name: str
     work: Callable[..., Any]
     arguments: tuple[Any, ...]
+    modules: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -115,9 +117,10 @@ def cause_of_death(exit_code: int | None) -> str:
 
 
 def _start(job: Job) -> tuple[Connection, BaseProcess]:
-    context = get_context("spawn")
+    context = get_context("forkserver")
+    context.set_forkserver_preload([job.work.__module__, *job.modules])
     receiver, sender = context.Pipe(duplex=False)
-    process = context.Process(target=_run, args=(job, sender, os.getpid()), name=job.name)
+    process = context.Process(target=_run, args=(job, sender), name=job.name)
     with _one_thread():
         process.start()
     sender.close()  # so that the end of the child closes the pipe
@@ -136,8 +139,11 @@ def _one_thread() -> Iterator[None]:
             del os.environ[name]
 
 
-def _run(job: Job, sender: Connection, parent: int) -> None:
-    die_with_parent(parent)
+def _run(job: Job, sender: Connection) -> None:
+    # The server ends when the last process that holds this pipe has ended. That shall be the parent, not its children.
+    server: Any = forkserver
+    os.close(server._forkserver._forkserver_alive_fd)  # noqa: SLF001 - there is no public way
+    die_with_parent(os.getppid())
     try:
         result = job.work(*job.arguments, lambda done: sender.send(("progress", done)))
     except (ZooxStackError, OSError) as error:

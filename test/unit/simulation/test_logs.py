@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import multiprocessing
-import resource
-import signal
+import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -130,18 +131,19 @@ def test_a_killed_process_leaves_a_readable_log(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_leaves_a_readable_log(tmp_path: Path) -> None:
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (600_000, hard))
-    try:
-        (outcome,) = write_logs([plan(tmp_path / "drive.mcap", 600.0)], 1)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-        signal.signal(signal.SIGXFSZ, before)
-    assert "too large" in outcome.failure
-    assert outcome.duration > 3.0
-    with BagReader(tmp_path / "drive.mcap") as reader:
-        assert reader.message_count == outcome.messages
+    out = tmp_path / "drive.mcap"
+    command = [
+        *(sys.executable, "-m", "zoox_stack.cli", "simulate", "--town", TOWN, "--seed", "2", "--duration", "600"),
+        *("--no-sensors", "--json", "--out", str(out)),
+    ]
+    limited = ["bash", "-c", f"ulimit -f 600 && exec {shlex.join(command)}"]  # no file may exceed 600 KiB
+    done = subprocess.run(limited, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 1, done.stderr
+    (log,) = json.loads(done.stdout)["logs"]
+    assert "too large" in log["failure"]
+    assert log["duration_s"] > 3.0
+    with BagReader(out) as reader:
+        assert reader.message_count == log["messages"]
     assert [path.name for path in tmp_path.iterdir()] == ["drive.mcap"]
 
 

@@ -22,7 +22,7 @@ from zoox_stack.road_network.network import RoadNetwork
 from zoox_stack.simulation.meshes import GLASS
 from zoox_stack.simulation.sensors.lidar_pattern import LidarConfig, LidarPattern, LidarSensor
 from zoox_stack.simulation.sensors.mount import EgoPose, Mount
-from zoox_stack.simulation.sensors.ray_world import AgentScene, RayWorld
+from zoox_stack.simulation.sensors.ray_world import AgentScene, Hits, RayWorld
 from zoox_stack.simulation.sensors.seeds import NoiseBank, generator
 
 _RAW_RANGE = 15.0  # [m] from here on raw intensity falls with the square of the range
@@ -133,18 +133,18 @@ class MountedLidars:
                 shared[key] = self.world.with_agents(agents, rows, dt)
             hits = hits.overlaid(which, shared[key].cast(rays.take(which, axis=0)))
         random = generator(self.seed, agents.stamp_ns, number)
-        back = np.flatnonzero((hits.distance > config.range_low) & (hits.distance < config.range_high))
-        back = back[_kept(config, hits.distance.take(back), hits.reflectivity.take(back), random)]
-        distance, column = hits.distance.take(back), pattern.column.take(back)
-        facing = np.abs(sum(hits.normals[:, axis] * rays[:, 3 + axis] for axis in range(3))).take(back)
-        measured = distance + self._noise.draw(random, len(back)) * np.float32(config.range_noise)
+        inside = (hits.distance > config.range_low) & (hits.distance < config.range_high)
+        back = np.flatnonzero(inside & _kept(config, hits, self._noise.uniform(random, len(rays))))
+        distance, facing = hits.distance.take(back), hits.facing.take(back)
+        column = pattern.column.take(back) if config.rolling else np.zeros(1, np.int32)
+        measured = distance + self._noise.normal(random, len(back)) * np.float32(config.range_noise)
         returns = LidarReturns(
             self.sensors[number].name,
             measured,
             back,
             pattern.directions,
-            _intensity(config, hits.reflectivity.take(back), facing, distance, self._noise.draw(random, len(back))),
-            pattern.time_offset.take(column),
+            _intensity(config, hits.reflectivity.take(back), facing, distance, self._noise.normal(random, len(back))),
+            pattern.time_offset.take(column) if config.rolling else np.zeros(len(back), np.float32),
             hits.agent_rows.take(back),
         )
         compensated = np.empty((len(back), 3), np.float32)
@@ -174,15 +174,14 @@ class LidarWorld(MountedLidars):
         return self.scan(agents)
 
 
-def _kept(
-    config: LidarConfig, distance: NDArray[np.float32], reflectivity: NDArray[np.float32], random: np.random.Generator
-) -> NDArray[np.bool_]:
-    """Which returns reach the detector."""
-    lost = np.full(len(distance), config.dropout, np.float32)
+def _kept(config: LidarConfig, hits: Hits, chance: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Which returns reach the detector; `chance` is uniform from 0 to 1."""
+    lost = np.full(len(chance), config.dropout, np.float32)
     if config.dropout > 0:
-        lost += np.float32(_FAR_LOSS) * np.square(distance / np.float32(config.range_high))
-    lost = np.where(reflectivity == np.float32(GLASS), np.maximum(lost, np.float32(config.glass_loss)), lost)
-    return np.asarray(random.random(len(distance), np.float32) >= lost)
+        lost += np.float32(_FAR_LOSS) * np.square(hits.distance / np.float32(config.range_high))
+    glass = np.flatnonzero(hits.reflectivity == np.float32(GLASS))
+    lost[glass] = np.maximum(lost.take(glass), np.float32(config.glass_loss))
+    return np.asarray(chance >= lost)
 
 
 def _intensity(

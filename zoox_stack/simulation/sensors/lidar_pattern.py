@@ -111,9 +111,13 @@ class LidarPattern:
         )
 
     def rays(self, ego: EgoState) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
-        """Origins ``[A, 3]`` [m] of the azimuths and directions ``[R, 3]`` in base_link of the stamp."""
+        """Origins [m] and directions ``[R, 3]`` in base_link of the stamp; an origin for each azimuth, or one for all.
+
+        Returns:
+            Origins ``[A, 3]`` if the sensor is rolling, else ``[1, 3]``, and directions.
+        """
         if not self.sensor.config.rolling:
-            return np.broadcast_to(self.sensor.mount.position, (len(self.azimuth), 3)), self.in_base
+            return np.reshape(self.sensor.mount.position, (1, 3)), self.in_base
         moved, turned = motion(ego, self.time_offset)
         c, s = np.cos(turned), np.sin(turned)
         x, y, z = self.sensor.mount.position

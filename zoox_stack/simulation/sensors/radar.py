@@ -169,7 +169,7 @@ def _unit(azimuth: NDArray[np.float64], elevation: NDArray[np.float64]) -> NDArr
 def _answers(config: RadarConfig, hits: Hits, random: np.random.Generator) -> NDArray[np.int64]:
     """Which rays come back: those that meet something upright in range and are not missed."""
     lost = random.random(len(hits.distance)) < config.miss
-    upright = (hits.agent_rows >= 0) | (np.abs(hits.normals[:, 2]) < _STEEP)
+    upright = (hits.agent_rows >= 0) | (hits.level < _STEEP)
     return np.flatnonzero(upright & ~lost & (hits.distance > _NEAREST) & (hits.distance < config.range_high))
 
 

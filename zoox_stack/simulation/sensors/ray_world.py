@@ -30,13 +30,15 @@ class Hits:
 
     Attributes:
         distance: float32 ``[R]`` [m], infinite where there is nothing.
-        normals: float32 ``[R, 3]`` unit normals of the surface, map axes.
+        facing: float32 ``[R]`` cosine of the angle between the ray and the normal of the surface, 0..1.
+        level: float32 ``[R]`` cosine of the slope of the surface, 0..1: 1 is level, 0 a wall.
         reflectivity: float32 ``[R]``, as in `Mesh`; arbitrary where there is nothing.
         agent_rows: int32 ``[R]`` row of the agent, -1 for scenery and nothing.
     """
 
     distance: NDArray[np.float32]
-    normals: NDArray[np.float32]
+    facing: NDArray[np.float32]
+    level: NDArray[np.float32]
     reflectivity: NDArray[np.float32]
     agent_rows: NDArray[np.int32]
 
@@ -45,7 +47,8 @@ class Hits:
         closer = np.flatnonzero(other.distance < self.distance.take(which))
         changed = which.take(closer)
         self.distance[changed] = other.distance.take(closer)
-        self.normals[changed] = other.normals.take(closer, axis=0)
+        self.facing[changed] = other.facing.take(closer)
+        self.level[changed] = other.level.take(closer)
         self.reflectivity[changed] = other.reflectivity.take(closer)
         self.agent_rows[changed] = other.agent_rows.take(closer)
         return self
@@ -116,8 +119,9 @@ class RayWorld:
         if self._flat:
             ground = _fall(rays)
             nearer = np.flatnonzero(ground < hits.distance)
-            hits.distance[nearer] = ground.take(nearer)
-            hits.normals[nearer] = (0.0, 0.0, 1.0)
+            np.minimum(hits.distance, ground, out=hits.distance)
+            hits.facing[nearer] = -rays[:, 5].take(nearer)
+            hits.level[nearer] = 1.0
             seen[nearer] = self._asphalt
         return replace(hits, reflectivity=seen)
 
@@ -145,7 +149,11 @@ class RayWorld:
         answer = scene.cast_rays(self._o3d.core.Tensor(rays))
         nothing = np.zeros(0, np.float32)
         nobody = np.full(len(rays), -1, np.int32)
-        hits = Hits(answer["t_hit"].numpy(), answer["primitive_normals"].numpy(), nothing, nobody)
+        normals = answer["primitive_normals"].numpy()
+        facing = normals[:, 0] * rays[:, 3]
+        for axis in (1, 2):  # column by column: several times faster than rows of three
+            facing += normals[:, axis] * rays[:, 3 + axis]
+        hits = Hits(answer["t_hit"].numpy(), np.abs(facing, out=facing), np.abs(normals[:, 2]), nothing, nobody)
         return hits, answer["primitive_ids"].numpy()
 
     def with_agents(
@@ -218,10 +226,12 @@ class AgentScene:
 
 def _fall(rays: NDArray[np.float32]) -> NDArray[np.float32]:
     """Distance ``[R]`` [m] at which rays ``[R, 6]`` meet the plane z = 0 from above, infinite where they do not."""
-    height, down = rays[:, 2], -rays[:, 5]
-    distance = np.full(len(rays), np.inf, np.float32)
-    np.divide(height, down, out=distance, where=(down > 0) & (height > 0))
-    return distance
+    height, down = rays[:, 2], np.maximum(-rays[:, 5], 0)
+    if (height <= 0).any():
+        down = np.where(height > 0, down, 0)
+        height = np.maximum(height, 1)
+    with np.errstate(divide="ignore"):
+        return np.asarray(height / down)
 
 
 def _stride_phase(position: NDArray[np.float64], yaw: float, speed: float, height: float, identity: int) -> float:

@@ -18,20 +18,33 @@ def generator(seed: int, stamp_ns: int, number: int) -> np.random.Generator:
 
 
 class NoiseBank:
-    """Standard normal numbers, drawn once: a sweep takes a run of them, which costs a hundredth of drawing it anew.
+    """Random numbers drawn once: a sweep takes a run of them, which costs a hundredth of drawing it anew.
 
     Args:
         seed: Of the numbers.
-        size: How many there are.
+        size: How many there are of each kind.
     """
 
     def __init__(self, seed: int, size: int = 1 << 20) -> None:
-        self._values = np.random.default_rng([seed, size]).standard_normal(size, np.float32)
-        self._values.flags.writeable = False
+        random = np.random.default_rng([seed, size])
+        self._normal = random.standard_normal(size, np.float32)
+        self._uniform = random.random(size, np.float32)
 
-    def draw(self, random: np.random.Generator, count: int) -> NDArray[np.float32]:
-        """A run of `count` numbers, float32 ``[count]``, read-only, that begins where `random` says."""
-        while count >= len(self._values):
-            self._values = np.concatenate([self._values, -self._values])
-        start = int(random.integers(len(self._values) - count))
-        return self._values[start : start + count]
+    def normal(self, random: np.random.Generator, count: int) -> NDArray[np.float32]:
+        """Standard normal numbers, float32 ``[count]``, read-only; the run begins where `random` says."""
+        while count >= len(self._normal):
+            self._normal = np.concatenate([self._normal, -self._normal])
+        return _run(self._normal, random, count)
+
+    def uniform(self, random: np.random.Generator, count: int) -> NDArray[np.float32]:
+        """Numbers from 0 to below 1, float32 ``[count]``, read-only; the run begins where `random` says."""
+        while count >= len(self._uniform):
+            self._uniform = np.concatenate([self._uniform, self._uniform[::-1]])
+        return _run(self._uniform, random, count)
+
+
+def _run(values: NDArray[np.float32], random: np.random.Generator, count: int) -> NDArray[np.float32]:
+    start = int(random.integers(len(values) - count))
+    run = values[start : start + count]
+    run.flags.writeable = False
+    return run

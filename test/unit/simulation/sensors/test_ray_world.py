@@ -32,7 +32,8 @@ def test_flat_ground_by_formula_is_the_mesh(town_world: RayWorld) -> None:
     near = mesh.distance < 100
     assert near.sum() > 10_000
     np.testing.assert_allclose(formula.distance[near], mesh.distance[near], atol=1e-3)
-    np.testing.assert_allclose(np.abs(formula.normals[near, 2]), np.abs(mesh.normals[near, 2]), atol=1e-3)
+    np.testing.assert_allclose(formula.level[near], mesh.level[near], atol=1e-3)
+    np.testing.assert_allclose(formula.facing[near], mesh.facing[near], atol=1e-3)
     np.testing.assert_array_equal(formula.reflectivity[near], mesh.reflectivity[near])
 
 
