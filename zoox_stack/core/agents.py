@@ -205,6 +205,15 @@ class TrackedAgents:
         }
         return replace(self, **columns)
 
+    def joined(self, other: TrackedAgents) -> TrackedAgents:
+        """With the agents of another scene, whose ids are all higher, appended; the rest is of this one."""
+        columns: dict[str, Any] = {
+            f.name: np.concatenate([value, getattr(other, f.name)])
+            for f in fields(self)
+            if isinstance(value := getattr(self, f.name), np.ndarray)
+        }
+        return replace(self, **columns)
+
     @classmethod
     def from_states(
         cls,

@@ -1,0 +1,118 @@
+"""Scenes with futures: plans from paths, the same scene seen from another vehicle, bags read as they are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from zoox_stack.core import topics
+from zoox_stack.core.agents import EgoState, TrackedAgents
+from zoox_stack.core.classes import AgentClass
+from zoox_stack.core.errors import InvalidInputError
+from zoox_stack.core.predictions import STEP, STEPS
+from zoox_stack.datasets.bags import LoggedScenes, find_bags
+from zoox_stack.datasets.scene_futures import SceneFutures, plan_along
+from zoox_stack.logs.bag_writer import BagWriter
+from zoox_stack.logs.codec import encode
+from zoox_stack.logs.qos import PROFILES
+
+START_NS = 5_000_000_000
+
+
+def scene_at(step: int, *, gone: int | None = None) -> TrackedAgents:
+    """A car ahead of the ego at 5 m/s, a bus beside at 8 m/s turning, a pedestrian who stands."""
+    t = step * STEP
+    stamp = START_NS + round(t * 1e9)
+    ego = EgoState(stamp_ns=stamp, x=10.0 * t, y=0.0, speed=10.0)
+    ids = np.array([3, 7, 9])
+    kept = ids != gone
+    position = np.array([[30 + 5 * t, 0, 0.8], [40 * np.sin(0.2 * t), 44 - 40 * np.cos(0.2 * t), 1.5], [20.0, -5.0, 0.9]])
+    return TrackedAgents.from_states(
+        stamp, ids[kept], np.array([AgentClass.CAR, AgentClass.BUS, AgentClass.PEDESTRIAN])[kept],
+        position[kept], np.array([0.0, 0.2 * t, 1.0])[kept], np.array([[5.0, 0], [8, 0], [0, 0]])[kept],
+        np.array([[4.5, 1.8, 1.6], [12, 2.5, 3.0], [0.5, 0.5, 1.8]], np.float32)[kept], ego=ego,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def bag(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Twelve seconds; the pedestrian is gone from 7 s on."""
+    folder = tmp_path_factory.mktemp("logs") / "drive"
+    with BagWriter(folder) as writer:
+        for topic in (topics.GROUND_TRUTH, topics.KINEMATIC_STATE):
+            writer.add_topic(topic.name, topic.type_name, (PROFILES[topic.qos],))
+        for step in range(121):
+            scene = scene_at(step, gone=9 if step > 70 else None)
+            writer.write(topics.KINEMATIC_STATE.name, scene.stamp_ns, encode(scene.ego))
+            writer.write(topics.GROUND_TRUTH.name, scene.stamp_ns, encode(scene))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def futures(bag: Path) -> list[SceneFutures]:
+    return list(LoggedScenes.read(bag).futures())
+
+
+def test_a_log_gives_a_scene_a_second(futures: list[SceneFutures]) -> None:
+    assert [round((f.scene.stamp_ns - START_NS) * 1e-9, 3) for f in futures] == [1.0, 2.0, 3.0, 4.0]
+    assert all(f.history.valid.all() for f in futures)
+
+
+def test_the_futures_are_what_came(futures: list[SceneFutures]) -> None:
+    second = futures[1]
+    later = scene_at(20 + 50)
+    np.testing.assert_allclose(second.futures[0, :, 49, :2], later.position[:, :2], atol=1e-4)
+    np.testing.assert_allclose(second.futures[0, :, 49, 2], later.yaw, atol=1e-4)
+    np.testing.assert_array_equal(second.valid[0, 2], np.arange(1, STEPS + 1) <= 50)
+    np.testing.assert_allclose(second.plans[0].speed, 10.0, atol=1e-3)
+    np.testing.assert_allclose(second.plans[0].x, second.ego.x + np.arange(1, STEPS + 1), atol=1e-3)
+
+
+def test_seen_from_another_vehicle(futures: list[SceneFutures]) -> None:
+    scene = futures[0]
+    assert scene.possible_egos().tolist() == [0, 1]
+    bus = scene.seen_from(1)
+    assert bus.scene.ids.tolist() == [3, 9, 10]
+    np.testing.assert_allclose(bus.ego.centre, scene.scene.position[1, :2], atol=1e-6)
+    assert bus.ego.length == pytest.approx(12.0)
+    np.testing.assert_allclose(bus.plans[0].speed[5:], 8.0, atol=0.3)
+    np.testing.assert_allclose(bus.futures[0, 0], scene.futures[0, 0])
+    old_ego = scene.plans[0].x + scene.ego.rear_axle_to_centre
+    np.testing.assert_allclose(bus.futures[0, 2, :, 0], old_ego, atol=1e-6)
+    np.testing.assert_allclose(bus.history.states[2], scene.history.ego_states)
+
+
+def test_a_plan_follows_a_turning_path() -> None:
+    ego = EgoState(stamp_ns=0, x=0.0, y=0.0, yaw=3.1, speed=6.0)
+    t = np.arange(1, STEPS + 1) * STEP
+    yaw = 3.1 + 0.1 * t  # crosses pi
+    rear = np.stack([6 / 0.1 * (np.sin(yaw) - np.sin(3.1)), -6 / 0.1 * (np.cos(yaw) - np.cos(3.1))], axis=1)
+    centres = np.column_stack(
+        [rear + ego.rear_axle_to_centre * np.stack([np.cos(yaw), np.sin(yaw)], 1), np.arctan2(np.sin(yaw), np.cos(yaw))]
+    )
+    plan = plan_along(centres, ego, 4, "turn")
+    np.testing.assert_allclose(plan.xy, rear, atol=1e-9)
+    np.testing.assert_allclose(plan.speed, 6.0, atol=0.01)
+    np.testing.assert_allclose(plan.curvature, 0.1 / 6.0, rtol=0.02)
+    assert np.abs(plan.acceleration).max() < 0.2
+
+
+def test_a_bag_without_agents_is_refused(tmp_path: Path) -> None:
+    with BagWriter(tmp_path / "empty") as writer:
+        topic = topics.KINEMATIC_STATE
+        writer.add_topic(topic.name, topic.type_name, (PROFILES[topic.qos],))
+        writer.write(topic.name, 0, encode(EgoState(stamp_ns=0, x=0.0, y=0.0)))
+    with pytest.raises(InvalidInputError, match="agents: expected /ground_truth"):
+        LoggedScenes.read(tmp_path / "empty")
+
+
+def test_bags_are_found_in_folders(bag: Path, tmp_path: Path) -> None:
+    assert find_bags(bag) == [bag]
+    assert find_bags(bag.parent) == [bag]
+    (tmp_path / "a.mcap").write_bytes(b"")
+    assert find_bags(tmp_path) == [tmp_path / "a.mcap"]
+    (tmp_path / "a.mcap").unlink()
+    with pytest.raises(InvalidInputError, match="rosbag2 bags"):
+        find_bags(tmp_path)
