@@ -8,14 +8,16 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from zoox_stack.core.classes import AgentClass
 from zoox_stack.core.predictions import MODES, STEP, STEPS
 from zoox_stack.training.model import InteractionDecoder, SceneEncoder, covariance
 
 STANDING = 2.0  # [m] an agent that moves less within the horizon is not scored (and weighs less in training)
 STANDING_WEIGHT = 0.2
-WINNER_WEIGHT, NLL_WEIGHT, REACTION_WEIGHT = 0.2, 0.2, 2.0
-SHARPNESS = 1.0  # [m] scale of the mixture: modes whose errors differ by less share an agent
-AFFECTED = 1.0  # [m] an agent whose true future differs more between plans was affected
+WINNER_WEIGHT, NLL_WEIGHT, REACTION_WEIGHT, GOAL_WEIGHT = 0.2, 0.2, 2.0, 0.2
+AFFECTED = 0.5  # [m] an agent whose true future differs more between plans was affected
+# Scale of the mixture by class [m], 1 if not named: modes whose errors differ by less share an agent.
+SHARPNESS = {AgentClass.PEDESTRIAN: 0.35, AgentClass.ANIMAL: 0.35, AgentClass.BICYCLE: 0.7}
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,7 @@ class TensorBatch:
     futures: Tensor
     valid: Tensor
     classes: Tensor
+    goal_lane: Tensor
 
     def encoder_inputs(self) -> tuple[Tensor, ...]:
         """Arguments of `SceneEncoder`."""
@@ -72,7 +75,7 @@ def evaluate_batch(encoder: SceneEncoder, decoder: InteractionDecoder, batch: Te
     The mode is an intention the agent has before the ego acts: it is chosen by what really happened, and the reaction
     has to explain how the same intention ends under the other plans.
     """
-    agents = encoder(*batch.encoder_inputs())
+    agents, lanes = encoder.nodes(*batch.encoder_inputs())
     change, position, spread, logits = decoder.futures(agents, batch.agent_velocity)
     truth, valid = batch.futures[:, 0], batch.valid[:, 0].float()
     scored = (valid.sum(-1) > 0).float() * batch.agent_mask
@@ -89,10 +92,22 @@ def evaluate_batch(encoder: SceneEncoder, decoder: InteractionDecoder, batch: Te
     regression = (per_mode.min(-1).values * weight).sum() / total
     # Likelihood of a mixture: modes and probabilities are learned together. (Winner takes all makes modes that are all
     # equally probable, because it spreads them to be so.)
-    log_mixture = torch.logsumexp(torch.log_softmax(logits, -1) - per_mode / SHARPNESS, dim=-1)
-    mixture = (-SHARPNESS * log_mixture * weight).sum() / total
+    sharpness = batch.raster.new_ones(len(AgentClass), dtype=position.dtype)
+    for kind, scale in SHARPNESS.items():
+        sharpness[kind] = scale
+    sharpness = sharpness[batch.classes.long()]
+    log_mixture = torch.logsumexp(torch.log_softmax(logits, -1) - per_mode / sharpness[..., None], dim=-1)
+    mixture = -(log_mixture * weight).sum() / total
     nll = gaussian_nll(truth - best.detach(), covariance(pick_mode(spread, mode)[:, :, 0]))
     nll = ((nll * valid).sum(-1) / valid.sum(-1).clamp(min=1) * weight).sum() / total
+
+    known = (batch.goal_lane >= 0).float() * weight
+    goal = functional.cross_entropy(
+        encoder.goal_logits(agents, lanes, batch.lane_mask).transpose(1, 2),
+        batch.goal_lane.clamp(min=0),
+        reduction="none",
+    )
+    goal = (goal * known).sum() / known.sum().clamp(min=1)
 
     modes = decoder.mode[mode][:, :, None]
     own = pick_mode(position, mode)
@@ -117,7 +132,7 @@ def evaluate_batch(encoder: SceneEncoder, decoder: InteractionDecoder, batch: Te
         min=1
     )
 
-    loss = mixture + WINNER_WEIGHT * regression + NLL_WEIGHT * nll + REACTION_WEIGHT * reaction
+    loss = mixture + WINNER_WEIGHT * regression + NLL_WEIGHT * nll + REACTION_WEIGHT * reaction + GOAL_WEIGHT * goal
     with torch.no_grad():
         others = scored * moving
         others[:, 0] = 0
@@ -142,7 +157,7 @@ def evaluate_batch(encoder: SceneEncoder, decoder: InteractionDecoder, batch: Te
             "affected_ade_told": (gap(conditional) * hit).sum(),
             "affected_ade_not_told": (gap(own[:, None, :, 0].expand_as(conditional)) * hit).sum(),
         }
-    parts = {"regression": regression, "mixture": mixture, "nll": nll, "reaction": reaction, "loss": loss}
+    parts = {"regression": regression, "mixture": mixture, "nll": nll, "reaction": reaction, "goal": goal, "loss": loss}
     return Outcome(loss, {k: float(v.detach()) for k, v in parts.items()}, {k: float(v) for k, v in sums.items()})
 
 

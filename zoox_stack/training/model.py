@@ -187,6 +187,7 @@ class SceneEncoder(nn.Module):
         self.lane = mlp(PIECE_FEATURES, 64, WIDTH)
         self.edge = nn.Sequential(nn.Linear(6, EDGE_WIDTH), nn.ReLU(), nn.Linear(EDGE_WIDTH, EDGE_WIDTH), nn.ReLU())
         self.layers = nn.ModuleList([GraphLayer(), GraphLayer()])
+        self.goal = nn.Linear(WIDTH, WIDTH)
 
     def forward(
         self,
@@ -200,6 +201,26 @@ class SceneEncoder(nn.Module):
         lane_mask: Tensor,
     ) -> Tensor:
         """Embeddings ``[B, N, W]``; inputs as `NetworkInputs` with a batch axis, masks 1 for real rows."""
+        return self.nodes(
+            raster, agent_history, agent_static, agent_pose, lane_features, lane_pose, agent_mask, lane_mask
+        )[0]
+
+    def goal_logits(self, agents: Tensor, lanes: Tensor, lane_mask: Tensor) -> Tensor:
+        """Where agents will be: logits ``[B, N, M]`` over lane pieces. Learned beside the futures, not exported."""
+        return self.goal(agents) @ lanes.transpose(1, 2) * WIDTH**-0.5 + (lane_mask[:, None] - 1.0) * 1e4
+
+    def nodes(
+        self,
+        raster: Tensor,
+        agent_history: Tensor,
+        agent_static: Tensor,
+        agent_pose: Tensor,
+        lane_features: Tensor,
+        lane_pose: Tensor,
+        agent_mask: Tensor,
+        lane_mask: Tensor,
+    ) -> tuple[Tensor, Tensor]:
+        """Embeddings of agents ``[B, N, W]`` and of lane pieces ``[B, M, W]``; arguments as of `forward`."""
         b, n = agent_history.shape[0], agent_history.shape[1]
         own = self.history(torch.cat([agent_history.reshape(b, n, -1), agent_static], dim=-1))
         cos, sin = agent_pose[..., 2:3], agent_pose[..., 3:4]
@@ -222,7 +243,7 @@ class SceneEncoder(nn.Module):
         allowed = (torch.cat([agent_mask, lane_mask], dim=1) - 1.0)[:, None, None, :] * 1e4
         for layer in self.layers:
             agents = layer(agents, torch.cat([agents, lanes], dim=1), edges, allowed)
-        return agents
+        return agents, lanes
 
 
 class InteractionDecoder(nn.Module):
@@ -240,6 +261,7 @@ class InteractionDecoder(nn.Module):
         nn.init.normal_(self.future[-1].weight, std=0.02)  # training starts near constant velocity
         nn.init.zeros_(self.future[-1].bias)
         self.score = mlp(WIDTH, 64, MODES)
+        self.register_buffer("temperature", torch.ones(()))  # of the probabilities, fitted after training
         self.intention = nn.Linear(WIDTH, REACTION_HIDDEN)
         self.of_plan = nn.Linear(7, REACTION_HIDDEN)
         self.of_agent = nn.Linear(4, REACTION_HIDDEN, bias=False)
@@ -316,7 +338,7 @@ class InteractionDecoder(nn.Module):
         own = chosen[4]
         modes = self.mode[None, None].expand(own.shape[0], own.shape[1], MODES, WIDTH)
         moved = self.react(chosen[0], modes, chosen[1], chosen[2], chosen[3], own, plans)
-        return position, covariance(spread), torch.softmax(logits, dim=-1), own[:, None] + moved
+        return position, covariance(spread), torch.softmax(logits / self.temperature, dim=-1), own[:, None] + moved
 
 
 def in_agent_frames(plans: Tensor, pose: Tensor) -> Tensor:
