@@ -16,6 +16,8 @@ from zoox_stack.core.errors import InvalidInputError
 class Ragged:
     """Rows of different lengths: row ``i`` is ``values[offsets[i]:offsets[i + 1]]``.
 
+    Both arrays become read-only views.
+
     Attributes:
         values: All rows one after the other, shape ``[total, ...]``.
         offsets: int32, shape ``[rows + 1]``, first 0, last ``total``, not falling.
@@ -36,7 +38,10 @@ class Ragged:
             raise InvalidInputError(
                 "Ragged.offsets", f"a rising list from 0 to {len(self.values)}", np.array2string(offsets, threshold=8)
             )
-        object.__setattr__(self, "offsets", offsets)
+        for name, array in (("values", np.asarray(self.values)), ("offsets", offsets)):
+            frozen = array.view()
+            frozen.flags.writeable = False
+            object.__setattr__(self, name, frozen)
 
     @classmethod
     def from_rows(cls, rows: Iterable[ArrayLike], dtype: DTypeLike, width: int | None = None) -> Ragged:
@@ -51,7 +56,7 @@ class Ragged:
         return len(self.offsets) - 1
 
     def __getitem__(self, row: int) -> NDArray[Any]:
-        """Row `row` as a view."""
+        """Row `row` as a read-only view."""
         return self.values[self.offsets[row] : self.offsets[row + 1]]
 
     def __iter__(self) -> Iterator[NDArray[Any]]:

@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoox_stack.core.agents import TrafficSignals
-from zoox_stack.core.classes import AreaType, LineType, SignalState
+from zoox_stack.core.classes import AreaType, SignalState
 from zoox_stack.core.geometry import arc_lengths
 from zoox_stack.evaluation.canvas import Canvas, View
+from zoox_stack.road_network.line_styles import drawn_lines
 from zoox_stack.road_network.network import RoadNetwork
 
 GROUND, ROAD = "#f1f2ef", "#d9dde2"
@@ -24,9 +25,8 @@ _AREAS = {
     AreaType.BUS_STOP: "#e0d3d3",
 }
 _CROSSWALK = "#eef1f5"
-_MARKING, _KERB, _STOP, _CENTRE, _ROUTE = "#ffffff", "#a7afb8", "#5d646d", "#c6ccd3", "#c3d4ea"
-_DASHED = (LineType.DASHED_WHITE, LineType.DASHED_YELLOW)
-_DASH, _GAP = 3.0, 4.5  # [m]
+_CENTRE, _ROUTE = "#c6ccd3", "#c3d4ea"
+_WIDE = 0.45  # [m] lines on the road from here on are drawn wide
 _SIGNALS = {SignalState.RED: "#d62728", SignalState.YELLOW: "#e6a700", SignalState.GREEN: "#2ca02c"}
 _SIGNAL_REACH = 5.0  # [m] of a governed lane that show its signal's colour
 
@@ -69,14 +69,7 @@ class MapPicture:
         if route is not None:
             self._layers.append(_Layer((route,), _ROUTE, 14.0))
         self._layers.append(_Layer(tuple(line[:, :2] for line in network.centre_lines), _CENTRE, 0.5))
-        solid, dashed, kerbs = _boundaries(network)
-        stops = np.flatnonzero(np.isin(network.line_types, (LineType.STOP, LineType.YIELD)))
-        self._layers += [
-            _Layer(solid, _MARKING, 1.0),
-            _Layer(dashed, _MARKING, 1.0),
-            _Layer(kerbs, _KERB, 1.0),
-            _Layer(tuple(network.lines[int(row)][:, :2] for row in stops), _STOP, 1.5),
-        ]
+        self._layers += _lines(network)
 
     def draw(self, canvas: Canvas, signals: TrafficSignals | None = None) -> None:
         """Everything in view; signals as coloured beginnings of the lanes they govern."""
@@ -130,21 +123,9 @@ def _lane_shapes(network: RoadNetwork) -> Iterator[NDArray[np.float64]]:
             yield np.concatenate([left[:, :2], right[::-1, :2]])
 
 
-def _boundaries(network: RoadNetwork) -> tuple[tuple[NDArray[np.float64], ...], ...]:
-    """Solid lines, dashes and kerbs."""
-    solid, dashes, kerbs = [], [], []
-    for lines, types in (
-        (network.left_boundaries, network.left_boundary_types),
-        (network.right_boundaries, network.right_boundary_types),
-    ):
-        for row, kind in enumerate(types.tolist()):
-            line = lines[row][:, :2]
-            if len(line) < 2 or kind == LineType.NONE:
-                continue
-            if kind == LineType.KERB:
-                kerbs.append(line)
-            elif kind in _DASHED:
-                dashes += dashed(line, _DASH, _GAP)
-            else:
-                solid.append(line)
-    return tuple(solid), tuple(dashes), tuple(kerbs)
+def _lines(network: RoadNetwork) -> Iterator[_Layer]:
+    """Boundaries of lanes and other lines, by kind."""
+    for _, style, shapes in drawn_lines(network):
+        if style.dash is not None:
+            shapes = [dash for shape in shapes for dash in dashed(shape, style.dash, style.dash)]
+        yield _Layer(tuple(shapes), style.on_pale, 1.5 if style.width > _WIDE else 1.0)

@@ -10,14 +10,14 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import ConvexHull, QhullError, cKDTree
 
-from zoox_stack.core.classes import LaneType, LineType
+from zoox_stack.core.classes import LineType
 from zoox_stack.core.geometry import resample, wrap_angle
 from zoox_stack.road_network.lane_search import LaneSearch
 from zoox_stack.road_network.map_finding import Finding, Severity
 from zoox_stack.road_network.network import RoadNetwork
 from zoox_stack.road_network.polyline import Polyline
+from zoox_stack.road_network.queries import DRIVING_TYPES
 
-DRIVING_TYPES = (LaneType.VEHICLE, LaneType.BUS)
 RIM = 20.0  # [m] from the outline of the map within which lanes may begin and end
 MEET = (0.5, 2.0)  # [m] gap between a lane and its successor: from the first a warning, from the second an error
 KINK = np.radians(60)  # [rad] between a lane and its successor

@@ -11,6 +11,7 @@ from scipy.spatial import cKDTree
 
 from zoox_stack.core.classes import AreaType
 from zoox_stack.core.geometry import arc_lengths, resample
+from zoox_stack.road_network.line_shapes import evenly
 from zoox_stack.road_network.map_finding import Finding, Severity
 from zoox_stack.road_network.network import RoadNetwork
 from zoox_stack.road_network.polyline import Polyline
@@ -90,18 +91,12 @@ def _duplicates(network: RoadNetwork) -> Iterator[Finding]:
         if network.lane_types[a] != network.lane_types[b] or arc_lengths(one)[-1] < SHORTEST:
             continue
         count = 16
-        samples = [_evenly(line, count) for line in (one, other)]
+        samples = [evenly(line, count) for line in (one, other)]
         if np.abs(samples[0] - samples[1]).max() < _SAME:
             text = f"it lies on lane {network.lane_ids[a]}, in the same direction"
             yield Finding.at(
                 Severity.ERROR, "duplicate", f"lane {network.lane_ids[b]}", first[b], text, "remove one of the two"
             )
-
-
-def _evenly(line: NDArray[Any], count: int) -> NDArray[np.float64]:
-    """`count` points ``[count, 3]`` at equal distances along a line."""
-    s = arc_lengths(line)
-    return np.stack([np.interp(np.linspace(0, s[-1], count), s, line[:, d]) for d in range(3)], axis=1)
 
 
 def _areas(network: RoadNetwork) -> Iterator[Finding]:

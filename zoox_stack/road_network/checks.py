@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from zoox_stack.core.geometry import arc_lengths
-from zoox_stack.road_network.check_links import DRIVING_TYPES, link_findings
+from zoox_stack.road_network.check_links import link_findings
 from zoox_stack.road_network.check_shapes import SHORTEST, shape_findings
 from zoox_stack.road_network.map_finding import Finding, Severity
 from zoox_stack.road_network.network import RoadNetwork
 from zoox_stack.road_network.polyline import Polyline
+from zoox_stack.road_network.queries import DRIVING_TYPES
 
 
 def check_map(network: RoadNetwork) -> list[Finding]:

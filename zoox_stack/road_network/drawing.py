@@ -20,15 +20,16 @@ from numpy.typing import NDArray
 from zoox_stack.core.classes import AreaType, LaneTurn, LaneType, LineType
 from zoox_stack.core.errors import InvalidInputError
 from zoox_stack.core.geometry import arc_lengths
-from zoox_stack.road_network.importers.lane_topology import LanePoints, headings, strip
-from zoox_stack.road_network.network import RoadNetwork
+from zoox_stack.road_network.lane_points import LanePoints
+from zoox_stack.road_network.line_shapes import headings, strip
+from zoox_stack.road_network.line_styles import drawn_lines
+from zoox_stack.road_network.network import DEFAULT_LANE_WIDTH, RoadNetwork
 
 DPI = 150
 _PIXELS_PER_METRE = 8.0
 _SIDE = (1500.0, 5600.0)  # [pixels] of the longer side of the map
 _LEGEND = 2.6  # [inches] on the smallest picture; it grows with the picture, as letters do
 _ARROW_EVERY = 30.0  # [m]
-_LANE_WIDTH = 3.0  # [m] drawn where a lane has neither boundaries nor a width
 
 GROUND, INK = "#eef0e8", "#2b2d31"
 AREA_COLOURS = {
@@ -46,18 +47,6 @@ LANE_COLOURS = {
 }
 TURN_COLOURS = {LaneTurn.LEFT: "#7cc4ff", LaneTurn.RIGHT: "#ffb27a", LaneTurn.U_TURN: "#d59cff"}
 SIGNAL = "#ff4d4d"
-# Colour, width [m], dash and gap [m] (None: solid), words.
-MARKS: dict[LineType, tuple[str, float, float | None, str]] = {
-    LineType.UNKNOWN: ("#9aa0a8", 0.10, None, "boundary of unknown kind"),
-    LineType.KERB: ("#2f3237", 0.25, None, "kerb"),
-    LineType.SOLID_WHITE: ("#ffffff", 0.15, None, "solid white line"),
-    LineType.DASHED_WHITE: ("#ffffff", 0.15, 3.0, "dashed white line"),
-    LineType.SOLID_YELLOW: ("#f5c518", 0.15, None, "solid yellow line"),
-    LineType.DASHED_YELLOW: ("#f5c518", 0.15, 3.0, "dashed yellow line"),
-    LineType.DOUBLE_SOLID: ("#f5c518", 0.40, None, "double solid line"),
-    LineType.YIELD: ("#ffffff", 0.50, 0.6, "yield line"),
-    LineType.STOP: ("#ffffff", 0.60, None, "stop line"),
-}
 
 
 def draw_map(network: RoadNetwork, *, ids: bool = False, around: tuple[float, float, float] | None = None) -> Figure:
@@ -78,7 +67,7 @@ def draw_map(network: RoadNetwork, *, ids: bool = False, around: tuple[float, fl
     low, high = everything.min(axis=0), everything.max(axis=0)
     if around is not None:
         centre, reach = np.array(around[:2]), around[2]
-        if not (reach > 0 and (np.abs(everything - centre) <= reach).all(axis=1).any()):
+        if not (np.isfinite(around).all() and reach > 0 and (np.abs(everything - centre) <= reach).all(axis=1).any()):
             extent = f"{low[0]:.0f}..{high[0]:.0f}, {low[1]:.0f}..{high[1]:.0f}"
             raise InvalidInputError("place to draw", f"a square within x, y = {extent}", f"{around}")
         low, high = centre - reach, centre + reach
@@ -209,18 +198,8 @@ class _Picture:
 
     def marks(self, axes: Axes) -> Iterator[Any]:
         """Lane boundaries and other lines by kind."""
-        network = self.network
-        tables = (
-            (network.left_boundaries, network.left_boundary_types),
-            (network.right_boundaries, network.right_boundary_types),
-            (network.lines, network.line_types),
-        )
-        for level, (kind, (colour, metres, dash, words)) in enumerate(MARKS.items()):
-            lines = [
-                table[int(row)][:, :2]
-                for table, types in tables
-                for row in np.flatnonzero((types == kind) & (table.lengths > 1))
-            ]
+        for level, (kind, drawn, lines) in enumerate(drawn_lines(self.network)):
+            colour, metres, dash = drawn.on_dark, drawn.width, drawn.dash
             if not lines:
                 continue
             width = self.width(metres, 1.2 if kind in (LineType.STOP, LineType.YIELD) else 0.35)
@@ -235,7 +214,7 @@ class _Picture:
                 axes.add_collection(LineCollection(lines, colors=LANE_COLOURS[LaneType.VEHICLE], linewidths=width / 3,
                                                    zorder=zorder + 0.001))  # fmt: skip
             shown = "#b9bec6" if colour == "#ffffff" else colour  # the legend is on white
-            yield Line2D([], [], color=shown, linewidth=3.5 if metres > 0.4 else 1.8, label=words,
+            yield Line2D([], [], color=shown, linewidth=3.5 if metres > 0.4 else 1.8, label=drawn.words,
                          linestyle="solid" if dash is None else (0, (1.0 if metres > 0.4 else 2.5, 1.0)))  # fmt: skip
 
     def signals(self, axes: Axes) -> Iterator[Any]:
@@ -272,7 +251,7 @@ def _outline(network: RoadNetwork, row: int) -> NDArray[np.float64]:
         return np.concatenate([right, left[::-1]])[:, :2]
     width = float(network.lane_widths[row])
     centre = network.centre_lines[row]
-    return strip(centre, width if np.isfinite(width) and width > 0 else _LANE_WIDTH)[:, :2]
+    return strip(centre, width if np.isfinite(width) and width > 0 else DEFAULT_LANE_WIDTH)[:, :2]
 
 
 def _zebra(axes: Axes, ring: NDArray[np.float64], traffic: float | None, edge: float) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoox_stack.core.classes import AreaType
+from zoox_stack.road_network.buckets import expand
 from zoox_stack.road_network.network import RoadNetwork
 from zoox_stack.road_network.queries import LaneIndex
 
@@ -20,6 +21,8 @@ _SHIFT = 4  # fractional bits of cv2's fixed-point coordinates
 
 class DrivableGrid:
     """Drivable ground of a road network: its drivable areas, or the driving lanes where the map has no areas.
+
+    As in `AreaIndex`, a cell lies in an area if the outline winds around its middle.
 
     Args:
         index: The network.
@@ -44,7 +47,7 @@ class DrivableGrid:
         self._grid = np.zeros((size[1], size[0]), np.uint8)
         wider = max(1, round(2 * margin / self._cell))
         for ring in rings:
-            cv2.fillPoly(self._grid, [self._pixels(ring)], 1, shift=_SHIFT)
+            _fill(self._grid, (ring - low) / self._cell - 0.5)
             cv2.polylines(self._grid, [self._pixels(ring)], True, 1, thickness=wider, shift=_SHIFT)
         for xy, width in lines:
             thickness = max(1, round((width + 2 * margin) / self._cell))
@@ -79,6 +82,26 @@ class DrivableGrid:
 
     def _pixels(self, xy: NDArray[Any]) -> NDArray[np.int32]:
         return np.round(((xy - self._low) / self._cell - 0.5) * (1 << _SHIFT)).astype(np.int32)
+
+
+def _fill(grid: NDArray[np.uint8], ring: NDArray[np.float64]) -> None:
+    """Set the cells that a ring winds around; its points ``[P, 2]`` in cells, whole numbers at their middles.
+
+    Every side that crosses the middle of a row of cells changes the winding number of all cells right of it.
+    """
+    corner = np.maximum(np.floor(ring.min(axis=0)).astype(np.int64), 0)
+    a = ring - corner
+    b = np.roll(a, -1, axis=0)
+    width, height = (np.ceil(a.max(axis=0)).astype(np.int64) + 2).tolist()
+    low, high = np.minimum(a[:, 1], b[:, 1]), np.maximum(a[:, 1], b[:, 1])
+    first = np.ceil(low).astype(np.int64)
+    side, row = expand(first, np.ceil(high).astype(np.int64) - first)
+    share = (row - a[side, 1]) / (b[side, 1] - a[side, 1])
+    column = np.ceil(a[side, 0] + share * (b[side, 0] - a[side, 0])).astype(np.int64)
+    winding = np.zeros((height, width), np.int32)
+    np.add.at(winding, (row, column), np.where(b[side, 1] > a[side, 1], 1, -1))
+    target = grid[corner[1] : corner[1] + height, corner[0] : corner[0] + width]
+    target[np.cumsum(winding, axis=1)[: target.shape[0], : target.shape[1]] != 0] = 1
 
 
 def _rings(network: RoadNetwork) -> list[NDArray[np.float64]]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from zoox_stack.core.errors import InvalidInputError
 from zoox_stack.core.topics import ROAD_NETWORK
+from zoox_stack.road_network.importers.broken_file import reading
 from zoox_stack.road_network.importers.report import ImportReport, report_of
 from zoox_stack.road_network.network import RoadNetwork
 
@@ -56,8 +57,8 @@ def _av2(path: Path) -> tuple[RoadNetwork, ImportReport]:
 def _sumo(path: Path) -> tuple[RoadNetwork, ImportReport]:
     from zoox_stack.road_network.importers.sumo_net import read_sumo_net
 
-    network = read_sumo_net(path).network
-    return network, report_of(network, FORMATS["sumo"].description)
+    net = read_sumo_net(path)
+    return net.network, report_of(net.network, FORMATS["sumo"].description, lane_rows=net.lane_rows)
 
 
 def _scenarionet(path: Path) -> tuple[RoadNetwork, ImportReport]:
@@ -65,15 +66,14 @@ def _scenarionet(path: Path) -> tuple[RoadNetwork, ImportReport]:
     from zoox_stack.road_network.importers.scenarionet import import_map_features
 
     scene: Any = load_numbers(path)
-    try:
-        dataset, features = scene["metadata"]["dataset"], scene["map_features"]
+    with reading(str(path), "a ScenarioNet scene with map_features"):
+        dataset, features = str(scene["metadata"]["dataset"]), scene["map_features"]
         name = str(scene["metadata"].get("map") or scene["id"])
-    except (KeyError, TypeError, IndexError, AttributeError) as error:
-        raise InvalidInputError(str(path), "a ScenarioNet scene with map_features", repr(error)) from error
     if dataset not in _SCENARIONET_HEIGHTS:
         raise InvalidInputError(str(path), f"a scene of {' or '.join(_SCENARIONET_HEIGHTS)}", repr(dataset))
     imported = import_map_features(features, name, has_height=_SCENARIONET_HEIGHTS[dataset])
-    return imported.network, report_of(imported.network, FORMATS["scenarionet"].description, imported.skipped)
+    form = FORMATS["scenarionet"].description
+    return imported.network, report_of(imported.network, form, imported.skipped, imported.lane_rows)
 
 
 def _bag(path: Path) -> tuple[RoadNetwork, ImportReport]:
@@ -117,7 +117,9 @@ def load_map(path: Path | str, kind: str = "auto") -> tuple[RoadNetwork, ImportR
         raise InvalidInputError("kind of map", f"auto or one of {', '.join(FORMATS)}", repr(kind))
     if not path.exists():
         raise InvalidInputError(str(path), _expected(), "nothing of that name")
-    return FORMATS[kind_of(path) if kind == "auto" else kind].load(path)
+    form = FORMATS[kind_of(path) if kind == "auto" else kind]
+    with reading(str(path), f"a sound {form.description}"):
+        return form.load(path)
 
 
 def kind_of(path: Path) -> str:

@@ -6,6 +6,7 @@ import argparse
 import json
 import tempfile
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -65,8 +66,8 @@ def _load(args: argparse.Namespace) -> tuple[RoadNetwork, ImportReport]:
     if not (seed or "1").isdecimal():
         raise InvalidInputError(text, f"{_TOWN}NAME:SEED with a whole number >= 0", repr(seed))
     with tempfile.TemporaryDirectory() as folder:
-        network = build_town(name, int(seed or "1"), Path(folder)).net.network
-    return network, report_of(network, "simulated town")
+        net = build_town(name, int(seed or "1"), Path(folder)).net
+    return net.network, report_of(net.network, "simulated town", lane_rows=net.lane_rows)
 
 
 def describe(network: RoadNetwork) -> dict[str, Any]:
@@ -122,7 +123,7 @@ def run_check(args: argparse.Namespace) -> int:
     from zoox_stack.road_network.checks import check_map
 
     network, report = _load(args)
-    findings = check_map(network)
+    findings = [_named(finding, report) for finding in check_map(network)]
     counts = Counter(finding.severity for finding in findings)
     summary = {severity.name.lower() + "s": counts[severity] for severity in Severity}
     if args.json:
@@ -134,6 +135,12 @@ def run_check(args: argparse.Namespace) -> int:
         words = ", ".join(f"{count} {name}" for name, count in summary.items())
         print(f"{args.map} ({report.file_format}, {len(network.lane_ids)} lanes): {words}")
     return int(counts[Severity.ERROR] > 0)
+
+
+def _named(finding: Finding, report: ImportReport) -> Finding:
+    """The finding with what the file calls its element, where ids are row numbers."""
+    name = report.names.get(finding.element)
+    return finding if name is None else replace(finding, element=f"{finding.element} ({name})")
 
 
 def _line(finding: Finding) -> str:

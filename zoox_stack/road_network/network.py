@@ -13,6 +13,8 @@ from zoox_stack.core.errors import InvalidInputError
 from zoox_stack.core.ragged import Ragged
 from zoox_stack.core.validation import checked_array
 
+DEFAULT_LANE_WIDTH = 3.5  # [m] of a lane where the map does not say
+
 
 def _ragged(width: int | None, dtype: type) -> Ragged:
     return Ragged.from_rows([], dtype, width)
@@ -28,11 +30,11 @@ class RoadNetwork:
 
     Attributes:
         name: Name of the map.
-        lane_ids: int64 ``[L]``, unique.
+        lane_ids: int64 ``[L]``, unique (as are the other ids).
         lane_types: uint8 ``[L]`` `LaneType`.
         lane_turns: uint8 ``[L]`` `LaneTurn`.
         lane_in_intersection: bool ``[L]``.
-        lane_speed_limits: float32 ``[L]`` [m/s], NaN unknown.
+        lane_speed_limits: float32 ``[L]`` [m/s] > 0, NaN unknown.
         lane_widths: float32 ``[L]`` [m], NaN unknown.
         centre_lines: Ragged float64 ``[., 3]``, L rows, driving direction, >= 2 points each.
         left_boundaries: Ragged float64 ``[., 3]``, L rows, driving direction; empty row: unknown.
@@ -85,25 +87,29 @@ class RoadNetwork:
             nobody = Ragged(np.zeros(0, np.int32), np.zeros(len(self.lane_ids) + 1, np.int32))
             object.__setattr__(self, "yields", nobody)
         lanes, lines, areas, signals = len(self.lane_ids), len(self.line_ids), len(self.area_ids), len(self.signal_ids)
-        for name, dtype, size, high in (
-            ("lane_ids", np.int64, lanes, None),
-            ("lane_types", np.uint8, lanes, max(LaneType)),
-            ("lane_turns", np.uint8, lanes, max(LaneTurn)),
-            ("lane_in_intersection", np.bool_, lanes, None),
-            ("left_boundary_types", np.uint8, lanes, max(LineType)),
-            ("right_boundary_types", np.uint8, lanes, max(LineType)),
-            ("left_neighbours", np.int32, lanes, lanes - 1),
-            ("right_neighbours", np.int32, lanes, lanes - 1),
-            ("line_ids", np.int64, lines, None),
-            ("line_types", np.uint8, lines, max(LineType)),
-            ("area_ids", np.int64, areas, None),
-            ("area_types", np.uint8, areas, max(AreaType)),
-            ("signal_ids", np.int64, signals, None),
+        for name, dtype, size, low, high in (
+            ("lane_ids", np.int64, lanes, None, None),
+            ("lane_types", np.uint8, lanes, None, max(LaneType)),
+            ("lane_turns", np.uint8, lanes, None, max(LaneTurn)),
+            ("lane_in_intersection", np.bool_, lanes, None, None),
+            ("left_boundary_types", np.uint8, lanes, None, max(LineType)),
+            ("right_boundary_types", np.uint8, lanes, None, max(LineType)),
+            ("left_neighbours", np.int32, lanes, -1, lanes - 1),
+            ("right_neighbours", np.int32, lanes, -1, lanes - 1),
+            ("line_ids", np.int64, lines, None, None),
+            ("line_types", np.uint8, lines, None, max(LineType)),
+            ("area_ids", np.int64, areas, None, None),
+            ("area_types", np.uint8, areas, None, max(AreaType)),
+            ("signal_ids", np.int64, signals, None, None),
         ):
-            array = checked_array(f"RoadNetwork.{name}", getattr(self, name), dtype, (size,), high=high)
+            array = checked_array(f"RoadNetwork.{name}", getattr(self, name), dtype, (size,), low=low, high=high)
             object.__setattr__(self, name, array)
         for name in ("lane_speed_limits", "lane_widths"):
-            value = checked_array(f"RoadNetwork.{name}", getattr(self, name), np.float32, (lanes,), finite=False, low=0)
+            value = checked_array(f"RoadNetwork.{name}", getattr(self, name), np.float32, (lanes,), finite=False)
+            wrong = np.isinf(value) | (value < 0) | ((value == 0) & (name == "lane_speed_limits"))
+            if wrong.any():
+                expected = "finite positive numbers, or NaN for unknown"
+                raise InvalidInputError(f"RoadNetwork.{name}", expected, f"{value[wrong][0]}")
             object.__setattr__(self, name, value)
         positions = checked_array("RoadNetwork.signal_positions", self.signal_positions, np.float64, (signals, 3))
         object.__setattr__(self, "signal_positions", positions)
@@ -115,17 +121,28 @@ class RoadNetwork:
             ("areas", areas, 3),
         ):
             ragged: Ragged = getattr(self, name)
-            checked_array(f"RoadNetwork.{name}", ragged.values, np.float64, (None, 3))
+            values = checked_array(f"RoadNetwork.{name}", ragged.values, np.float64, (None, 3))
+            object.__setattr__(self, name, Ragged(values, ragged.offsets))
             if len(ragged) != rows or (rows and int(ragged.lengths.min()) < least):
                 found = f"{len(ragged)} rows, shortest {ragged.lengths.min() if len(ragged) else 0}"
                 raise InvalidInputError(f"RoadNetwork.{name}", f"{rows} rows of at least {least} points", found)
         for name, rows in (("successors", lanes), ("yields", lanes), ("signal_lanes", signals)):
             ragged = getattr(self, name)
-            checked_array(f"RoadNetwork.{name}", ragged.values, np.int32, (None,), low=0, high=max(lanes - 1, 0))
+            thing, high = f"RoadNetwork.{name}", max(lanes - 1, 0)
+            values = checked_array(thing, ragged.values, np.int32, (None,), low=0, high=high)
+            object.__setattr__(self, name, Ragged(values, ragged.offsets))
             if len(ragged) != rows or (ragged.values.size and not lanes):
                 raise InvalidInputError(f"RoadNetwork.{name}", f"{rows} rows", f"{len(ragged)} rows")
-        if len(np.unique(self.lane_ids)) != lanes:
-            raise InvalidInputError("RoadNetwork.lane_ids", "unique ids", "duplicates")
+        for name in ("lane_ids", "line_ids", "area_ids", "signal_ids"):
+            ids, counts = np.unique(getattr(self, name), return_counts=True)
+            if (counts > 1).any():
+                raise InvalidInputError(f"RoadNetwork.{name}", "unique ids", f"duplicates: {ids[counts > 1][:5]}")
+        every = np.arange(lanes)
+        own = (self.left_neighbours == every) | (self.right_neighbours == every)
+        own[self.yields.values[self.yields.values == self.yields.row_of_value()]] = True
+        if own.any():
+            found = f"lane {self.lane_ids[own][0]} beside itself, or giving way to itself"
+            raise InvalidInputError("RoadNetwork", "neighbours and lanes to give way to that are other lanes", found)
 
     def with_name(self, name: str) -> RoadNetwork:
         """The same map under another name."""

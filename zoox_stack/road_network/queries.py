@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -16,7 +16,7 @@ from zoox_stack.core.errors import InvalidInputError
 from zoox_stack.core.geometry import arc_lengths
 from zoox_stack.core.ragged import Ragged
 from zoox_stack.road_network.lane_search import LaneMatches, LaneSearch
-from zoox_stack.road_network.network import RoadNetwork
+from zoox_stack.road_network.network import DEFAULT_LANE_WIDTH, RoadNetwork
 from zoox_stack.road_network.polyline import FrenetPoints, Polyline
 from zoox_stack.road_network.segments import intersections, pieces
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from zoox_stack.road_network.routes import RouteGraph
 
 DRIVING_TYPES = (LaneType.VEHICLE, LaneType.BUS)
-DEFAULT_LANE_WIDTH = 3.5  # [m] where the map does not say
+_LEAST_PART = 0.1  # [m] on either side of a lane change, and for the change itself
 _STOP_LINE_BEFORE = 12.0  # [m] a stop line may lie this far before the lane its signal governs
 
 
@@ -166,43 +166,11 @@ class LaneIndex:
         """
         return self._routes.route(start_row, goal_row)
 
-    def route_through(self, points: NDArray[Any], *, max_distance: float = 4.0) -> tuple[int, ...]:
-        """Lane rows of the shortest way past points in their order.
-
-        Where several lanes lie at a point (a road in both directions, a crossing) the one is taken that makes the way
-        shortest; a metre between a point and its lane counts like 20 m of way.
-
-        Args:
-            points: ``[K, 2]`` [m], at least two.
-            max_distance: [m] from each point to its lane.
-
-        Raises:
-            InvalidInputError: A point without a lane, or no way from one point to the next.
-        """
-        return self._routes.through(points, self._search, max_distance)
-
     @cached_property
     def _routes(self) -> RouteGraph:
         from zoox_stack.road_network.routes import RouteGraph  # NetworkX takes a while to import
 
         return RouteGraph(self.network, self.lines)
-
-    def reachable(self, row: int, distance: float) -> dict[int, float]:
-        """Lanes that can be reached by following successors, with the distance [m] from the start of `row` to theirs.
-
-        Lanes that begin within `distance` are given, `row` itself at 0; of several ways the shortest counts.
-        """
-        reached = {row: 0.0}
-        waiting = [row]
-        while waiting:
-            current = min(waiting, key=lambda r: (reached[r], r))
-            waiting.remove(current)
-            start = reached[current] + (self.lines[current].length if current in self.lines else 0.0)
-            for successor in map(int, self.network.successors[current]):
-                if successor in self.lines and start <= distance and start < reached.get(successor, np.inf):
-                    reached[successor] = start
-                    waiting.append(successor)
-        return reached
 
     def path_ahead(
         self, x: float, y: float, yaw: float, length: float, *, behind: float = 20.0, prefer: Collection[int] = ()
@@ -246,12 +214,14 @@ class LaneIndex:
         """The path along lanes in the order given; where the next lane is a neighbour the line changes over.
 
         Raises:
-            InvalidInputError: No lane, or one without a centre line to drive on.
+            InvalidInputError: No lane, or one without a centre line to drive on; a lane that neither follows the one
+                before nor lies beside it.
         """
         chain = tuple(rows)
         if not chain or any(row not in self.lines for row in chain):
             raise InvalidInputError("lanes of a path", "rows of driving lanes", f"{list(chain)[:8]}")
         if chain not in self._paths:
+            self._check_links(chain)
             if len(self._paths) > 256:
                 self._paths.clear()
             self._paths[chain] = self._join(chain)
@@ -353,29 +323,60 @@ class LaneIndex:
 
     def _join(self, chain: tuple[int, ...]) -> LanePath:
         points = []
-        for row, part, parts in _shares(chain, self.network):
-            xy = self.lines[row].xy
-            # A lane change leaves early and joins the neighbour late; the line is drawn through between them.
-            edges = [len(xy) * k // parts for k in (part, part + 1)]
-            begin, end = (0, len(xy)) if parts == 1 else (min(edges[0], len(xy) - 2), max(edges[1], 2))
-            points.append(xy[begin:end])
+        for row, begin, end in self._stretches(chain):
+            line = self.lines[row]
+            inner = (line.s > begin) & (line.s < end)
+            points.append(np.concatenate([line.at([begin])[0], line.xy[inner], line.at([end])[0]]))
         line = Polyline.from_points(np.concatenate(points), smoothing=2.0)
         ends = arc_lengths(np.concatenate(points))[np.cumsum([len(p) for p in points]) - 1]
         share = np.searchsorted(ends * (line.length / ends[-1]), line.s, side="left")
         return LanePath(line, np.asarray(chain)[np.minimum(share, len(chain) - 1)])
 
+    def _stretches(self, chain: tuple[int, ...]) -> list[tuple[int, float, float]]:
+        """Each lane of a path with the stretch of it that is driven, as arc lengths [m].
 
-def _shares(chain: tuple[int, ...], network: RoadNetwork) -> Iterator[tuple[int, int, int]]:
-    """Each lane of a path with the part of it that is driven: part ``i`` of ``n`` equal ones.
+        A lane change leaves early and joins the neighbour late, the line is drawn through between them: of what the
+        two lanes have side by side the first third is driven on one, the last on the other. With n changes in a row
+        the first takes the first fifth of the way, and so on: 1 of 2 n + 1 parts.
+        """
+        changes = [after not in self.network.successors[row] for row, after in pairwise(chain)]
+        latest = [line.length for line in (self.lines[row] for row in chain)]  # where each lane must be left
+        common = {
+            k: shared_stretch(self.lines[chain[k]], self.lines[chain[k + 1]])
+            for k, change in enumerate(changes)
+            if change
+        }
+        for k in reversed(common):
+            end = self.lines[chain[k + 1]].at(latest[k + 1])[0]
+            latest[k] = min(common[k][1], float(self.lines[chain[k]].project(end[None]).s[0]))
+        stretches = []
+        begin = 0.0
+        for k, row in enumerate(chain):
+            if k not in common:
+                stretches.append((row, begin, self.lines[row].length))
+                begin = 0.0
+                continue
+            start, ahead = max(begin, common[k][0]), next(n for n in range(1, len(chain)) if k + n not in common)
+            part = (latest[k] - start) / (2 * ahead + 1)
+            if part < _LEAST_PART:
+                a, b = (int(self.network.lane_ids[r]) for r in chain[k : k + 2])
+                raise InvalidInputError(f"path from lane {a} to its neighbour {b}", "lanes side by side", "no room")
+            stretches.append((row, begin, start + part))
+            place = self.lines[row].at([start + 2 * part])[0]
+            begin = float(self.lines[chain[k + 1]].project(place).s[0])
+        return stretches
 
-    Lanes side by side that are changed over share their length: two have the first and the last of three parts.
-    """
-    changes = [after not in network.successors[row] for row, after in pairwise(chain)]
-    begin = 0
-    while begin < len(chain):
-        end = begin
-        while end < len(changes) and changes[end]:
-            end += 1
-        for k, row in enumerate(chain[begin : end + 1]):
-            yield row, 2 * k, 2 * (end - begin) + 1
-        begin = end + 1
+    def _check_links(self, chain: tuple[int, ...]) -> None:
+        network = self.network
+        for row, after in pairwise(chain):
+            beside = (int(network.left_neighbours[row]), int(network.right_neighbours[row]))
+            if after not in network.successors[row] and after not in beside:
+                expected = "each a successor or a neighbour of the one before"
+                found = f"lane {network.lane_ids[after]} after lane {network.lane_ids[row]}"
+                raise InvalidInputError("lanes of a path", expected, found)
+
+
+def shared_stretch(line: Polyline, other: Polyline) -> tuple[float, float]:
+    """From where to where along `line` [m] another one lies beside it; the end comes before the start if nowhere."""
+    start, end = line.project(other.xy[[0, -1]]).s.tolist()
+    return max(start, 0.0), min(end, line.length)

@@ -13,8 +13,8 @@ from zoox_stack.core.classes import LaneType
 from zoox_stack.core.errors import InvalidInputError
 from zoox_stack.road_network.importers.sumo_net import SumoNet
 from zoox_stack.road_network.queries import DRIVING_TYPES
+from zoox_stack.road_network.routes import LANE_CHANGE
 
-_LANE_CHANGE = 20.0  # [m] a lane change counts like this much way
 _LONGEST_CONNECTION = 4  # lanes inside a junction, one after the other
 
 
@@ -82,7 +82,7 @@ def _graph(net: SumoNet, lanes: Sequence[Collection[int]]) -> nx.DiGraph[Any]:
             graph.add_node((place, row))
             for table in (net.network.left_neighbours, net.network.right_neighbours):
                 if int(table[row]) in rows:
-                    graph.add_edge((place, row), (place, int(table[row])), weight=_LANE_CHANGE, way=())
+                    graph.add_edge((place, row), (place, int(table[row])), weight=LANE_CHANGE, way=())
             for goal, way in _connections(net, row, following).items():
                 graph.add_edge((place, row), (place + 1, goal), weight=1.0, way=way)
     return graph

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
@@ -30,15 +31,21 @@ def test_defaults_and_description() -> None:
 
 
 def test_whole_numbers_are_good_floats_and_lists_good_tuples() -> None:
-    config = build(Config, {"speed": 7, "gains": [3.0]}, "node")
+    config = build(Config, {"speed": 7, "gains": [3]}, "node")
     assert config.speed == 7.0
     assert isinstance(config.speed, float)
     assert config.gains == (3.0,)
+    assert isinstance(config.gains[0], float)
 
 
 @pytest.mark.parametrize(
     ("values", "message"),
     [
+        ({3: 1.0}, "node.3 does not exist; known are speed"),
+        ({"gains": ["a"]}, "node.gains: expected float, found str 'a'"),
+        ({"gains": [1.0, True]}, "node.gains: expected float, found bool True"),
+        ({"gains": [[1.0]]}, r"node.gains: expected float, found list \[1.0\]"),
+        ({"gains": 1.0}, "node.gains: expected tuple, found float"),
         ({"sped": 1.0}, "node.sped does not exist; did you mean speed"),
         ({"zzz": 1.0}, "known are speed, count"),
         ({"speed": 11.0}, "expected 0.0 .. 10.0 m/s, found 11.0"),
@@ -52,6 +59,6 @@ def test_whole_numbers_are_good_floats_and_lists_good_tuples() -> None:
         ({"active": 1}, "expected bool"),
     ],
 )
-def test_bad_values_say_what_is_wrong(values: dict[str, object], message: str) -> None:
+def test_bad_values_say_what_is_wrong(values: dict[Any, object], message: str) -> None:
     with pytest.raises(ConfigurationError, match=message):
         build(Config, values, "node")

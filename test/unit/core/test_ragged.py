@@ -25,6 +25,16 @@ def test_rows_of_points() -> None:
     assert ragged[1].shape == (0, 2)
 
 
+def test_both_arrays_are_frozen() -> None:
+    values, offsets = np.arange(3), np.array([0, 2, 3], np.int32)
+    ragged = Ragged(values, offsets)
+    for array in (ragged.values, ragged.offsets, ragged[0], Ragged.from_rows([[1]], np.int64).values):
+        with pytest.raises(ValueError, match="read-only"):
+            array[0] = 7
+    values[0] = 7  # whoever made it may go on using what is his
+    assert offsets.flags.writeable
+
+
 @pytest.mark.parametrize("offsets", [[], [1, 3], [0, 2], [0, 2, 1, 3], [[0, 3]]])
 def test_bad_offsets_are_refused(offsets: list[int]) -> None:
     with pytest.raises(InvalidInputError, match="rising list from 0 to 3"):

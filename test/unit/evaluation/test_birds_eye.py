@@ -10,13 +10,16 @@ import numpy as np
 import pytest
 
 from zoox_stack.core.agents import EgoState, TrackedAgents, TrafficSignals
-from zoox_stack.core.classes import SignalState
+from zoox_stack.core.classes import LineType, SignalState
 from zoox_stack.core.errors import InvalidInputError
+from zoox_stack.core.ragged import Ragged
 from zoox_stack.evaluation.birds_eye import AHEAD, BEHIND, EGO, SIDE, agent_colour, draw_scene
 from zoox_stack.evaluation.canvas import Canvas, View, data_uri, mixed, rgb
 from zoox_stack.evaluation.map_picture import GROUND, ROAD, MapPicture, cut, dashed
+from zoox_stack.road_network.line_styles import LINE_STYLES
 from zoox_stack.road_network.made_up import straight_road
 from zoox_stack.road_network.made_up_town import grid_of_crossings
+from zoox_stack.road_network.network import RoadNetwork
 
 
 def scene() -> TrackedAgents:
@@ -76,6 +79,33 @@ def test_the_road_is_drawn_and_the_ground_is_not_road() -> None:
     image = draw_scene(TrackedAgents.empty(0, ego), background=MapPicture(straight_road()))
     colours = {tuple(c) for c in image.reshape(-1, 3)[::7].tolist()}
     assert {rgb(ROAD), rgb(GROUND)} <= colours
+
+
+def test_lines_are_drawn_by_kind() -> None:
+    """A kerb beside the road, known only as a line; boundaries of unknown kind are paler than painted ones."""
+    road = straight_road(lanes=1)
+    kerb = [[[0.0, -5.25, 0.0], [100.0, -5.25, 0.0]]]
+    network = replace(
+        road,
+        line_ids=np.array([1]),
+        line_types=np.array([LineType.KERB], np.uint8),
+        lines=Ragged.from_rows(kerb, np.float64, 3),
+    )
+    empty = TrackedAgents.empty(0, EgoState(stamp_ns=0, x=40.0, y=0.0))
+
+    def pixels(network: RoadNetwork, kind: LineType) -> int:
+        image = draw_scene(empty, background=MapPicture(network)).astype(int)
+        return int((np.abs(image - rgb(LINE_STYLES[kind].on_pale)).max(axis=-1) < 3).sum())
+
+    assert pixels(network, LineType.KERB) > pixels(road, LineType.KERB) + 100
+    marks = {
+        name: np.full(len(road.lane_ids), LineType.UNKNOWN, np.uint8)
+        for name in ("left_boundary_types", "right_boundary_types")
+    }
+    unknown = replace(road, **marks)
+    solid = replace(road, **{name: np.full_like(kinds, LineType.SOLID_WHITE) for name, kinds in marks.items()})
+    assert pixels(solid, LineType.SOLID_WHITE) > 100 > pixels(unknown, LineType.SOLID_WHITE)
+    assert pixels(unknown, LineType.UNKNOWN) > 100
 
 
 def test_signals_show_their_colour() -> None:

@@ -106,14 +106,18 @@ def network(rng: np.random.Generator, n: int) -> RoadNetwork:
         return Ragged.from_rows([rng.normal(size=(least + i % 3, 3)) for i in range(n)], np.float64, 3)
 
     def links() -> Ragged:
-        return Ragged.from_rows([rng.integers(0, n, i % 3) for i in range(n)], np.int32)
+        drawn = [rng.integers(0, n, i % 3) for i in range(n)]
+        return Ragged.from_rows([row[row != i] for i, row in enumerate(drawn)], np.int32)
+
+    def beside() -> Any:
+        drawn = rng.integers(-1, max(n, 1), n).astype(np.int32)
+        return np.where(drawn == np.arange(n), -1, drawn)
 
     return RoadNetwork(
         "somewhere", np.arange(n) + 2**50, *(rng.integers(0, 3, (2, n)).astype(np.uint8)), rng.random(n) < 0.5,
         np.where(rng.random(n) < 0.5, np.nan, 13.9).astype(np.float32), np.full(n, 3.5, np.float32), rows(2), rows(0),
         rng.integers(0, 9, n).astype(np.uint8), rows(0), rng.integers(0, 9, n).astype(np.uint8), links(), links(),
-        rng.integers(-1, n, n).astype(np.int32) if n else np.zeros(0, np.int32),
-        rng.integers(-1, n, n).astype(np.int32) if n else np.zeros(0, np.int32),
+        beside(), beside(),
         np.arange(n), rng.integers(0, 9, n).astype(np.uint8), rows(2),
         np.arange(n), rng.integers(0, 5, n).astype(np.uint8), rows(3),
         np.arange(n), rng.normal(size=(n, 3)), links(),

@@ -92,7 +92,7 @@ def test_nothing_to_find(network: RoadNetwork) -> None:
          "1 of 6 driving lanes have no speed limit"),
         (lambda n: with_value(n, "lane_speed_limits", 2, 130.0), Severity.WARNING, "speed limit", "lane 100",
          "468 km/h"),
-        (lambda n: with_value(n, "lane_speed_limits", 2, 0.0), Severity.WARNING, "speed limit", "lane 100", "0 km/h"),
+        (lambda n: with_value(n, "lane_speed_limits", 2, 0.5), Severity.WARNING, "speed limit", "lane 100", "2 km/h"),
         (lambda n: with_line(n, "areas", 0, [[0.0, 0], [10, 10], [10, 0], [0, 10]]), Severity.WARNING, "area",
          "drivable 0", "outline crosses itself"),
     ],
@@ -118,6 +118,25 @@ def test_a_lane_that_ends_inside_the_map_is_found_and_one_at_its_rim_is_not() ->
     assert {(f.element, f.check) for f in findings if f.severity == Severity.WARNING} >= {("lane 2", "dead end")}
     (end,) = [f for f in findings if f.element == "lane 2" and f.check == "dead end"]
     assert (end.x, end.y) == (pytest.approx(-40.0), pytest.approx(-1.75))
+
+
+def cut_short(x: float) -> list[str]:
+    """Dead ends when the lane in from the west ends at x, with the crossing 28 m wide around the origin ahead."""
+    cut = with_line(crossing(), "centre_lines", 2, [[-134.0, -1.75], [x, -1.75]])
+    return [f.element for f in check_map(with_links(cut, "successors", 2, [])) if f.check == "dead end"]
+
+
+def test_dead_ends_are_no_news_at_the_rim_or_with_nothing_ahead() -> None:
+    assert "lane 2" in cut_short(-40.0)
+    assert "lane 2" not in cut_short(-123.0)  # at the rim, though the oncoming lane lies beside it
+    network = straight_road(lanes=1, length=300.0, segment_length=100.0)
+    for gap, found in ((35.0, True), (45.0, False)):
+        # Side roads reach far out, so that the gap lies well inside the map.
+        apart = with_line(network, "centre_lines", 1, [[100.0 + gap, 0], [200, 0]])
+        apart = with_line(apart, "centre_lines", 2, [[150.0, -200], [150, 200]])
+        apart = with_links(with_links(apart, "successors", 0, []), "successors", 1, [])
+        inside = {f.element for f in check_map(apart) if f.check == "dead end"}
+        assert ("lane 0" in inside) == found
 
 
 def test_parts_without_link_are_counted() -> None:

@@ -141,5 +141,25 @@ def test_a_connection_cut_in_two_keeps_its_conflicts_and_gets_no_new_ones() -> N
     assert not {lane(2, STRAIGHT), lane(2, RIGHT)} & partners(conflicts, {row, 20})
 
 
+def test_narrow_lanes_need_less_room() -> None:
+    """Two lanes 1.6 m apart."""
+    road = straight_road(lanes=2, length=60.0, segment_length=60.0, lane_width=1.6)
+    for width, count in ((1.5, 0), (1.7, 1), (np.nan, 1)):
+        lanes = replace(road, lane_widths=np.full(2, width, np.float32))
+        assert len(LaneIndex(lanes).conflicts) == count
+
+
+def test_a_short_lane_does_not_keep_those_around_it_apart() -> None:
+    """A bend so tight that the way out comes close to the way in, with a lane of 3 m in between."""
+    points = [[[0.0, 0, 0], [20, 0, 0]], [[20, 0, 0], [20, 1.5, 0]], [[20, 1.5, 0], [0, 1.5, 0]]]
+    road = straight_road(lanes=1, length=300.0, segment_length=100.0)
+    assert [row.tolist() for row in road.successors] == [[1], [2], []]
+    bend = replace(road, centre_lines=Ragged.from_rows(points, np.float64, 3))
+    assert not len(LaneIndex(bend).conflicts)
+    points[1], points[2] = [[20, 0, 0], [27, 0, 0], [27, 1.5, 0], [20, 1.5, 0]], [[20, 1.5, 0], [0, 1.5, 0]]
+    longer = LaneIndex(replace(bend, centre_lines=Ragged.from_rows(points, np.float64, 3))).conflicts
+    assert list(zip(longer.first.tolist(), longer.second.tolist(), strict=True)) == [(0, 2)]
+
+
 def test_a_town_is_as_many_crossings() -> None:
     assert len(LaneIndex(grid_of_crossings(3, 2)).conflicts) == 6 * 28

@@ -99,6 +99,24 @@ def test_stripes_of_crosswalks_run_along_the_traffic(depth: float) -> None:
     assert 10 < sum(across) < 30
 
 
+def test_signals_are_linked_to_where_their_lanes_begin_or_end() -> None:
+    def links(network: RoadNetwork) -> np.ndarray:
+        collections = draw_map(network).axes[0].collections
+        (drawn,) = [
+            c
+            for c in collections
+            if np.allclose(c.get_edgecolor()[:, :3], to_rgb(SIGNAL)) and hasattr(c, "get_segments")
+        ]
+        return np.array(drawn.get_segments())
+
+    network = crossing()
+    inside = links(network)
+    assert inside.shape == (12, 2, 2)
+    assert inside[7].tolist() == pytest.approx(np.array([network.signal_positions[2, :2], [-14.0 + 4.0, -1.75]]))
+    before = replace(network, lane_in_intersection=np.zeros(20, np.bool_))
+    assert links(before)[7, 1].tolist() == pytest.approx([14.0, -1.75])
+
+
 def test_ids_are_written_only_on_request() -> None:
     def words(figure: Figure) -> set[str]:
         return {text.get_text() for text in figure.axes[0].texts}
@@ -114,7 +132,13 @@ def test_a_part_of_a_map() -> None:
     assert low < -79.9 < -40.1 < high < -30
     image = pixels(figure)
     assert is_colour(colour_at(figure, image, -63.0, -1.2), LANE_COLOURS[LaneType.VEHICLE])
-    for around in ((1e5, 0.0, 10.0), (0.0, 0.0, 0.0), (0.0, 0.0, float("nan"))):
+    for around in (
+        (1e5, 0.0, 10.0),
+        (0.0, 0.0, 0.0),
+        (0.0, 0.0, float("nan")),
+        (0.0, 0.0, float("inf")),
+        (float("nan"), 0.0, 9.0),
+    ):
         with pytest.raises(InvalidInputError, match="a square within"):
             draw_map(crossing(), around=around)
 

@@ -6,7 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from zoox_stack.core.classes import AreaType
 from zoox_stack.core.ragged import Ragged
+from zoox_stack.road_network.area_index import AreaIndex
 from zoox_stack.road_network.drivable import DrivableGrid
 from zoox_stack.road_network.made_up import crossing, straight_road
 from zoox_stack.road_network.network import RoadNetwork
@@ -40,3 +42,34 @@ def test_without_a_map_everything_is_drivable() -> None:
     grid = DrivableGrid(LaneIndex(RoadNetwork()))
     assert not grid.known
     assert grid.contains(POINTS).all()
+
+
+def area_map(*rings: np.ndarray) -> RoadNetwork:
+    return RoadNetwork(
+        area_ids=np.arange(len(rings)),
+        area_types=np.zeros(len(rings), np.uint8),
+        areas=Ragged.from_rows([np.column_stack([ring, np.zeros(len(ring))]) for ring in rings], np.float64, 3),
+    )
+
+
+def test_grid_and_areas_agree_where_rings_overlap_themselves() -> None:
+    angle = np.linspace(0, 4 * np.pi, 80, endpoint=False)
+    spiral = (20 + angle)[:, None] * np.stack([np.cos(angle), np.sin(angle)], axis=1)  # twice around
+    eight = np.array([[60.0, -20], [100, 20], [100, -20], [60, 20]])
+    concave = np.array([[0.0, 50], [40, 50], [40, 90], [20, 60], [0, 90]])
+    network = area_map(spiral, eight, concave[::-1])
+    points = np.random.default_rng(0).uniform([-45, -45], [110, 100], (20_000, 2))
+    inside = AreaIndex(network).contains(points, AreaType.DRIVABLE)
+    grid = DrivableGrid(LaneIndex(network), cell=0.1, margin=0.0)
+    assert grid.contains(np.zeros((1, 2))).all()
+    assert grid.contains(points)[inside].mean() > 0.999
+    assert 0.99 < (grid.contains(points) == inside).mean() < 1.0  # the rim is drawn too
+
+
+def test_large_maps_get_larger_cells() -> None:
+    far = 50_000.0
+    squares = [np.array([[x, y], [x + 100, y], [x + 100, y + 100], [x, y + 100]]) for x, y in ((0, 0), (far, far))]
+    grid = DrivableGrid(LaneIndex(area_map(*squares)))
+    places = np.array([[50.0, 50.0], [far + 50, far + 50], [far / 2, far / 2]])
+    assert grid.contains(places).tolist() == [True, True, False]
+    assert grid._grid.size < 31_000_000

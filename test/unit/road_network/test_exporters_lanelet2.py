@@ -188,6 +188,20 @@ def test_lanelet2_reads_the_rules(tmp_path: Path) -> None:
     assert signalled == 4
 
 
+def test_a_yield_line_belongs_to_its_right_of_way(tmp_path: Path) -> None:
+    from lanelet2 import core, io, projection
+
+    network = crossing(signals=False)
+    yields = [[] for _ in network.lane_ids]
+    yields[15] = [9, 10]  # straight on from the west
+    kinds = np.full(4, LineType.YIELD, np.uint8)
+    save_lanelet2(replace(network, yields=Ragged.from_rows(yields, np.int32), line_types=kinds), tmp_path / "map.osm")
+    lanelet_map = io.load(str(tmp_path / "map.osm"), projection.UtmProjector(io.Origin(49.0, 8.4)))
+    (rule,) = [rule for rule in lanelet_map.regulatoryElementLayer if isinstance(rule, core.RightOfWay)]
+    assert rule.stopLine is not None
+    assert rule.stopLine.attributes["line_id"] == str(network.line_ids[2])
+
+
 def load_stop_lines(network: RoadNetwork, folder: Path) -> int:
     """Traffic lights of a written map that know their stop line."""
     from lanelet2 import core, io, projection
@@ -233,6 +247,22 @@ def test_neighbours_share_a_way() -> None:
 def test_what_cannot_be_saved_is_refused(tmp_path: Path, network: RoadNetwork, name: str, complaint: str) -> None:
     with pytest.raises(InvalidInputError, match=complaint):
         save_lanelet2(network, tmp_path / name)
+
+
+@pytest.mark.parametrize("origin", [(float("nan"), 8.4), (89.0, 0.0), (49.0, 200.0), (float("inf"), 0.0)])
+def test_origins_off_the_map_of_the_world(tmp_path: Path, origin: tuple[float, float]) -> None:
+    (tmp_path / "a.osm").write_text("before")
+    with pytest.raises(InvalidInputError, match=r"origin of the map frame: .*-80 to 84"):
+        save_lanelet2(crossing(), tmp_path / "a.osm", origin)
+    assert (tmp_path / "a.osm").read_text() == "before"
+
+
+def test_nothing_is_left_behind(tmp_path: Path) -> None:
+    (tmp_path / "a.osm").mkdir()
+    with pytest.raises(InvalidInputError, match="can be written"):
+        save_lanelet2(crossing(), tmp_path / "a.osm")
+    save_lanelet2(crossing(), tmp_path / "b.osm")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.osm", "b.osm"]
 
 
 def test_round_trip_of_a_town(tmp_path: Path) -> None:

@@ -100,6 +100,23 @@ def test_areas_are_rings_whichever_way_the_edges_run(tmp_path: Path) -> None:
         assert area == pytest.approx(18.0)
 
 
+def test_of_two_marks_the_one_next_to_the_lane_counts(tmp_path: Path) -> None:
+    content = archive()
+    content["lane_segments"]["1"]["left_lane_mark_type"] = "SOLID_DASH_YELLOW"
+    content["lane_segments"]["1"]["right_lane_mark_type"] = "SOLID_DASH_WHITE"
+    content["lane_segments"]["2"]["left_lane_mark_type"] = "DASH_SOLID_WHITE"
+    content["lane_segments"]["2"]["right_lane_mark_type"] = "DASH_SOLID_WHITE"
+    network = load_av2_map(write(tmp_path / "m.json", content))
+    assert network.left_boundary_types[:2].tolist() == [LineType.DASHED_YELLOW, LineType.SOLID_WHITE]
+    assert network.right_boundary_types[:2].tolist() == [LineType.SOLID_WHITE, LineType.DASHED_WHITE]
+
+
+def test_an_area_and_a_crossing_may_share_an_id(tmp_path: Path) -> None:
+    content = archive()
+    content["pedestrian_crossings"]["9"]["id"] = 8
+    assert load_av2_map(write(tmp_path / "m.json", content)).area_ids.tolist() == [8, 9]
+
+
 def test_broken_maps_are_named(tmp_path: Path) -> None:
     path = tmp_path / "m.json"
     with pytest.raises(InvalidInputError, match="a JSON file"):

@@ -111,6 +111,23 @@ def test_lanes_and_links(loaded: tuple[RoadNetwork, ImportReport]) -> None:
     assert network.lane_widths[0] == pytest.approx(3.5)
 
 
+def test_of_two_lines_the_one_next_to_the_lane_counts(tmp_path: Path) -> None:
+    body = lanelet(1, "0,3.5 20,3.5", "0,0 20,0", marks=("solid_dashed", "solid_dashed"))
+    network, _ = load(
+        tmp_path, file(body + lanelet(2, "0,0 20,0", "0,-3 20,-3", marks=("dashed_solid", "dashed_solid")))
+    )
+    assert network.left_boundary_types.tolist() == [LineType.DASHED_WHITE, LineType.SOLID_WHITE]
+    assert network.right_boundary_types.tolist() == [LineType.SOLID_WHITE, LineType.DASHED_WHITE]
+
+
+def test_a_light_that_is_there_twice_counts_once(tmp_path: Path) -> None:
+    light = "<trafficLight id='51'><position><point><x>21</x><y>-1</y></point></position></trafficLight>"
+    network, report = load(tmp_path, file(BODY + light))
+    assert network.signal_ids.tolist() == [51]
+    assert any("used twice" in row.reason for row in report.left_out if row.kind == "trafficLight")
+    assert report.unaccounted == {}
+
+
 def test_junction(loaded: tuple[RoadNetwork, ImportReport]) -> None:
     network, _ = loaded
     assert np.flatnonzero(network.lane_in_intersection).tolist() == [4, 5]

@@ -42,6 +42,7 @@ WAYS: dict[int, tuple[tuple[int, ...], dict[str, str]]] = {
     110: ((19, 20), STOP), 111: ((21, 22), LIGHT), 112: ((23, 24), STOP), 113: ((25, 26, 27, 28, 25), VIRTUAL),
     114: ((25, 28), VIRTUAL), 115: ((30, 31), KERB), 116: ((28, 27), {"type": "symbol"}),
 }  # fmt: skip
+OURS = "<node id='77' lat='0' lon='0'><tag k='name' v='origin'/><tag k='map_name' v='made'/></node>"
 ROAD = {"type": "lanelet", "subtype": "road", "one_way": "yes"}
 RULE = {"type": "regulatory_element"}
 RELATIONS: dict[int, tuple[tuple[tuple[str, int, str], ...], dict[str, str]]] = {
@@ -243,19 +244,91 @@ def test_a_map_without_lanes_says_why(tmp_path: Path) -> None:
 
 
 def test_tags_of_ours_must_be_numbers(tmp_path: Path) -> None:
-    text = osm().replace("<tag k='speed_limit' v='30 mph'/>", "<tag k='lane_id' v='first'/>")
-    with pytest.raises(InvalidInputError, match="first"):
+    text = osm(OURS).replace("<tag k='speed_limit' v='30 mph'/>", "<tag k='lane_id' v='first'/>")
+    with pytest.raises(InvalidInputError, match=r"junction.osm: .*first"):
         load(tmp_path, text)
 
 
+def test_tags_of_ours_mean_nothing_in_files_of_others(tmp_path: Path) -> None:
+    odd = "".join(f"<tag k='{k}' v='x'/>" for k in ("lane_id", "width", "successors", "signal_id", "left_neighbour"))
+    text = osm().replace("<tag k='speed_limit' v='30 mph'/>", odd + "<tag k='in_intersection' v='yes'/>")
+    text = text.replace("<tag k='type' v='stop_line'/>", "<tag k='type' v='stop_line'/><tag k='line_id' v='y'/>")
+    network, report = load(tmp_path, text)
+    assert network.lane_ids.tolist() == [201, 202, 203, 204, -204, 206]
+    assert not network.lane_in_intersection[0]
+    assert network.lane_widths[0] == pytest.approx(3.5, abs=1e-3)
+    assert {110, 112} <= set(network.line_ids.tolist())
+    assert any("line_id" in note and "width" in note for note in report.notes)
+
+
 def test_what_the_library_refuses_is_named(tmp_path: Path) -> None:
-    far = re.sub(r"<node id='8' lat='[^']*' lon='[^']*'", "<node id='8' lat='49' lon='120'", osm())
-    (tmp_path / "far.osm").write_text(far)
-    network, report = load_lanelet2(tmp_path / "far.osm", origin=(0.0, 0.0))
-    assert 203 not in network.lane_ids
-    assert any("refused" in r.reason and "8" in r.ids for r in report.left_out if r.kind == "node")
-    assert any("203" in r.ids for r in report.left_out if r.kind == "relation")
+    loose = "<member type='way' ref='114' role='outer'/><member type='way' ref='110' role='outer'/>"
+    area = f"<relation id='403'>{loose}{_tags({'type': 'multipolygon', 'subtype': 'parking'})}</relation>"
+    network, report = load(tmp_path, osm(area))
+    assert 403 not in network.area_ids
+    assert any("refused by the lanelet2 library" in r.reason and "403" in r.ids for r in report.left_out)
     assert report.unaccounted == {}
+
+
+def test_stray_nodes_do_not_move_the_map(tmp_path: Path) -> None:
+    place = (49.0, 8.4)
+    alone, _ = load(tmp_path, osm(origin=place))
+    stray = "<node id='{}' lat='{}' lon='{}'/>"
+    unused = stray.format(77, 0, 0) + stray.format(78, 49.5, 8.4)
+    moved, report = load(tmp_path, osm(unused, origin=place))
+    assert np.array_equal(moved.centre_lines.values, alone.centre_lines.values)
+    reasons = {node: row.reason for row in report.left_out for node in row.ids if row.kind == "node"}
+    assert "more than 1 degree from the origin" in reasons["77"]
+    assert reasons["78"] == "in no way"
+    assert any(re.match(r"origin of the map frame: latitude 4[89]\.\d+, longitude 8\.\d+", n) for n in report.notes)
+    # A bound that has a node at 0, 0 is a slip too: its lanelet goes, the map stays.
+    bad = re.sub(r"<node id='8' lat='[^']*' lon='[^']*'", "<node id='8' lat='0' lon='0'", osm(origin=place))
+    network, report = load(tmp_path, bad)
+    assert network.lane_ids.tolist() == [201, 202, 204, -204, 206]
+    assert np.abs(network.centre_lines.values).max() < 100
+    assert report.unaccounted == {}
+
+
+def test_who_may_cross_a_solid_and_a_dashed_line_depends_on_the_side(tmp_path: Path) -> None:
+    """Way 102 runs east: right of it lies lane 202, left of it 201."""
+    for nodes in ((3, 4), (4, 3)):
+        word = "solid_dashed" if nodes == (3, 4) else "dashed_solid"  # dashed towards lane 202
+        old = "<way id='102'><nd ref='3'/><nd ref='4'/><tag k='type' v='line_thin'/><tag k='subtype' v='dashed'/>"
+        refs = "".join(f"<nd ref='{node}'/>" for node in nodes)
+        new = old.replace("'dashed'", f"'{word}'").replace("<nd ref='3'/><nd ref='4'/>", refs)
+        assert old in osm()
+        network, _ = load(tmp_path, osm().replace(old, new))
+        assert network.left_boundary_types[row(network, 202)] == LineType.DASHED_WHITE
+        assert network.right_boundary_types[row(network, 201)] == LineType.SOLID_WHITE
+
+
+def test_a_right_turn_along_the_kerb_lies_in_the_intersection(tmp_path: Path) -> None:
+    """From the west a lane forks into one straight on, crossed by another, and one to the right along the kerb."""
+    nodes = {1: (0, 0), 2: (20, 0), 3: (0, 4), 4: (20, 4), 5: (40, 0), 6: (40, 4), 7: (23, -1), 8: (24, -4),
+             9: (26, 2), 10: (28, -4), 11: (24, -20), 12: (28, -20), 13: (32, -20), 14: (36, -20), 15: (32, 20),
+             16: (36, 20), 17: (40, -20)}  # fmt: skip
+    ways = {21: ((1, 2), KERB), 22: ((3, 4), SOLID), 23: ((2, 5), VIRTUAL), 24: ((4, 6), VIRTUAL),
+            25: ((2, 7, 8), KERB), 26: ((4, 9, 10), VIRTUAL), 27: ((8, 11), KERB), 28: ((10, 12), SOLID),
+            29: ((13, 15), VIRTUAL), 30: ((14, 16), VIRTUAL)}  # fmt: skip
+    lanes = {41: (22, 21), 42: (24, 23), 43: (26, 25), 44: (28, 27), 45: (29, 30)}
+    from lanelet2 import core, io, projection
+
+    projector = projection.UtmProjector(io.Origin(0.0, 0.0))
+    text = []
+    for key, (x, y) in nodes.items():
+        place = projector.reverse(core.BasicPoint3d(float(x), float(y), 0.0))
+        text.append(f"<node id='{key}' lat='{place.lat:.12f}' lon='{place.lon:.12f}'/>")
+    for key, (points, tags) in ways.items():
+        refs = "".join(f"<nd ref='{node}'/>" for node in points)
+        text.append(f"<way id='{key}'>{refs}{_tags(tags)}</way>")
+    for key, (left, right) in lanes.items():
+        members = f"<member type='way' ref='{left}' role='left'/><member type='way' ref='{right}' role='right'/>"
+        text.append(f"<relation id='{key}'>{members}{_tags(ROAD)}</relation>")
+    network, _ = load(tmp_path, f"<osm>{''.join(text)}</osm>")
+    assert network.right_boundary_types[row(network, 43)] == LineType.KERB
+    assert network.lane_turns[row(network, 43)] == LaneTurn.RIGHT
+    inside = dict(zip(network.lane_ids.tolist(), network.lane_in_intersection.tolist(), strict=True))
+    assert inside == {41: False, 42: True, 43: True, 44: False, 45: True}
 
 
 def test_missing_file(tmp_path: Path) -> None:
@@ -295,7 +368,7 @@ def test_speeds(text: str, speed: float) -> None:
     assert speed_of(text) == pytest.approx(speed)
 
 
-@pytest.mark.parametrize("text", ["", "fast", "-5", "0", "50 knots", "de274_1", "nan"])
+@pytest.mark.parametrize("text", ["", "fast", "-5", "0", "50 knots", "de274_1", "nan", "1e400", "de274-0"])
 def test_no_speeds(text: str) -> None:
     assert np.isnan(speed_of(text))
 

@@ -9,14 +9,11 @@ import pytest
 
 from zoox_stack.core.classes import AreaType, LaneTurn, LaneType, LineType
 from zoox_stack.core.errors import InvalidInputError
-from zoox_stack.road_network.importers.lane_topology import (
-    LanePoints,
-    boundaries_from_polygon,
-    strip,
-    successors_from_ends,
-    turn_of,
-)
-from zoox_stack.road_network.importers.scenarionet import CONNECTOR_WIDTH, MPH, import_map_features
+from zoox_stack.road_network.importers.lane_topology import boundaries_from_polygon, successors_from_ends, turn_of
+from zoox_stack.road_network.importers.scenarionet import import_map_features
+from zoox_stack.road_network.lane_points import LanePoints
+from zoox_stack.road_network.line_shapes import strip
+from zoox_stack.road_network.network import DEFAULT_LANE_WIDTH
 
 STREET = "LANE_SURFACE_STREET"
 
@@ -77,9 +74,9 @@ def test_areas_say_where_one_can_drive() -> None:
     assert (network.area_types == AreaType.DRIVABLE).sum() == 6
     assert (network.area_types == AreaType.CROSSWALK).sum() == 1
     assert {len(network.areas[i]) for i in np.flatnonzero(network.area_types == AreaType.CROSSWALK)} == {4}
-    ring = strip(np.array([[0.0, 0, 0], [10, 0, 0]]), CONNECTOR_WIDTH)
+    ring = strip(np.array([[0.0, 0, 0], [10, 0, 0]]), DEFAULT_LANE_WIDTH)
     x, y = ring[:, :2].T
-    assert 0.5 * (np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1))) == pytest.approx(10 * CONNECTOR_WIDTH)
+    assert 0.5 * (np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1))) == pytest.approx(10 * DEFAULT_LANE_WIDTH)
 
 
 def test_waymo_lanes_bring_links_heights_and_speed_limits() -> None:
@@ -92,9 +89,17 @@ def test_waymo_lanes_bring_links_heights_and_speed_limits() -> None:
     assert [row.tolist() for row in network.successors] == [[1], []]
     assert network.centre_lines[0][1, 2] == 6.0
     assert network.lane_types.tolist() == [LaneType.VEHICLE, LaneType.BIKE]
-    assert network.lane_speed_limits[0] == pytest.approx(25 * MPH)
+    assert network.lane_speed_limits[0] == pytest.approx(25 * 0.44704)
     assert np.isnan(network.lane_speed_limits[1])
     assert not network.lane_in_intersection.any()
+    assert network.lane_ids.tolist() == network.area_ids.tolist() == [1, 2]
+    lanes[2]["speed_limit_kmh"] = np.inf
+    assert np.isnan(import_map_features(lanes, "w", has_height=True).network.lane_speed_limits[1])
+
+
+def test_ids_are_row_numbers_where_keys_are_names() -> None:
+    result = import_map_features(features(), "x", has_height=False)
+    assert result.network.lane_ids.tolist() == list(result.lane_rows.values()) == [0, 1, 2, 3, 4, 5]
 
 
 def test_what_is_left_out_is_counted() -> None:

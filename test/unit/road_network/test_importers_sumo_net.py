@@ -159,6 +159,49 @@ def test_who_gives_way(tmp_path: Path) -> None:
         assert net.network.yields[number].tolist() == expected.get(name, [])
 
 
+def test_no_lane_gives_way_to_itself(tmp_path: Path) -> None:
+    (tmp_path / "x.net.xml").write_text(junction(REQUESTS.replace('response="101"', 'response="111"')))
+    net = read_sumo_net(tmp_path / "x.net.xml")
+    assert net.network.yields[net.lane_rows[":n_2_0"]].tolist() == [net.lane_rows[":n_0_0"]]
+
+
+@pytest.mark.parametrize(
+    ("attributes", "kind"),
+    [
+        ("", LaneType.VEHICLE),
+        ('allow="all"', LaneType.VEHICLE),
+        ('disallow="pedestrian tram"', LaneType.VEHICLE),
+        ('allow="bus passenger"', LaneType.VEHICLE),
+        ('disallow="passenger"', LaneType.BUS),
+        ('disallow="private passenger hov taxi delivery truck"', LaneType.BUS),
+        ('allow="bus taxi"', LaneType.BUS),
+        ('disallow="passenger bus"', LaneType.BIKE),
+        ('allow="bicycle pedestrian"', LaneType.BIKE),
+        ('allow="motorcycle moped"', LaneType.OTHER),
+        ('allow="tram" disallow="all"', LaneType.OTHER),
+        ('disallow="passenger bus bicycle"', LaneType.OTHER),
+    ],
+)
+def test_cars_decide_what_a_lane_is(tmp_path: Path, attributes: str, kind: LaneType) -> None:
+    text = NET.replace('id="on_0" index="0" allow="bus"', f'id="on_0" index="0" {attributes}')
+    (tmp_path / "x.net.xml").write_text(text)
+    net = read_sumo_net(tmp_path / "x.net.xml")
+    assert net.network.lane_types[net.lane_rows["on_0"]] == kind
+
+
+@pytest.mark.parametrize("speed", ["inf", "nan", "0", "-1"])
+def test_speeds_and_widths_that_say_nothing(tmp_path: Path, speed: str) -> None:
+    text = NET.replace(
+        'speed="13.89" length="90" shape="110,-5', f'speed="{speed}" width="{speed}" length="90" shape="110,-5'
+    )
+    assert text != NET
+    (tmp_path / "x.net.xml").write_text(text)
+    net = read_sumo_net(tmp_path / "x.net.xml")
+    row = net.lane_rows["on_0"]
+    assert np.isnan(net.network.lane_speed_limits[row])
+    assert net.network.lane_widths[row] == np.float32(3.2)
+
+
 def test_who_gives_way_is_not_known_without_requests(net: SumoNet) -> None:
     assert len(net.network.yields) == len(net.lane_rows)
     assert not len(net.network.yields.values)
@@ -289,8 +332,10 @@ def test_offset_line_keeps_the_distance_at_corners() -> None:
         ("<routes/>", "root element"),
         ('<net lefthand="true"/>', "right-hand"),
         ("<net/>", "vehicle lanes"),
-        (NET.replace('speed="8.0"', 'speed="fast"'), "elements of a SUMO network"),
-        (NET.replace("100,4 98.2,20", "nan,4 98.2,20"), "elements of a SUMO network"),
+        (NET.replace('speed="8.0"', 'speed="fast"'), r"bad.net.xml: lane :n_1_0: .*fast"),
+        (NET.replace("100,4 98.2,20", "nan,4 98.2,20"), "lane :n_2_0: .*not finite"),
+        (NET.replace("100,4 98.2,20", ""), "lane :n_2_0: .*without points"),
+        (NET.replace('id="in_2"', 'id="in_1"'), "lane in_1: .*the same id twice"),
     ],
 )
 def test_bad_files_are_refused(tmp_path: Path, text: str, complaint: str) -> None:

@@ -99,6 +99,26 @@ def test_convert_to_lanelet2_and_back(good: str, tmp_path: Path, capsys: pytest.
     assert ".osm" in capsys.readouterr().err
 
 
+def test_findings_name_lanes_as_the_file_does(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lanes = "".join(
+        f'<edge id="{name}" from="x" to="y"><lane id="{name}_0" index="0" length="90" {rest}/></edge>'
+        for name, rest in (("north", 'speed="13.9" shape="0,0 90,0"'), ("south", 'speed="99" shape="90,9 0,9"'))
+    )
+    (tmp_path / "town.net.xml").write_text(f"<net>{lanes}</net>")
+    cli.main(["map", "check", str(tmp_path / "town.net.xml")])
+    assert "lane 1 (south_0) at (90.0, 9.0): its speed limit is 99.0 m/s" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("number", ["nan", "inf", "1e9"])
+def test_places_that_are_none(good: str, tmp_path: Path, number: str, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("lanelet2", reason="needs the maps extra (lanelet2)")
+    assert cli.main(["map", "convert", good, str(tmp_path / "x.osm"), "--origin", number, "8.4"]) == 2
+    assert "latitude -80 to 84" in capsys.readouterr().err
+    assert not (tmp_path / "x.osm").exists()
+    assert cli.main(["map", "show", good, "--out", str(tmp_path / "x.png"), "--around", number, "0", "10"]) == 2
+    assert "a square within" in capsys.readouterr().err
+
+
 def test_a_simulated_town_is_a_map_too(capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("sumo", reason="needs the simulation extra (eclipse-sumo)")
     assert cli.main(["map", "check", "town:roundabout:2", "--json"]) == 0

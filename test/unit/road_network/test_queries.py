@@ -38,12 +38,6 @@ def test_lanes_near_a_pose_are_ordered_by_fit() -> None:
     assert index.near(50.0, 3.0, np.pi) == []
 
 
-def test_reachable_counts_the_way_along_lanes() -> None:
-    index = LaneIndex(straight_road(lanes=1, length=400.0, segment_length=100.0))
-    assert index.reachable(0, 150.0) == pytest.approx({0: 0.0, 1: 100.0})
-    assert index.reachable(0, 250.0) == pytest.approx({0: 0.0, 1: 100.0, 2: 200.0})
-
-
 def test_path_ahead_goes_straight_on_through_a_crossing() -> None:
     path = LaneIndex(crossing()).path_ahead(-60.0, -1.75, 0.0, 150.0)
     assert path is not None

@@ -20,9 +20,8 @@ from numpy.typing import NDArray
 from zoox_stack.core.classes import AreaType, LaneTurn, LaneType, LineType
 from zoox_stack.core.errors import ConfigurationError, InvalidInputError
 from zoox_stack.road_network.exporters.shared_bounds import SharedBounds, boundary, share_bounds
-from zoox_stack.road_network.importers.lane_topology import between, clean_polyline
-from zoox_stack.road_network.importers.lanelet2_lanes import ends_at, lines_cross
 from zoox_stack.road_network.importers.lanelet2_tags import TURNS, WRITTEN_AREAS, WRITTEN_LANES, WRITTEN_LINES
+from zoox_stack.road_network.line_shapes import between, clean_polyline, ends_at, lines_cross
 from zoox_stack.road_network.network import RoadNetwork
 from zoox_stack.road_network.segments import intersections, pieces
 
@@ -41,8 +40,9 @@ def save_lanelet2(network: RoadNetwork, path: Path | str, origin: tuple[float, f
         origin: Latitude and longitude [deg] of the origin of the map frame; the file holds it as a node.
 
     Raises:
-        InvalidInputError: A map without lanes, points more than 100 km from the origin, or a path that does not end
-            in ``.osm`` or cannot be written.
+        InvalidInputError: A map without lanes, points more than 100 km from the origin, an origin that is no place
+            of UTM (latitude -80 to 84 degrees), or a path that does not end in ``.osm`` or cannot be written; what was
+            there before stays then.
         ConfigurationError: The lanelet2 library is not installed.
     """
     path = Path(path)
@@ -50,6 +50,8 @@ def save_lanelet2(network: RoadNetwork, path: Path | str, origin: tuple[float, f
         raise InvalidInputError(f"Lanelet2 map {path}", "a name that ends in .osm", path.name)
     if not len(network.lane_ids):
         raise InvalidInputError(f"map {network.name!r} to save", "at least one lane", "none")
+    if not (-80 <= origin[0] <= 84 and abs(origin[1]) <= 180):  # NaN is not either
+        raise InvalidInputError("origin of the map frame", "latitude -80 to 84, longitude -180 to 180", f"{origin}")
     furthest = float(np.abs(network.centre_lines.values[:, :2]).max())
     if furthest > LARGEST_OFFSET:
         raise InvalidInputError(f"map {network.name!r} to save", "coordinates within 100 km", f"{furthest:.0f} m")
@@ -58,12 +60,16 @@ def save_lanelet2(network: RoadNetwork, path: Path | str, origin: tuple[float, f
     except ImportError as error:
         raise ConfigurationError(f"Lanelet2 maps need the lanelet2 library: {error}") from error
     lanelet_map = _Writer(core, network).map()
+    part = path.with_name(f".{path.stem}.part.osm")  # the library goes by the ending
     try:
-        errors = list(io.writeRobust(str(path), lanelet_map, projection.UtmProjector(io.Origin(*origin))))
-    except RuntimeError as error:
+        errors = list(io.writeRobust(str(part), lanelet_map, projection.UtmProjector(io.Origin(*origin))))
+        if errors:
+            raise RuntimeError("; ".join(errors))
+        part.replace(path)
+    except (OSError, RuntimeError) as error:
         raise InvalidInputError(f"Lanelet2 map {path}", "a file that can be written", str(error)) from error
-    if errors or not path.is_file():
-        raise InvalidInputError(f"Lanelet2 map {path}", "a file that can be written", "; ".join(errors) or "no file")
+    finally:
+        part.unlink(missing_ok=True)
 
 
 class _Writer:

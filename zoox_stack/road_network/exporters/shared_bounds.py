@@ -7,10 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from zoox_stack.road_network.importers.lane_topology import headings
-from zoox_stack.road_network.network import RoadNetwork
-
-ASSUMED_WIDTH = 3.5  # [m] of lanes without boundaries and width
+from zoox_stack.road_network.line_shapes import headings
+from zoox_stack.road_network.network import DEFAULT_LANE_WIDTH, RoadNetwork
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,7 +79,7 @@ def boundary(network: RoadNetwork, row: int, side: int) -> NDArray[np.float64]:
         return np.asarray(points, np.float64)
     centre = network.centre_lines[row]
     width = float(network.lane_widths[row])
-    offset = (width if width > 0 else ASSUMED_WIDTH) / 2 * (1 if side == 0 else -1)
+    offset = (width if width > 0 else DEFAULT_LANE_WIDTH) / 2 * (1 if side == 0 else -1)
     heading = headings(centre)
     return np.asarray(centre + offset * np.stack([-np.sin(heading), np.cos(heading), 0 * heading], axis=1))
 

@@ -16,9 +16,13 @@ from numpy.typing import NDArray
 from zoox_stack.core.classes import AreaType, LaneTurn, LaneType, LineType
 from zoox_stack.core.errors import InvalidInputError
 from zoox_stack.core.ragged import Ragged
+from zoox_stack.road_network.importers.broken_file import reading
 from zoox_stack.road_network.importers.commonroad_rules import Rules, points_of, read_rules
-from zoox_stack.road_network.importers.lane_topology import LanePoints, between, turn_of
+from zoox_stack.road_network.importers.lane_topology import turn_of
 from zoox_stack.road_network.importers.report import ImportReport, ReportBuilder
+from zoox_stack.road_network.importers.whole_numbers import whole_number
+from zoox_stack.road_network.lane_points import LanePoints
+from zoox_stack.road_network.line_shapes import between
 from zoox_stack.road_network.network import RoadNetwork
 
 VERSIONS = ("2018b", "2020a")
@@ -40,12 +44,15 @@ MARKINGS = {
     "dashed_dashed": LineType.DASHED_WHITE,
     "solid": LineType.SOLID_WHITE,
     "broad_solid": LineType.SOLID_WHITE,
-    "solid_dashed": LineType.SOLID_WHITE,
-    "dashed_solid": LineType.SOLID_WHITE,
     "solid_solid": LineType.DOUBLE_SOLID,
     "curb": LineType.KERB,
     "lowered_curb": LineType.KERB,
     "no_marking": LineType.NONE,
+}
+# Left and right one of two lines side by side, as in Lanelet2; the one next to the lane is its own.
+MARKING_PAIRS = {
+    "solid_dashed": (LineType.SOLID_WHITE, LineType.DASHED_WHITE),
+    "dashed_solid": (LineType.DASHED_WHITE, LineType.SOLID_WHITE),
 }
 _MAP_TAGS = ("lanelet", "trafficSign", "trafficLight", "intersection")
 
@@ -78,12 +85,8 @@ def load_commonroad(path: Path | str) -> tuple[RoadNetwork, ImportReport]:
         report.totals[element.tag] += 1
         if element.tag not in _MAP_TAGS:
             report.leave(element.tag, element.get("id", f"#{position}"), "no part of the map")
-    try:
+    with reading(thing, "the elements of a CommonRoad scenario"):
         return _read(root, thing, root.get("benchmarkID") or path.stem, report), report.report()
-    except (KeyError, ValueError, TypeError) as error:
-        if isinstance(error, InvalidInputError):
-            raise
-        raise InvalidInputError(thing, "the elements of a CommonRoad scenario", repr(error)) from error
 
 
 def _read(root: ET.Element, thing: str, name: str, report: ReportBuilder) -> RoadNetwork:
@@ -105,15 +108,19 @@ class _Lanelets:
         self.elements: list[ET.Element] = []
         self.sides: list[tuple[NDArray[np.float64], NDArray[np.float64]]] = []
         self.areas: list[tuple[int, AreaType, NDArray[np.float64]]] = []
-        seen: set[str] = set()
+        seen: set[int] = set()
         for position, element in enumerate(root.findall("lanelet")):
             key = element.get("id", "")
-            if not key.lstrip("-").isdigit() or key in seen:
-                why = "id used twice, the first counts" if key in seen else f"id is no whole number: {key!r}"
-                report.leave("lanelet", f"{key} (#{position})", why)
+            try:
+                number = whole_number(key)
+            except ValueError as error:
+                report.leave("lanelet", f"{key} (#{position})", str(error))
                 continue
-            seen.add(key)
-            self._take(int(key), element)
+            if number in seen:
+                report.leave("lanelet", f"{key} (#{position})", "id used twice, the first counts")
+                continue
+            seen.add(number)
+            self._take(number, element)
         self.rows = {key: row for row, key in enumerate(self.ids)}
 
     def _take(self, key: int, element: ET.Element) -> None:
@@ -163,9 +170,9 @@ class _Lanelets:
             lane_widths=np.array([width for _, width in middles], np.float32),
             centre_lines=Ragged.from_rows(centres, np.float64, 3),
             left_boundaries=Ragged.from_rows([left for left, _ in self.sides], np.float64, 3),
-            left_boundary_types=np.array([_marking(e.find("leftBound")) for e in elements], np.uint8),
+            left_boundary_types=np.array([_marking(e.find("leftBound"), 1) for e in elements], np.uint8),
             right_boundaries=Ragged.from_rows([right for _, right in self.sides], np.float64, 3),
-            right_boundary_types=np.array([_marking(e.find("rightBound")) for e in elements], np.uint8),
+            right_boundary_types=np.array([_marking(e.find("rightBound"), 0) for e in elements], np.uint8),
             successors=Ragged.from_rows(self._successors(), np.int32),
             yields=Ragged.from_rows(rules.give_way(centres), np.int32),
             left_neighbours=self._neighbours("adjacentLeft"),
@@ -197,7 +204,7 @@ class _Lanelets:
         for row, element in enumerate(self.elements):
             adjacent = element.find(tag)
             if adjacent is not None and adjacent.get("drivingDir") == "same":
-                result[row] = self.rows.get(int(adjacent.get("ref", "-1")), -1)
+                result[row] = self.rows.get(whole_number(adjacent.get("ref", "-1")), -1)
         return result
 
     def _stop_lines(self, rules: Rules) -> list[tuple[int, LineType, NDArray[np.float64]]]:
@@ -238,9 +245,11 @@ def _bound(element: ET.Element, tag: str) -> NDArray[np.float64]:
     return points_of(bound)
 
 
-def _marking(bound: Any) -> LineType:
-    return MARKINGS.get((bound.findtext("lineMarking") or "").strip(), LineType.UNKNOWN)
+def _marking(bound: Any, near: int) -> LineType:
+    """Kind of a bound; of a pair the line `near` the lane (0 the left one, 1 the right one)."""
+    word = (bound.findtext("lineMarking") or "").strip()
+    return MARKING_PAIRS[word][near] if word in MARKING_PAIRS else MARKINGS.get(word, LineType.UNKNOWN)
 
 
 def _refs(element: ET.Element, tag: str) -> list[int]:
-    return [int(child.get("ref", "-1")) for child in element.findall(tag)]
+    return [whole_number(child.get("ref", "-1")) for child in element.findall(tag)]

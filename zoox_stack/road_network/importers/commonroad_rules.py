@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoox_stack.core.classes import LaneTurn
-from zoox_stack.road_network.importers.lane_topology import clean_polyline
 from zoox_stack.road_network.importers.report import ReportBuilder
-from zoox_stack.road_network.segments import intersections, pieces
+from zoox_stack.road_network.importers.whole_numbers import whole_number
+from zoox_stack.road_network.line_shapes import clean_polyline, lines_cross
 
 SPEED_SIGNS = {"274", "274.1", "R2-1", "maxspeed"}
 GIVE_WAY_SIGNS = {"205", "206", "R1-1", "R1-2", "yield", "stop"}
@@ -71,7 +71,7 @@ class Rules:
 
     def is_yield_line(self, stop: ET.Element) -> bool:
         """Whether the signs of a stop line make it a yield line."""
-        return any(int(ref.get("ref", "-1")) in self.yield_signs for ref in stop.findall("trafficSignRef"))
+        return any(whole_number(ref.get("ref", "-1")) in self.yield_signs for ref in stop.findall("trafficSignRef"))
 
     def give_way(self, centres: Sequence[NDArray[np.float64]]) -> list[list[int]]:
         """Rows each lane gives way to: lanes of better rank, or of equal rank from the right, that meet it."""
@@ -103,7 +103,7 @@ def read_rules(root: ET.Element, lanelets: Sequence[ET.Element], rows: dict[int,
     for row, lanelet in enumerate(lanelets):
         for child in lanelet.iter():
             if child.tag in ("trafficSignRef", "trafficLightRef"):
-                named = on_lanes.setdefault((child.tag, int(child.get("ref", "-1"))), [])
+                named = on_lanes.setdefault((child.tag, whole_number(child.get("ref", "-1"))), [])
                 named += [row] if row not in named else []
     words = _signs(root, on_lanes, rules, report)
     _lights(root, on_lanes, rules, report)
@@ -121,7 +121,7 @@ def _signs(
 ) -> dict[int, set[str]]:
     words: dict[int, set[str]] = {}
     for position, sign in enumerate(root.findall("trafficSign")):
-        key = int(sign.get("id", -1 - position))
+        key = whole_number(sign.get("id", -1 - position))
         name = _named(report, "trafficSign", key, position)
         parts = [
             ((part.findtext("trafficSignID") or "").strip(), part.findtext("additionalValue"))
@@ -148,7 +148,7 @@ def _signs(
 
 def _lights(root: ET.Element, on_lanes: dict[tuple[str, int], list[int]], rules: Rules, report: ReportBuilder) -> None:
     for position, light in enumerate(root.findall("trafficLight")):
-        key = int(light.get("id", -1 - position))
+        key = whole_number(light.get("id", -1 - position))
         name = _named(report, "trafficLight", key, position)
         lanes = on_lanes.get(("trafficLightRef", key), [])
         given = light.find("position/point")
@@ -159,6 +159,8 @@ def _lights(root: ET.Element, on_lanes: dict[tuple[str, int], list[int]], rules:
             continue
         if (light.findtext("active") or "true").strip() == "false":
             report.leave("trafficLight", name, "switched off")
+        elif key in rules.signal_ids:
+            report.leave("trafficLight", name, "id used twice, the first counts")
         elif not lanes and place is None:
             report.leave("trafficLight", name, "no lane refers to it and it has no position")
         else:
@@ -181,19 +183,19 @@ def _intersection(
         ways = []
         for tag, turn in _TURN_TAGS.items():
             for ref in incoming.findall(tag):
-                row = rows.get(int(ref.get("ref", "-1")), -1)
+                row = rows.get(whole_number(ref.get("ref", "-1")), -1)
                 if row >= 0:
                     rules.turns[row] = turn
                     ways.append(row)
-        entries = [rows.get(int(ref.get("ref", "-1")), -1) for ref in incoming.findall("incomingLanelet")]
+        entries = [rows.get(whole_number(ref.get("ref", "-1")), -1) for ref in incoming.findall("incomingLanelet")]
         words = {word for row in entries for word in signs_of.get(row, ())}
         rank = _GIVES_WAY if words & GIVE_WAY_SIGNS else _FIRST if words & PRIORITY_SIGNS else _EQUAL
         beside = incoming.find("isLeftOf")
         incomings.append(
             Incoming(
-                key=int(incoming.get("id", -1 - number)),
+                key=whole_number(incoming.get("id", -1 - number)),
                 rank=rank,
-                left_of=-1 if beside is None else int(beside.get("ref", "-1")),
+                left_of=-1 if beside is None else whole_number(beside.get("ref", "-1")),
                 ways=tuple(ways),
             )
         )
@@ -209,7 +211,7 @@ def _intersection(
 def _meet(a: NDArray[np.float64], b: NDArray[np.float64]) -> bool:
     """Whether two lanes cross or end at one place."""
     merge = float(np.hypot(*(a[-1] - b[-1])[:2])) < 1.0
-    return merge or len(intersections(*pieces(a), *pieces(b))[0]) > 0
+    return merge or lines_cross(a, b)
 
 
 def points_of(element: ET.Element | None, least: int = 2) -> NDArray[np.float64]:

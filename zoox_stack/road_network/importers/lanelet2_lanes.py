@@ -11,11 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoox_stack.core.classes import LaneTurn, LaneType, LineType
-from zoox_stack.road_network.importers.lane_topology import LanePoints, between, clean_polyline, turn_of
+from zoox_stack.road_network.importers.lane_topology import turn_of
 from zoox_stack.road_network.importers.lanelet2_tags import TURNS, Tags, is_two_way, lanelet_kind, line_kind, name_of
 from zoox_stack.road_network.importers.osm_file import OsmFile
 from zoox_stack.road_network.importers.report import ReportBuilder
-from zoox_stack.road_network.segments import intersections, pieces
+from zoox_stack.road_network.importers.whole_numbers import whole_number
+from zoox_stack.road_network.lane_points import LanePoints
+from zoox_stack.road_network.line_shapes import between, clean_polyline, ends_at
 
 EMPTY = np.zeros((0, 3))
 
@@ -96,13 +98,13 @@ class LaneTable:
         self.osm, self._map = osm, lanelet_map
         # Ways that hold a boundary of a lane more exactly than the way the lane shares with others.
         self.exact = {
-            (int(way.tags["boundary_of"]), way.tags.get("side", "")): key
+            (whole_number(way.tags["boundary_of"]), way.tags.get("side", "")): key
             for key, way in osm.ways.items()
-            if way.tags.get("boundary_of", "").lstrip("-").isdigit()
+            if "boundary_of" in way.tags
         }
         self.lanes: list[Lane] = []
         lanelets = {k: r for k, r in osm.of_type("lanelet").items() if isinstance(lanelet_kind(r.tags), LaneType)}
-        taken = {int(r.tags.get("lane_id", k)) for k, r in lanelets.items()}
+        taken = {whole_number(r.tags.get("lane_id", k)) for k, r in lanelets.items()}
         for relation, element in lanelets.items():
             if report.knows("relation", relation):
                 continue
@@ -138,7 +140,8 @@ class LaneTable:
             way = self.exact.get((relation, side), bound.way)
             points = bound.points if way == bound.way else clean_polyline(self.way_points(way))
             edges.append(EMPTY if tags.get(f"{side}_boundary") == "unknown" else points)
-            kinds.append(line_kind(self.osm.ways[way].tags) or LineType.UNKNOWN)
+            near = "right" if (side == "left") != bound.backward else "left"  # side of the way that the lane lies on
+            kinds.append(line_kind(self.osm.ways[way].tags, seen_from=near) or LineType.UNKNOWN)
         drawn = [edge if len(edge) else bound.points for edge, bound in zip(edges, (left, right), strict=True)]
         centre, width = between(drawn[0], drawn[1])
         given = self.osm.relations[relation].refs("centerline")
@@ -154,7 +157,7 @@ class LaneTable:
         width = float(tags["width"]) if "width" in tags else width if known else float("nan")
         return Lane(
             relation=relation,
-            lane_id=int(tags.get("lane_id", relation)),
+            lane_id=whole_number(tags.get("lane_id", relation)),
             forward=True,
             kind=LaneType(lanelet_kind(tags)),
             tags=tags,
@@ -202,7 +205,7 @@ class LaneTable:
         found = []
         for lane in self.lanes:
             if "successors" in lane.tags and lane.forward:
-                named = [int(word) for word in lane.tags["successors"].split(";") if word]
+                named = [whole_number(word) for word in lane.tags["successors"].split(";") if word]
                 found.append([self.row_of_id[i] for i in named if i in self.row_of_id])
             else:
                 found.append(starting.get(lane.end, []))
@@ -216,7 +219,7 @@ class LaneTable:
         for row, lane in enumerate(self.lanes):
             tag = lane.tags.get(f"{side}_neighbour", "") if lane.forward else ""
             if tag:
-                found[row] = self.row_of_id.get(int(tag), -1) if tag != "none" else -1
+                found[row] = self.row_of_id.get(whole_number(tag), -1)
             else:
                 found[row] = next(iter(beyond.get(getattr(lane, side).key, [])), -1)
         return found
@@ -230,7 +233,8 @@ class LaneTable:
         return turns
 
     def in_intersection(self, governed: Sequence[int]) -> NDArray[np.bool_]:
-        """Lanes that say so, that are crossed by another, or that turn between virtual bounds.
+        """Lanes that say so, that are crossed by another, or that turn: between virtual bounds, or between lanes that
+        lie inside, out of and into the lanes that those come from or lead to (right turns along a kerb).
 
         Args:
             governed: Rows with a traffic light; Lanelet2 puts lights on the lane that ends at the stop line, before
@@ -243,6 +247,7 @@ class LaneTable:
         for row, lane in enumerate(self.lanes):
             virtual = lane.edge_kinds == (LineType.NONE, LineType.NONE)
             crossed[row] |= virtual and turn_of(lane.centre) != LaneTurn.STRAIGHT
+        crossed |= self._beside_inside(crossed)
         crossed[list(governed)] = False
         for row, lane in enumerate(self.lanes):
             if "in_intersection" in lane.tags:
@@ -250,6 +255,24 @@ class LaneTable:
             elif "turn_direction" in lane.tags:
                 crossed[row] = True
         return crossed
+
+    def _beside_inside(self, inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Lanes that turn, follow and lead to others, and fork from or merge with a lane that lies inside."""
+        before: list[set[int]] = [set() for _ in self.lanes]
+        for row, following in enumerate(self.successors):
+            for other in following:
+                before[other].add(row)
+        entries = {row for inner in np.flatnonzero(inside) for row in before[inner]}
+        exits = {row for inner in np.flatnonzero(inside) for row in self.successors[inner]}
+        return np.array(
+            [
+                bool(lane.kind != LaneType.OTHER and before[row] and self.successors[row])
+                and bool(before[row] & entries or exits & set(self.successors[row]))
+                and turn_of(lane.centre) != LaneTurn.STRAIGHT
+                for row, lane in enumerate(self.lanes)
+            ],
+            np.bool_,
+        )
 
     def ending_at(self, line: NDArray[np.float64]) -> list[int]:
         """Rows of the lanes that a stop line ends: it crosses their second half or the 1.5 m behind it."""
@@ -260,19 +283,6 @@ class LaneTable:
     def column(self, of: Callable[[Lane], Any], dtype: type) -> NDArray[Any]:
         """One value per lane."""
         return np.array([of(lane) for lane in self.lanes], dtype)
-
-
-def ends_at(centre: NDArray[np.float64], line: NDArray[np.float64], reach: float = 1.5) -> bool:
-    """Whether `line` crosses the second half of a lane or the `reach` metres behind it."""
-    step = centre[-1, :2] - centre[-2, :2]
-    further = centre[-1, :2] + step / max(float(np.hypot(*step)), 1e-9) * reach
-    path = np.concatenate([centre[len(centre) // 2 :, :2], [further]])
-    return lines_cross(path, line)
-
-
-def lines_cross(a: NDArray[np.float64], b: NDArray[np.float64]) -> bool:
-    """Whether two polylines ``[., 2+]`` meet."""
-    return len(intersections(*pieces(a), *pieces(b))[0]) > 0
 
 
 def _bound(line: Any) -> Bound:

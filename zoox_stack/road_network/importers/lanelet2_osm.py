@@ -8,6 +8,7 @@ driving", ITSC 2018, and the tagging documents of the library.
 from __future__ import annotations
 
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +18,17 @@ from numpy.typing import NDArray
 from zoox_stack.core.classes import AreaType, LaneType, LineType
 from zoox_stack.core.errors import ConfigurationError, InvalidInputError
 from zoox_stack.core.ragged import Ragged
-from zoox_stack.road_network.importers.lane_topology import clean_polyline
+from zoox_stack.road_network.importers.broken_file import reading
 from zoox_stack.road_network.importers.lanelet2_lanes import LaneTable
 from zoox_stack.road_network.importers.lanelet2_rules import Rules, read_rules, speed_limits
 from zoox_stack.road_network.importers.lanelet2_tags import AREA_KINDS, lanelet_kind, line_kind, name_of
-from zoox_stack.road_network.importers.osm_file import OsmElement, OsmFile, read_osm, sound
+from zoox_stack.road_network.importers.osm_file import OsmElement, OsmFile, read_osm, sound, without_our_tags
 from zoox_stack.road_network.importers.report import ImportReport, ReportBuilder
+from zoox_stack.road_network.importers.whole_numbers import distinct, whole_number
+from zoox_stack.road_network.line_shapes import clean_polyline, open_ring
 from zoox_stack.road_network.network import RoadNetwork
 
+OUTLYING_DEGREES = 1.0  # a node so far from the others is a slip of the pen
 LOCAL_DEGREES = 0.2  # maps this close to latitude, longitude (0, 0) are metres in disguise; there is no land there
 
 
@@ -42,8 +46,8 @@ def load_lanelet2(
         path: OSM XML file.
         name: Name of the map; default the one in the file, else the file's.
         origin: Latitude and longitude [deg] of the origin of the map frame. Default: the node named ``origin``, else
-            (0, 0) for maps drawn around it, else the middle of the map. x is east, y north, in the UTM zone of the
-            origin.
+            (0, 0) for maps drawn around it, else the middle of the lanelets. x is east, y north, in the UTM zone of
+            the origin. Nodes more than a degree away are left out, with what needs them.
 
     Returns:
         The map and the account of what was read.
@@ -53,26 +57,26 @@ def load_lanelet2(
         ConfigurationError: The lanelet2 library is not installed.
     """
     path = Path(path)
+    thing = f"Lanelet2 map {path}"
     report = ReportBuilder(path.name, "Lanelet2 OSM")
-    osm = read_osm(path, report)
-    if not osm.nodes:
-        raise InvalidInputError(f"Lanelet2 map {path}", "lanelets with bounds", _complaint("no usable nodes", report))
-    marker = next((node for node in osm.nodes.values() if node.tags.get("name") == "origin"), None)
-    if origin is None:
-        origin = marker.place if marker else _middle(osm)
-    osm, lanelet_map = _projected(osm, origin, report)
-    try:
+    with reading(thing, "the elements of a Lanelet2 map"):
+        osm = read_osm(path, report)
+        if not osm.nodes:
+            raise InvalidInputError(thing, "lanelets with bounds", _complaint("no usable nodes", report))
+        marker = next((node for node in osm.nodes.values() if node.tags.get("name") == "origin"), None)
+        ours = marker is not None and "map_name" in marker.tags  # written by `save_lanelet2`
+        if origin is None:
+            origin = marker.place if marker else _middle(osm)
+        if not ours:
+            osm = sound(_near(without_our_tags(osm, report), origin, report), report)
+        osm, lanelet_map = _projected(osm, origin, report)
         table = LaneTable(osm, lanelet_map, report)
         if not table.lanes:
-            found = _complaint("no usable lanelet", report)
-            raise InvalidInputError(f"Lanelet2 map {path}", "at least one lane", found)
-        complete = marker is not None and "map_name" in marker.tags  # written by `save_lanelet2`: has all its areas
+            raise InvalidInputError(thing, "at least one lane", _complaint("no usable lanelet", report))
         named = marker.tags.get("map_name", "") if marker else ""
-        network = _Reader(osm, lanelet_map, table, report).network(name or named or path.stem, complete)
-    except ValueError as error:
-        if isinstance(error, InvalidInputError):
-            raise
-        raise InvalidInputError(f"Lanelet2 map {path}", "numbers in the tags of ids and widths", str(error)) from error
+        # Files of ours have all their areas.
+        network = _Reader(osm, lanelet_map, table, report).network(name or named or path.stem, complete=ours)
+    report.notes.append(f"origin of the map frame: latitude {origin[0]:.6f}, longitude {origin[1]:.6f}")
     return network, report.report()
 
 
@@ -82,12 +86,27 @@ def _complaint(what: str, report: ReportBuilder) -> str:
 
 
 def _middle(osm: OsmFile) -> tuple[float, float]:
-    """(0, 0) for a map drawn around it, else the middle of all nodes, rounded to 1e-4 degrees."""
-    places = np.array([node.place for node in osm.nodes.values()])
+    """(0, 0) for a map drawn around it, else the middle of the bounds of all lanelets, rounded to 1e-4 degrees."""
+    lanelets = osm.of_type("lanelet").values()
+    bounds = {way for lanelet in lanelets for way in (*lanelet.refs("left"), *lanelet.refs("right"))}
+    nodes = {node for way in bounds for node in osm.ways[way].nodes} or osm.nodes.keys()
+    places = np.array([osm.nodes[node].place for node in sorted(nodes)])
+    places = places[np.abs(places - np.median(places, axis=0)).max(axis=1) <= OUTLYING_DEGREES]
     if np.abs(places).max() < LOCAL_DEGREES:
         return 0.0, 0.0
     latitude, longitude = np.round((places.min(axis=0) + places.max(axis=0)) / 2, 4).tolist()
     return latitude, longitude
+
+
+def _near(osm: OsmFile, origin: tuple[float, float], report: ReportBuilder) -> OsmFile:
+    """The file without nodes far from the origin, which would stretch the map, or the earth, between them."""
+    nodes = {}
+    for key, node in osm.nodes.items():
+        if max(abs(node.place[0] - origin[0]), abs(node.place[1] - origin[1])) <= OUTLYING_DEGREES:
+            nodes[key] = node
+        else:
+            report.leave("node", key, f"more than {OUTLYING_DEGREES:g} degree from the origin of the map frame")
+    return replace(osm, nodes=nodes)
 
 
 def _projected(osm: OsmFile, origin: tuple[float, float], report: ReportBuilder) -> tuple[OsmFile, Any]:
@@ -136,7 +155,7 @@ class _Reader:
         self.outlines: set[int] = set()  # ways around areas of the map
         self.rings: list[tuple[int, AreaType, NDArray[np.float64]]] = []
 
-    def network(self, name: str, complete: bool) -> RoadNetwork:
+    def network(self, name: str, *, complete: bool) -> RoadNetwork:
         table, lanes = self.table, self.table.lanes
         rules = read_rules(table, self.report)
         governed = [row for rows in rules.signal_lanes for row in rows]
@@ -167,7 +186,7 @@ class _Reader:
             line_ids=np.array([key for key, _, _ in lines], np.int64),
             line_types=np.array([kind for _, kind, _ in lines], np.uint8),
             lines=Ragged.from_rows([points for _, _, points in lines], np.float64, 3),
-            area_ids=np.array([key for key, _, _ in self.rings], np.int64),
+            area_ids=distinct([key for key, _, _ in self.rings]),  # a way and a relation may have the same
             area_types=np.array([kind for _, kind, _ in self.rings], np.uint8),
             areas=Ragged.from_rows([ring for _, _, ring in self.rings], np.float64, 3),
             signal_ids=np.array(rules.signal_ids, np.int64),
@@ -178,13 +197,11 @@ class _Reader:
     def _area(self, element: str, key: int, kind: AreaType, points: NDArray[np.float64], ways: list[int]) -> None:
         """Take over a ring, or say that it is none."""
         tags = (self.osm.relations if element == "relation" else self.osm.ways)[key].tags
-        ring = clean_polyline(points)
-        if len(ring) > 2 and np.hypot(*(ring[0] - ring[-1])[:2]) < 1e-3:
-            ring = ring[:-1]
+        ring = open_ring(clean_polyline(points))
         if len(ring) < 3:
             self.report.leave(element, key, "area with fewer than 3 corners")
             return
-        self.rings.append((int(tags.get("area_id", key)), kind, ring))
+        self.rings.append((whole_number(tags.get("area_id", key)), kind, ring))
         self.outlines.update(ways)
         self.report.use(element, key, name_of(tags), f"area {kind.name}")
 
@@ -252,7 +269,7 @@ class _Reader:
             elif key in rules.signs:
                 self.report.use("way", key, subtype, "sign of a rule")
             elif kind is not None and (kind != LineType.NONE or "line_id" in tags):
-                lines.append((int(tags.get("line_id", key)), kind, clean_polyline(self.table.way_points(key))))
+                lines.append((whole_number(tags.get("line_id", key)), kind, clean_polyline(self.table.way_points(key))))
                 self.report.use("way", key, subtype, f"line {kind.name}")
             elif key in self.outlines:
                 self.report.use("way", key, subtype, "outline of an area")

@@ -13,6 +13,7 @@ from zoox_stack.road_network.importers.lanelet2_lanes import Lane, LaneTable
 from zoox_stack.road_network.importers.lanelet2_tags import name_of, speed_of
 from zoox_stack.road_network.importers.osm_file import OsmElement
 from zoox_stack.road_network.importers.report import ReportBuilder
+from zoox_stack.road_network.importers.whole_numbers import whole_number
 
 
 @dataclass
@@ -79,7 +80,7 @@ def _signal(
         rows = sorted(ended)
         became = "signal, its lanes found by the stop line" if rows else "signal that governs no lane"
     lights = rule.refs("refers")
-    rules.signal_ids.append(int(rule.tags.get("signal_id", key)))
+    rules.signal_ids.append(whole_number(rule.tags.get("signal_id", key)))
     rules.signal_positions.append(table.way_points(lights[0]).mean(axis=0))
     rules.signal_lanes.append(rows)
     rules.lights.update(lights)

@@ -85,10 +85,9 @@ _PAINT = {
     "solid": LineType.SOLID_WHITE,
     "dashed": LineType.DASHED_WHITE,
     "solid_solid": LineType.DOUBLE_SOLID,
-    "solid_dashed": LineType.SOLID_WHITE,
-    "dashed_solid": LineType.SOLID_WHITE,
     "dashed_dashed": LineType.DASHED_WHITE,
 }
+_PAIRS = {"solid_dashed": ("solid", "dashed"), "dashed_solid": ("dashed", "solid")}  # left, right of the pair
 _YELLOW = {LineType.SOLID_WHITE: LineType.SOLID_YELLOW, LineType.DASHED_WHITE: LineType.DASHED_YELLOW}
 _UNITS = {"": 1 / 3.6, "km/h": 1 / 3.6, "kmh": 1 / 3.6, "kph": 1 / 3.6, "mph": 0.44704, "m/s": 1.0, "mps": 1.0}
 
@@ -116,9 +115,17 @@ def lanelet_kind(tags: Tags) -> LaneType | AreaType:
     return LaneType.VEHICLE
 
 
-def line_kind(tags: Tags) -> LineType | None:
-    """Kind of a line; None if the element is no line on the road (a sign, a light, nothing known)."""
+def line_kind(tags: Tags, seen_from: str = "") -> LineType | None:
+    """Kind of a line; None if the element is no line on the road (a sign, a light, nothing known).
+
+    Args:
+        tags: Its tags.
+        seen_from: ``left`` or ``right`` of the line, in its own direction: of a solid and a dashed line side by side
+            (``solid_dashed``: the solid one on the left) the nearer one says who may cross. Otherwise it is solid.
+    """
     kind, subtype = tags.get("type", ""), tags.get("subtype", "")
+    if subtype in _PAIRS:
+        subtype = dict(zip(("left", "right"), _PAIRS[subtype], strict=True)).get(seen_from, "solid")
     if kind in ("line_thin", "line_thick"):
         paint = _PAINT.get(subtype, LineType.UNKNOWN)
         return _YELLOW.get(paint, paint) if "yellow" in (tags.get("color"), tags.get("colour")) else paint
@@ -137,12 +144,12 @@ def speed_of(text: str) -> float:
     """A speed in m/s from "50", "50 km/h", "30 mph", "13.9 m/s" or a sign like "de274-60"; NaN if it says none."""
     sign = re.fullmatch(r"de274(?:\.\d+)?-(\d+)", text.strip())
     if sign:
-        return float(sign[1]) / 3.6
+        return float(sign[1]) / 3.6 or math.nan
     match = re.fullmatch(r"([0-9]+(?:\.[0-9]*)?(?:[eE][-+]?[0-9]+)?)\s*([a-z/]*)", text.strip())
     if not match or match[2] not in _UNITS:
         return math.nan
     value = float(match[1]) * _UNITS[match[2]]
-    return value if value > 0 else math.nan
+    return value if 0 < value < math.inf else math.nan
 
 
 def is_two_way(tags: Tags) -> bool:

@@ -5,14 +5,27 @@ from __future__ import annotations
 import math
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from xml.sax.saxutils import quoteattr
 
 from zoox_stack.core.errors import InvalidInputError
 from zoox_stack.road_network.importers.report import ReportBuilder
+from zoox_stack.road_network.importers.whole_numbers import whole_number
 
 _KINDS = ("node", "way", "relation")
+_MEMBER_KINDS = {
+    **dict.fromkeys(("left", "right", "centerline", "outer", "inner", "refers", "ref_line", "cancels"), "way"),
+    **dict.fromkeys(("regulatory_element", "right_of_way", "yield"), "relation"),
+}  # what the roles that are read must be; other roles are not
+_OUR_TAGS = {
+    "node": (),
+    "way": ("area_id", "line_id", "boundary_of", "side"),
+    "relation": (
+        "area_id", "lane_id", "signal_id", "in_intersection", "width", "successors", "left_neighbour",
+        "right_neighbour", "left_boundary", "right_boundary",
+    ),
+}  # fmt: skip
 _NEEDED_ROLES = {"traffic_light": ("refers",), "right_of_way": ("right_of_way", "yield")}
 
 
@@ -91,17 +104,18 @@ def read_osm(path: Path, report: ReportBuilder) -> OsmFile:
         key = xml.get("id", "")
         if xml.tag not in _KINDS:
             report.leave(xml.tag, f"#{position}", "no map data")
-        elif not key.lstrip("-").isdigit():
-            report.leave(xml.tag, f"#{position}", f"id is no whole number: {key!r}")
-        elif int(key) in found[xml.tag]:
-            report.leave(xml.tag, f"{key} (#{position})", "id used twice, the first counts")
         elif xml.get("action") == "delete" or xml.get("visible") == "false":
-            report.leave(xml.tag, key, "deleted in the file")
+            report.leave(xml.tag, key or f"#{position}", "deleted in the file")
         else:
             try:
-                found[xml.tag][int(key)] = _element(xml)
+                number, element = whole_number(key), _element(xml)
             except (KeyError, ValueError) as error:
-                report.leave(xml.tag, key, f"attribute missing or no number: {error}")
+                report.leave(xml.tag, f"{key} (#{position})", f"attribute missing or no number: {error}")
+                continue
+            if number in found[xml.tag]:
+                report.leave(xml.tag, f"{key} (#{position})", "id used twice, the first counts")
+            else:
+                found[xml.tag][number] = element
     return sound(OsmFile(found["node"], found["way"], found["relation"]), report)
 
 
@@ -109,8 +123,10 @@ def _element(xml: ET.Element) -> OsmElement:
     return OsmElement(
         tags={tag.attrib["k"]: tag.attrib["v"] for tag in xml.findall("tag")},
         place=(float(xml.attrib["lat"]), float(xml.attrib["lon"])) if xml.tag == "node" else (math.nan, math.nan),
-        nodes=tuple(int(nd.attrib["ref"]) for nd in xml.findall("nd")),
-        members=tuple((m.attrib["type"], int(m.attrib["ref"]), m.get("role", "")) for m in xml.findall("member")),
+        nodes=tuple(whole_number(nd.attrib["ref"]) for nd in xml.findall("nd")),
+        members=tuple(
+            (m.attrib["type"], whole_number(m.attrib["ref"]), m.get("role", "")) for m in xml.findall("member")
+        ),
     )
 
 
@@ -129,7 +145,8 @@ def sound(osm: OsmFile, report: ReportBuilder) -> OsmFile:
 
     nodes = keep("node", osm.nodes, _node_fault)
     ways = keep("way", osm.ways, lambda way: _way_fault(way, nodes))
-    relations = keep("relation", osm.relations, lambda relation: _relation_fault(relation, ways))
+    typed = {key: _of_right_kinds(key, relation, report) for key, relation in osm.relations.items()}
+    relations = keep("relation", typed, lambda relation: _relation_fault(relation, ways))
     # What rules refer to may just have been dropped; lanelets refer to rules, so rules come first.
     rules = {key: r for key, r in relations.items() if r.tags["type"] == "regulatory_element"}
     rules = {key: _without_missing(key, rule, ways, relations, report) for key, rule in rules.items()}
@@ -143,6 +160,12 @@ def sound(osm: OsmFile, report: ReportBuilder) -> OsmFile:
 def _node_fault(node: OsmElement) -> str:
     latitude, longitude = node.place
     inside = abs(latitude) <= 90 and abs(longitude) <= 180  # false for NaN too
+    try:
+        height = float(node.tags.get("ele", "0"))
+    except ValueError:  # "12 m": the lanelet2 library makes what it can of it
+        height = 0.0
+    if not math.isfinite(height):
+        return f"height is no finite number: {node.tags['ele']!r}"
     return "" if inside else f"no place on earth: {latitude}, {longitude}"
 
 
@@ -179,6 +202,15 @@ def _rule_fault(rule: OsmElement) -> str:
     return f"{subtype} without {missing[0]}" if missing else ""
 
 
+def _of_right_kinds(key: int, relation: OsmElement, report: ReportBuilder) -> OsmElement:
+    """The relation without members that their role does not allow, for example a node as the bound of a lanelet."""
+    right = tuple(m for m in relation.members if m[0] == _MEMBER_KINDS.get(m[2], m[0]))
+    for kind, ref, role in relation.members:
+        if (kind, ref, role) not in right:
+            report.notes.append(f"relation {key}: its {role} must be a {_MEMBER_KINDS[role]}, not {kind} {ref}")
+    return OsmElement(relation.tags, members=right)
+
+
 def _without_missing(
     key: int,
     relation: OsmElement,
@@ -193,3 +225,21 @@ def _without_missing(
         if (kind, ref, role) not in there:
             report.notes.append(f"relation {key}: its {role} {kind} {ref} is not there")
     return OsmElement(relation.tags, members=there)
+
+
+def without_our_tags(osm: OsmFile, report: ReportBuilder) -> OsmFile:
+    """A file that `save_lanelet2` did not write, without the tags that only mean something in files it did."""
+    found: set[str] = set()
+
+    def bare(kind: str, elements: dict[int, OsmElement]) -> dict[int, OsmElement]:
+        result = {}
+        for key, element in elements.items():
+            foreign = {k: v for k, v in element.tags.items() if k not in _OUR_TAGS[kind]}
+            found.update(element.tags.keys() - foreign.keys())
+            result[key] = replace(element, tags=foreign)
+        return result
+
+    bared = OsmFile(osm.nodes, bare("way", osm.ways), bare("relation", osm.relations))
+    if found:
+        report.notes.append(f"tags without a meaning in a file of others passed over: {', '.join(sorted(found))}")
+    return bared

@@ -62,6 +62,7 @@ class ImportReport:
         used: Elements in the map.
         left_out: Elements not in the map.
         notes: What else a person should know, for example values that were derived.
+        names: Of elements whose ids are row numbers, what the file calls them: ``{"lane 7": "north_2"}``.
     """
 
     source: str
@@ -70,6 +71,7 @@ class ImportReport:
     used: tuple[UsedElements, ...] = ()
     left_out: tuple[LeftOutElements, ...] = ()
     notes: tuple[str, ...] = ()
+    names: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def unaccounted(self) -> dict[str, int]:
@@ -165,7 +167,10 @@ class ReportBuilder:
 
 
 def report_of(
-    network: RoadNetwork, file_format: str = "road network", left_out: Mapping[str, int] | None = None
+    network: RoadNetwork,
+    file_format: str = "road network",
+    left_out: Mapping[str, int] | None = None,
+    lane_rows: Mapping[str, int] | None = None,
 ) -> ImportReport:
     """What a map holds, for importers that keep no account of their own.
 
@@ -173,6 +178,7 @@ def report_of(
         network: The map.
         file_format: Where it came from.
         left_out: Elements the importer left out, counted by reason (as `ImportedMap.skipped` of ScenarioNet maps).
+        lane_rows: Row of each lane by its name in the file, where lanes have names.
     """
     rows: list[UsedElements] = []
     kinds: tuple[tuple[str, type[IntEnum], NDArray[np.uint8]], ...] = (
@@ -190,7 +196,9 @@ def report_of(
         totals[used.kind] += used.count
     for missing in left:
         totals[missing.kind] += missing.count
-    return ImportReport(network.name, file_format, dict(totals), tuple(rows), left, _of_links(network))
+    ids = network.lane_ids.tolist()
+    known = {f"lane {ids[row]}": name for name, row in (lane_rows or {}).items() if name != str(ids[row])}
+    return ImportReport(network.name, file_format, dict(totals), tuple(rows), left, _of_links(network), known)
 
 
 def _of_links(network: RoadNetwork) -> tuple[str, ...]:

@@ -2,13 +2,13 @@
 
 Lanes of nuScenes scenes come without links and borders: successors are found from end points, neighbours from lanes
 side by side, boundaries from the lane's polygon, their kind from the painted lines near them (`lane_topology`).
-Lanes of Waymo scenes bring their links along.
+Lanes of Waymo scenes bring along which lane follows which; the rest is found as for nuScenes.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,16 +18,17 @@ from numpy.typing import NDArray
 from zoox_stack.core.classes import AreaType, LaneTurn, LaneType, LineType
 from zoox_stack.core.errors import InvalidInputError
 from zoox_stack.core.ragged import Ragged
+from zoox_stack.road_network.importers.broken_file import reading
 from zoox_stack.road_network.importers.lane_topology import (
-    LanePoints,
     boundaries_from_polygon,
-    clean_polyline,
     line_types_of,
-    strip,
     successors_from_ends,
     turn_of,
 )
-from zoox_stack.road_network.network import RoadNetwork
+from zoox_stack.road_network.importers.whole_numbers import whole_number
+from zoox_stack.road_network.lane_points import LanePoints
+from zoox_stack.road_network.line_shapes import clean_polyline, open_ring, strip
+from zoox_stack.road_network.network import DEFAULT_LANE_WIDTH, RoadNetwork
 
 LANE_TYPES = {
     "LANE_SURFACE_STREET": LaneType.VEHICLE,
@@ -55,7 +56,6 @@ AREA_TYPES = {
     "BOUNDARY_SIDEWALK": AreaType.SIDEWALK,
 }
 OUTLINE_PREFIX = "boundary_"  # nuScenes: the outline of the drivable area, stored as a white line
-CONNECTOR_WIDTH = 3.5  # [m] drivable around the centre line of a lane without polygon
 MPH = 0.44704
 
 
@@ -65,7 +65,8 @@ class ImportedMap:
 
     Attributes:
         network: The map.
-        lane_rows: Row of each lane by its key in the file.
+        lane_rows: Row of each lane by its key in the file. Where all keys are whole numbers (Waymo) they are also the
+            ids of lanes, lines and areas; ids are row numbers otherwise (nuScenes).
         skipped: Features left out, counted by reason.
     """
 
@@ -74,11 +75,22 @@ class ImportedMap:
     skipped: dict[str, int]
 
 
+@dataclass(frozen=True, eq=False)
+class _Lane:
+    """A lane of the file; `exits` None where the file does not say what follows."""
+
+    kind: LaneType
+    centre: NDArray[np.float64]
+    ring: NDArray[np.float64]
+    speed: float
+    exits: tuple[str, ...] | None
+
+
 def import_map_features(features: Mapping[Any, Mapping[str, Any]], name: str, *, has_height: bool) -> ImportedMap:
     """Convert ``map_features``.
 
     Lane polygons also become drivable areas, so that the map says where one can drive. Lanes of nuScenes without a
-    polygon are its "lane connectors", the ways from lane to lane: a strip of `CONNECTOR_WIDTH` around them is
+    polygon are its "lane connectors", the ways from lane to lane: a strip of the usual width around them is
     drivable. A lane lies in an intersection if another one crosses it or if it is a connector that turns.
 
     Args:
@@ -87,77 +99,96 @@ def import_map_features(features: Mapping[Any, Mapping[str, Any]], name: str, *,
         has_height: The third number of lane points is z (Waymo); otherwise it is the heading (nuScenes) and z is 0.
 
     Raises:
-        InvalidInputError: A feature without the arrays its type needs.
+        InvalidInputError: No features, or one without the arrays its type needs.
     """
     skipped: Counter[str] = Counter()
-    lanes: dict[str, dict[str, Any]] = {}
-    lines: list[tuple[NDArray[np.float64], LineType]] = []
-    areas: list[tuple[NDArray[np.float64], AreaType]] = []
+    lanes: dict[str, _Lane] = {}
+    lines: list[tuple[str, NDArray[np.float64], LineType]] = []
+    areas: list[tuple[str, NDArray[np.float64], AreaType]] = []
+    if not isinstance(features, Mapping):
+        raise InvalidInputError("map_features", "a dictionary of features", type(features).__name__)
     for key, feature in features.items():
+        if not isinstance(feature, Mapping):
+            raise InvalidInputError(f"map feature {key}", "a dictionary", type(feature).__name__)
         kind = str(feature.get("type"))
         if kind in LANE_TYPES:
             centre = _points(key, feature, "polyline", has_height)
             if len(centre) < 2:
                 skipped["lane shorter than two points"] += 1
                 continue
-            ring = feature.get("polygon")
-            outline = np.zeros((0, 3)) if ring is None or len(ring) == 0 else _points(key, feature, "polygon", False)
-            if len(outline) and not has_height:
-                outline[:, 2] = 0.0
-            lanes[str(key)] = {"feature": feature, "type": LANE_TYPES[kind], "centre": centre, "ring": outline}
+            lanes[str(key)] = _lane(key, feature, centre, has_height)
         elif kind in LINE_TYPES:
             line = _points(key, feature, "polyline", has_height)
             if len(line) < 2:
                 skipped["line shorter than two points"] += 1
                 continue
-            lines.append((line, LineType.KERB if str(key).startswith(OUTLINE_PREFIX) else LINE_TYPES[kind]))
+            lines.append((str(key), line, LineType.KERB if str(key).startswith(OUTLINE_PREFIX) else LINE_TYPES[kind]))
         elif kind in AREA_TYPES:
-            ring = _open(_points(key, feature, "polygon", has_height))
+            ring = open_ring(_points(key, feature, "polygon", has_height))
             if len(ring) < 3:
                 skipped["area smaller than three points"] += 1
                 continue
-            areas.append((ring, AREA_TYPES[kind]))
+            areas.append((str(key), ring, AREA_TYPES[kind]))
         else:
             skipped[kind] += 1
     rows = {key: row for row, key in enumerate(lanes)}
-    for lane in lanes.values():
-        ring = _open(lane["ring"])
-        areas.append((ring if len(ring) >= 3 else strip(lane["centre"], CONNECTOR_WIDTH), AreaType.DRIVABLE))
-    return ImportedMap(_build(name, list(lanes.values()), rows, lines, areas), rows, dict(skipped))
+    for key, lane in lanes.items():
+        ring = lane.ring if len(lane.ring) >= 3 else strip(lane.centre, DEFAULT_LANE_WIDTH)
+        areas.append((key, ring, AreaType.DRIVABLE))
+    return ImportedMap(_build(name, lanes, rows, lines, areas), rows, dict(skipped))
+
+
+def _lane(key: Any, feature: Mapping[str, Any], centre: NDArray[np.float64], has_height: bool) -> _Lane:
+    with reading(f"map feature {key}", "a polygon, a speed limit in numbers and a list of exit lanes"):
+        ring = np.zeros((0, 3))
+        if feature.get("polygon") is not None and len(feature["polygon"]):
+            ring = open_ring(_points(key, feature, "polygon", has_height))
+        exits = feature.get("exit_lanes")
+        return _Lane(
+            kind=LANE_TYPES[str(feature["type"])],
+            centre=centre,
+            ring=ring,
+            speed=_speed_limit(feature),
+            exits=None if exits is None else tuple(str(other) for other in exits),
+        )
 
 
 def _build(
     name: str,
-    lanes: list[dict[str, Any]],
+    named: dict[str, _Lane],
     rows: dict[str, int],
-    lines: list[tuple[NDArray[np.float64], LineType]],
-    areas: list[tuple[NDArray[np.float64], AreaType]],
+    lines: list[tuple[str, NDArray[np.float64], LineType]],
+    areas: list[tuple[str, NDArray[np.float64], AreaType]],
 ) -> RoadNetwork:
-    centres = [lane["centre"] for lane in lanes]
+    lanes = list(named.values())
+    centres = [lane.centre for lane in lanes]
     left, right, widths = [], [], []
     for lane in lanes:
-        if len(lane["ring"]) >= 3:
-            a, b, width = boundaries_from_polygon(lane["centre"], lane["ring"])
+        if len(lane.ring) >= 3:
+            a, b, width = boundaries_from_polygon(lane.centre, lane.ring)
         else:
             a, b, width = np.zeros((0, 3)), np.zeros((0, 3)), float("nan")
         left.append(a)
         right.append(b)
         widths.append(width)
-    without_polygon = np.array([len(lane["ring"]) < 3 for lane in lanes], np.bool_)
+    without_polygon = np.array([len(lane.ring) < 3 for lane in lanes], np.bool_)
     turns = np.array([turn_of(centre) for centre in centres], np.uint8)
     turning_connectors = without_polygon & (turns != LaneTurn.STRAIGHT) & (not without_polygon.all())
-    painted, kinds = [line for line, _ in lines], [kind for _, kind in lines]
+    painted, kinds = [line for _, line, _ in lines], [kind for _, _, kind in lines]
     points = LanePoints(centres)
     left_neighbours, right_neighbours = points.neighbours()
-    linked = any("exit_lanes" in lane["feature"] for lane in lanes)
-    successors = _given_successors(lanes, rows) if linked else successors_from_ends(centres)
+    linked = any(lane.exits is not None for lane in lanes)
+    given = [[rows[key] for key in lane.exits or () if key in rows] for lane in lanes]
+    successors = given if linked else successors_from_ends(centres)
+    keys = [list(named), [key for key, _, _ in lines], [key for key, _, _ in areas]]
+    lane_ids, line_ids, area_ids = _ids(keys)
     return RoadNetwork(
         name=name,
-        lane_ids=np.arange(len(lanes), dtype=np.int64),
-        lane_types=np.array([lane["type"] for lane in lanes], np.uint8),
+        lane_ids=lane_ids,
+        lane_types=np.array([lane.kind for lane in lanes], np.uint8),
         lane_turns=turns,
         lane_in_intersection=points.crossed() | turning_connectors,
-        lane_speed_limits=np.array([_speed_limit(lane["feature"]) for lane in lanes], np.float32),
+        lane_speed_limits=np.array([lane.speed for lane in lanes], np.float32),
         lane_widths=np.array(widths, np.float32),
         centre_lines=Ragged.from_rows(centres, np.float64, 3),
         left_boundaries=Ragged.from_rows(left, np.float64, 3),
@@ -167,24 +198,29 @@ def _build(
         successors=Ragged.from_rows(successors, np.int32),
         left_neighbours=left_neighbours,
         right_neighbours=right_neighbours,
-        line_ids=np.arange(len(lines), dtype=np.int64),
+        line_ids=line_ids,
         line_types=np.array(kinds, np.uint8),
         lines=Ragged.from_rows(painted, np.float64, 3),
-        area_ids=np.arange(len(areas), dtype=np.int64),
-        area_types=np.array([kind for _, kind in areas], np.uint8),
-        areas=Ragged.from_rows([ring for ring, _ in areas], np.float64, 3),
+        area_ids=area_ids,
+        area_types=np.array([kind for _, _, kind in areas], np.uint8),
+        areas=Ragged.from_rows([ring for _, ring, _ in areas], np.float64, 3),
     )
 
 
-def _given_successors(lanes: list[dict[str, Any]], rows: dict[str, int]) -> list[list[int]]:
-    return [[rows[str(k)] for k in lane["feature"].get("exit_lanes") or () if str(k) in rows] for lane in lanes]
+def _ids(keys: Sequence[list[str]]) -> list[NDArray[np.int64]]:
+    """The keys of the file as ids if all are whole numbers, else row numbers."""
+    try:
+        numbers = [np.array([whole_number(key) for key in group], np.int64) for group in keys]
+    except ValueError:
+        return [np.arange(len(group), dtype=np.int64) for group in keys]
+    return numbers
 
 
 def _speed_limit(feature: Mapping[str, Any]) -> float:
     """[m/s], NaN where the file does not say."""
     for key, factor in (("speed_limit_kmh", 1 / 3.6), ("speed_limit_mph", MPH)):
         value = feature.get(key)
-        if value is not None and float(value) > 0:
+        if value is not None and 0 < float(value) < np.inf:
             return float(value) * factor
     return float("nan")
 
@@ -199,8 +235,3 @@ def _points(key: Any, feature: Mapping[str, Any], field: str, has_height: bool) 
         raise InvalidInputError(f"map feature {key}", f"{field} with finite points", str(error)) from error
     z = raw[:, 2] if has_height and raw.shape[1] > 2 else np.zeros(len(raw))
     return clean_polyline(np.column_stack([raw[:, :2], z]))
-
-
-def _open(ring: NDArray[np.float64]) -> NDArray[np.float64]:
-    """A ring without its first point repeated at the end."""
-    return ring[:-1] if len(ring) > 3 and np.hypot(*(ring[0] - ring[-1])[:2]) < 1e-3 else ring

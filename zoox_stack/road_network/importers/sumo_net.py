@@ -21,7 +21,9 @@ from zoox_stack.core.classes import AreaType, LaneTurn, LaneType, LineType
 from zoox_stack.core.errors import InvalidInputError
 from zoox_stack.core.geometry import arc_lengths
 from zoox_stack.core.ragged import Ragged
+from zoox_stack.road_network.importers.broken_file import reading
 from zoox_stack.road_network.importers.sumo_additional import RoadsidePlace, read_additional
+from zoox_stack.road_network.importers.sumo_permissions import PARKED, allowed_classes, lane_kind
 from zoox_stack.road_network.network import RoadNetwork
 
 DEFAULT_WIDTH = 3.2  # [m] of lanes whose file gives none (SUMO's default)
@@ -31,7 +33,6 @@ _TURNS = {
     "t": LaneTurn.U_TURN,
 }  # fmt: skip
 _THINNEST = 0.3  # [m] walking areas across the end of a road are lines with four corners
-_MOTOR = {"passenger", "private", "taxi", "delivery", "truck", "hov"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +41,7 @@ class SumoNet:
 
     Attributes:
         network: The map. Coordinates are those of the file, without undoing ``netOffset``.
-        lane_rows: Row in `network` of every SUMO vehicle lane id.
+        lane_rows: Row in `network` of every SUMO vehicle lane id. Ids in `network` are row numbers.
         signal_links: SUMO traffic light id and link index of every signal, in the order of `network.signal_ids`.
         edge_lengths: Length of every ordinary SUMO edge [m].
         edge_links: Ordinary edges reachable from every ordinary edge by vehicles.
@@ -90,13 +91,9 @@ def read_sumo_net(path: Path, additional: Path | None = None) -> SumoNet:
         raise InvalidInputError(f"SUMO network {path}", "root element <net>", f"<{root.tag}>")
     if root.get("lefthand", "false") == "true":
         raise InvalidInputError(f"SUMO network {path}", "right-hand traffic", "lefthand=true")
-    try:
-        places = () if additional is None else read_additional(additional)
+    places = () if additional is None else read_additional(additional)
+    with reading(f"SUMO network {path}", "the elements of a SUMO network"):
         return _Reader(root, Path(path).name.removesuffix(".net.xml"), places).net()
-    except (KeyError, ValueError, TypeError) as error:
-        if isinstance(error, InvalidInputError):
-            raise
-        raise InvalidInputError(f"SUMO network {path}", "the elements of a SUMO network", repr(error)) from error
 
 
 class _Reader:
@@ -107,14 +104,17 @@ class _Reader:
         edges = root.findall("edge")
         self.functions = {edge.attrib["id"]: edge.get("function", "normal") for edge in edges}
         self.ends = {edge.attrib["id"]: (edge.get("from"), edge.get("to")) for edge in edges}
-        lanes = [_lane(edge, lane) for edge in edges for lane in edge.findall("lane")]
+        lanes = [_named_lane(edge, lane) for edge in edges for lane in edge.findall("lane")]
         self.pedestrian = [lane for lane in lanes if lane.kind is None and not lane.parking]
         self.parking = {lane.name: lane for lane in lanes if lane.parking and not lane.internal}
         self.lanes = [lane for lane in lanes if lane.kind is not None]
         self.pairs = {self.ends[lane.edge] for lane in self.lanes if not lane.internal}
         if not self.lanes:
-            raise InvalidInputError(f"SUMO network {name}", "vehicle lanes", "none")
+            raise InvalidInputError("lanes", "vehicle lanes", "none")
         self.rows = {lane.name: row for row, lane in enumerate(self.lanes)}
+        if len(self.rows) < len(self.lanes):
+            twice = next(lane.name for row, lane in enumerate(self.lanes) if self.rows[lane.name] != row)
+            raise InvalidInputError(f"lane {twice}", "an id of its own", "the same id twice")
         self.by_name = {lane.name: lane for lane in self.lanes}
         self.links: dict[tuple[str, int], list[int]] = defaultdict(list)  # signal → lanes governed
         self.link_places: dict[tuple[str, int], NDArray[np.float64]] = {}
@@ -281,46 +281,34 @@ class _Reader:
         return _beside(lane, start, end, -lane.width / 2, -lane.width / 2 - place.width)
 
 
+def _named_lane(edge: ET.Element, lane: ET.Element) -> _Lane:
+    with reading(f"lane {lane.get('id')}", "a lane of a SUMO network"):
+        return _lane(edge, lane)
+
+
 def _lane(edge: ET.Element, lane: ET.Element) -> _Lane:
     function = edge.get("function", "normal")
     points = _points(lane.attrib["shape"])
+    if not len(points):
+        raise ValueError("a shape without points")
     if function in ("normal", "internal"):
         keep = np.concatenate([[True], np.hypot(*np.diff(points[:, :2], axis=0).T) > 1e-3])
         points = points[keep] if keep.sum() >= 2 else np.stack([points[0], points[0] + _direction(points) * 0.05])
-    parking = function in ("normal", "internal") and _for_nobody(lane)
+    allowed = allowed_classes(lane.get("allow"), lane.get("disallow"))
+    parking = function in ("normal", "internal") and allowed <= PARKED
+    speed, width = float(lane.attrib["speed"]), float(lane.get("width", DEFAULT_WIDTH))
     return _Lane(
         name=lane.attrib["id"],
         edge=edge.attrib["id"],
         index=int(lane.attrib["index"]),
         length=float(lane.attrib["length"]),
-        kind=None if parking or function in ("crossing", "walkingarea") else _kind(lane),
+        kind=None if parking or function in ("crossing", "walkingarea") else lane_kind(allowed),
         parking=parking,
-        speed=float(lane.attrib["speed"]),
-        width=float(lane.get("width", DEFAULT_WIDTH)),
+        speed=speed if 0 < speed < np.inf else np.nan,
+        width=width if 0 < width < np.inf else DEFAULT_WIDTH,
         points=points,
         internal=function == "internal",
     )
-
-
-def _for_nobody(lane: ET.Element) -> bool:
-    """Whether no class of road user may drive or walk on a lane; SUMO's custom classes stand for parked vehicles."""
-    allow, disallow = lane.get("allow"), lane.get("disallow", "").split()
-    return "all" in disallow if allow is None else set(allow.split()) <= {"custom1", "custom2"}
-
-
-def _kind(lane: ET.Element) -> LaneType | None:
-    """Who a lane is for, from SUMO's allow and disallow lists; None: pedestrians only."""
-    allow, disallow = lane.get("allow"), set(lane.get("disallow", "").split())
-    if allow is None or allow == "all":
-        return LaneType.OTHER if disallow >= {"passenger", "bus", "bicycle"} else LaneType.VEHICLE
-    allowed = set(allow.split())
-    if allowed & _MOTOR:
-        return LaneType.VEHICLE
-    if "bus" in allowed:
-        return LaneType.BUS
-    if "bicycle" in allowed:
-        return LaneType.BIKE
-    return None if allowed <= {"pedestrian", "wheelchair"} else LaneType.OTHER
 
 
 def _points(shape: str) -> NDArray[np.float64]:
