@@ -9,7 +9,7 @@ from importlib import import_module
 
 from zoox_stack.core.errors import ConfigurationError, InvalidInputError, ModelError, ZooxStackError
 
-# Module of each command, in the order of the help text; its `register(subparsers)` adds the command.
+# Module of each command, in the order of the help text; its `register(subparsers)` adds its commands.
 COMMANDS = {
     "demo": "zoox_stack.demo.command",
     "replay": "zoox_stack.evaluation.replay_command",
@@ -18,6 +18,9 @@ COMMANDS = {
     "bag": "zoox_stack.logs.bag_cli",
     "simulate": "zoox_stack.simulation.cli",
     "map": "zoox_stack.road_network.map_cli",
+    "learn": "zoox_stack.training.cli",
+    "train": "zoox_stack.training.cli",
+    "export": "zoox_stack.training.cli",
     "launch": "zoox_stack.launching.cli",
     "doctor": "zoox_stack.doctor.cli",
 }
@@ -31,8 +34,8 @@ def build_parser(commands: Sequence[str] = tuple(COMMANDS)) -> argparse.Argument
         epilog="Exit codes: 0 all well, 1 something failed on the way, 2 a wrong command, file or parameter.",
     )
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for name in commands:
-        import_module(COMMANDS[name]).register(subparsers)
+    for module in dict.fromkeys(COMMANDS[name] for name in commands):
+        import_module(module).register(subparsers)
     return parser
 
 
@@ -54,6 +57,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 130
     except BrokenPipeError:
         return 141
+    except OSError as error:
+        print(f"zoox-stack: {error}", file=sys.stderr)
+        return 1
 
 
 if __name__ == "__main__":

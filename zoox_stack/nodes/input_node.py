@@ -14,6 +14,7 @@ from enum import Enum, auto
 from pathlib import Path
 from typing import TypeVar
 
+import rclpy
 from rclpy.publisher import Publisher
 from rosgraph_msgs.msg import Clock
 
@@ -97,8 +98,8 @@ class InputNode(StackNode[C]):
         """What came of it, in one sentence."""
 
     @abstractmethod
-    def failure(self, error: ZooxStackError) -> str:
-        """What to say when `go_on` fails."""
+    def failure(self, reason: str) -> str:
+        """What to say when the node cannot go on."""
 
     # --- the work ---------------------------------------------------------------------------------------------------
 
@@ -117,13 +118,18 @@ class InputNode(StackNode[C]):
         return self.safely(self._work)
 
     def safely(self, function: Callable[[], float]) -> float:
-        """Call a function; an error of it ends the node with exit code 1."""
+        """Call a function; an error of it, whichever, ends the node with exit code 1: nobody else would go on."""
         try:
             return function()
         except ZooxStackError as error:
-            self.get_logger().error(self.failure(error))
-            self.exit_code, self.done = EXIT_FAILED, True
-            return 0.0
+            reason = str(error)
+        except Exception as error:
+            if not rclpy.ok():  # a signal took the context away in the middle
+                raise
+            reason = f"{type(error).__name__}: {error}"
+        self.get_logger().error(self.failure(reason))
+        self.exit_code, self.done = EXIT_FAILED, True
+        return 0.0
 
     def settle(self) -> float:
         """There is nothing more: wait for the last answers, then end."""

@@ -14,9 +14,10 @@ from zoox_stack.core.agents import TrackedAgents, TrafficSignals
 from zoox_stack.core.classes import WhatIfStatus
 from zoox_stack.core.errors import InvalidInputError
 from zoox_stack.core.plans import Route
-from zoox_stack.core.predictions import WhatIfAnswer
+from zoox_stack.core.predictions import PredictedAgents, WhatIfAnswer
 from zoox_stack.nodes.configs import PredictionNodeConfig
 from zoox_stack.nodes.signal_buffer import SignalBuffer
+from zoox_stack.prediction.asked_and_happened import AskedVersusHappened
 from zoox_stack.prediction.predictor import Predictor
 from zoox_stack.road_network.network import RoadNetwork
 from zoox_stack.ros.conversions.agents import traffic_signals_from_message
@@ -43,6 +44,8 @@ class PredictionNode(StackNode[PredictionNodeConfig]):
         self.get_logger().info(f"model {self.predictor.model} on {self.predictor.provider}")
         self._map_name = "none"
         self._signals = SignalBuffer(self.config.reset_jump)
+        self._asked = AskedVersusHappened()
+        self._predicted: PredictedAgents | None = None
         self._questions: dict[str, int] = {status.name: 0 for status in WhatIfStatus if status < 100}
         self._futures = self.publisher(topics.PREDICTED_AGENTS)
         # The order of subscriptions is the order in which messages that arrived together are handled.
@@ -59,18 +62,20 @@ class PredictionNode(StackNode[PredictionNodeConfig]):
         return self._scenes.get_publisher_count() > 0 and self._futures.get_subscription_count() > 0
 
     def diagnostic_values(self) -> dict[str, str]:
-        """Model, provider, answers."""
+        """Model, provider, answers, and how they compare with what followed."""
         answers = ", ".join(f"{name} {count}" for name, count in self._questions.items() if count)
         return {
             "model": self.predictor.model,
             "provider": self.predictor.provider,
             "road network": self._map_name,
             "what_if": answers or "not asked",
-        }
+        } | self._asked.scores().values()
 
     def reset(self) -> None:
         """Forget all scenes."""
         self.predictor.reset()
+        self._asked.reset()
+        self._predicted = None
 
     def _on_network(self, network: RoadNetwork, _received_ns: int) -> None:
         self.predictor.set_road_network(network)
@@ -91,6 +96,8 @@ class PredictionNode(StackNode[PredictionNodeConfig]):
         age = 0.0 if self.config.lockstep else self._age(scene.stamp_ns)
         self._futures.publish(predicted_agents_to_message(predicted.aged(age)))
         self.finish(tick)
+        self._predicted = predicted
+        self.guarded("asked versus happened", self._asked.seen, scene)
 
     def _age(self, stamp_ns: int) -> float:
         """From the stamp to now [s]; in lock-step the clock stands still at the stamp."""
@@ -125,6 +132,8 @@ class PredictionNode(StackNode[PredictionNodeConfig]):
             return WhatIfAnswer(
                 WhatIfStatus.DEADLINE, f"took {spent:.3f} s of {request.deadline:g} s", answer.scene_stamp_ns
             )
+        if self._predicted is not None:
+            self.guarded("asked versus happened", self._asked.asked, request, answer, self._predicted)
         return answer
 
 

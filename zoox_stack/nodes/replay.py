@@ -14,7 +14,6 @@ from rclpy.publisher import Publisher
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 
 from zoox_stack.core import topics
-from zoox_stack.core.errors import ZooxStackError
 from zoox_stack.nodes.configs import ReplayConfig
 from zoox_stack.nodes.input_node import IDLE, InputNode
 from zoox_stack.nodes.replay_source import Item, ReplaySource
@@ -48,6 +47,7 @@ class ReplayNode(InputNode[ReplayConfig]):
             "phase": self.phase,
             "sent": str(self.report.sent),
             "answered": str(self.report.answered),
+            "given up": str(self.watch.lost),
             "skipped": str(self.source.skipped),
         }
 
@@ -93,15 +93,17 @@ class ReplayNode(InputNode[ReplayConfig]):
     def summary(self) -> str:
         """Ticks answered, and what was left out."""
         told = f"{self.report.answered} of {self.report.sent} ticks answered"
+        if self.watch.lost:
+            told += f", {self.watch.lost} given up after {self.config.tick_timeout:g} s"
         if self.source.skipped:
             told += f", {self.source.skipped} left out (no odometry for them)"
         if self.source.bad:
             told += f", {self.source.bad} unreadable messages"
         return told
 
-    def failure(self, error: ZooxStackError) -> str:
+    def failure(self, reason: str) -> str:
         """The bag was whole when it was opened."""
-        return f"the bag cannot be read on: {error}"
+        return f"the bag cannot be read on: {reason}"
 
     def _play(self) -> float:
         """Real time: send what is due."""

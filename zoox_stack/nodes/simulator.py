@@ -16,7 +16,6 @@ from pathlib import Path
 from rclpy.serialization import deserialize_message
 
 from zoox_stack.core import topics
-from zoox_stack.core.errors import ZooxStackError
 from zoox_stack.core.events import SimulationEvent
 from zoox_stack.core.plans import Trajectory
 from zoox_stack.core.topics import Topic
@@ -47,7 +46,7 @@ class SimulatorNode(InputNode[SimulatorConfig]):
         self.drive = ClosedLoop(
             town, config.seed, folder, duration=config.duration, warm_up=config.warm_up, vehicle=config, events=config
         )
-        self._says = DriveOutputs(config.sensors, town.net.network, config.seed)
+        self._says = DriveOutputs(config.sensors, town.net.network, config.seed, town.definition.terrain)
         outlets = {topic.name: self.publisher(topic) for topic in (*self._says.topics, topics.EVENTS)}
         latched = [topic.name for topic in self._says.latched_topics]
         self.connect(outlets, self._says.tick_topic.name, latched, self._on_trajectory)
@@ -69,6 +68,7 @@ class SimulatorNode(InputNode[SimulatorConfig]):
             "phase": self.phase,
             "sent": str(self.report.sent),
             "answered": str(self.report.answered),
+            "given up": str(self.watch.lost),
             "late steps": str(self._late),
             "remaining": f"{self.drive.remaining:.0f} m",
             "events": ", ".join(f"{name} {count}" for name, count in sorted(self._events.items())) or "none",
@@ -112,32 +112,37 @@ class SimulatorNode(InputNode[SimulatorConfig]):
         told = ", ".join(f"{count} {name}" for name, count in sorted(self._events.items())) or "no events"
         late = f", {self._late} steps too late" if self._late else ""
         answered = f"{self.report.answered} of {self.report.sent} ticks answered"
-        return f"{self._steps * STEP:.1f} s driven, {answered}, {told}{late}"
+        lost = f", {self.watch.lost} given up after {self.config.tick_timeout:g} s" if self.watch.lost else ""
+        return f"{self._steps * STEP:.1f} s driven, {answered}{lost}, {told}{late}"
 
-    def failure(self, error: ZooxStackError) -> str:
+    def failure(self, reason: str) -> str:
         """SUMO died, or lost the ego."""
-        return f"the simulation ended early: {error}"
+        return f"the simulation ended early, after {self._steps * STEP:.1f} s: {reason}"
 
     def _on_time(self) -> None:
         """Real time: the next step is due."""
-        if not self.running:
-            return
+        if self.running:
+            self.safely(self._step_in_time)
+
+    def _step_in_time(self) -> float:
         self.watch.poll()
-        self.safely(self._step)
+        self._step()
         period, now = STEP / self.config.rate, time.monotonic()
         self._next_wall += period
         if self._next_wall < now - period:  # too slow for real time: time goes slower rather than in leaps
             self._late += 1
             self._next_wall = now
-        self._timer.arm(max(_PAUSE, self._next_wall - now))
+        wait = max(_PAUSE, self._next_wall - now)
+        self._timer.arm(wait)
+        return wait
 
     def _step(self) -> float:
         if self._steps * STEP >= self.config.duration - STEP / 2 or self.drive.finished:
             self._tell(self.drive.finish())
             return self.settle()
-        self._steps += 1
         started_ns, cpu_start = time.time_ns(), time.process_time()
         events = self.drive.step(self._trajectory)
+        self._steps += 1
         self._publish(events)
         self.finish(Tick(self.stage, self.drive.scene.stamp_ns, started_ns, cpu_start))
         return 0.0

@@ -1,6 +1,6 @@
 """What road users look like to a LiDAR. x is forward, the centre of the box is x = y = 0, the ground is z = 0.
 
-Every mesh fills the box of its agent; only an open door reaches out of it.
+Every mesh fills the box of its agent. An open door is a road user of its own, beside the car that has it.
 """
 
 from __future__ import annotations
@@ -15,13 +15,10 @@ from zoox_stack.simulation.meshes import FRONT, GLASS, SIDES, Mesh, blob, box, c
 VAN_HEIGHT = 1.8  # [m] cars from this height on are vans
 ARTICULATED_LENGTH = 9.0  # [m] trucks from this length on are tractors with a trailer
 _TYRE, _METAL, _CLOTH, _SKIN, _TARPAULIN, _FUR = 0.08, 0.5, 0.35, 0.45, 0.6, 0.25
-_DOOR_LENGTH, _DOOR_ANGLE = 1.0, np.deg2rad(65.0)  # [m], [rad]
 
 
 @lru_cache(maxsize=4096)
-def agent_mesh(
-    kind: AgentClass, length: float, width: float, height: float, *, phase: float = 0.0, door_open: bool = False
-) -> Mesh:
+def agent_mesh(kind: AgentClass, length: float, width: float, height: float, *, phase: float = 0.0) -> Mesh:
     """A road user that fills its box.
 
     Args:
@@ -31,7 +28,6 @@ def agent_mesh(
         height: [m].
         phase: [rad] of the stride of pedestrians, animals and pedalling cyclists: 0 is the widest step, with the left
             leg ahead; pi the widest with the right one ahead; at pi / 2 the legs pass each other.
-        door_open: The left front door of a car stands open and reaches out of the box.
     """
     match kind:
         case AgentClass.CAR if height >= VAN_HEIGHT:
@@ -56,8 +52,7 @@ def agent_mesh(
             shape = _animal(length, width, height, phase)
         case _:
             shape = box((-length / 2, length / 2), (-width / 2, width / 2), (0.0, height))
-    inside = shape.within((-length / 2, -width / 2, 0.0), (length / 2, width / 2, height))
-    return join(inside, _open_door(length, width, height)) if door_open else inside
+    return shape.within((-length / 2, -width / 2, 0.0), (length / 2, width / 2, height))
 
 
 def _wheels(axles: tuple[float, ...], half_width: float, radius: float, tread: float = 0.22) -> Mesh:
@@ -136,13 +131,6 @@ def _bus(length: float, width: float, height: float) -> Mesh:
         box(x, y, (0.78 * height, height)),
         _wheels((-0.27 * length, 0.28 * length), width / 2, 0.48, 0.28),
     )
-
-
-def _open_door(length: float, width: float, height: float) -> Mesh:
-    """Hinged at its front edge on the left side."""
-    reach = min(_DOOR_LENGTH, 0.3 * length)
-    turned = box((-reach, 0.0), (-0.05, 0.05), (0.2 * height, 0.6 * height)).placed(0.0, 0.0, -_DOOR_ANGLE)
-    return turned.placed(0.2 * length, width / 2, 0.0)
 
 
 def _rider(seat: tuple[float, float], height: float, half_width: float, hands: tuple[float, float]) -> Mesh:

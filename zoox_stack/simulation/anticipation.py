@@ -4,6 +4,9 @@ SUMO lets traffic with right of way drive on whatever a vehicle on the minor roa
 crossing vehicle comes so fast that stopping would need hard braking, many lift off or brake, each at a point of their
 own. This rule adds them. Both vehicles are extrapolated with constant velocity to their closest approach.
 
+Nor does SUMO know how much room turning vehicles take: somebody about to touch the body of a vehicle on another course
+brakes (`about_to_touch`).
+
 Somebody who stands or walks in a driver's way, or will step into it before the driver is there, is met with the other
 rule: the way is the circle on which the vehicle drives now, as wide as the vehicle and a little more.
 """
@@ -13,6 +16,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from zoox_stack.core.geometry import boxes_overlap
 from zoox_stack.simulation.actors.traffic_view import Obstacles, TrafficView
 
 HORIZON = 4.0  # [s]
@@ -22,6 +26,12 @@ BRAKING = 2.5  # [m/s^2] of the driver who gives way
 LEAST_SPEED = 2.0  # [m/s] slower drivers have nothing to anticipate
 HARDEST = 7.5  # [m/s^2] of a driver who brakes for somebody on the road
 STANDOFF = 2.0  # [m] kept between the front bumper and somebody on the road
+STOPPING = 4.5  # [m/s^2] of a driver who is about to touch another vehicle
+_NOTICED, _LEFT = 0.3, 0.4  # [s] before that driver brakes, [m] that are left then
+_STANDS = 0.5  # [m/s]
+_ALONGSIDE = 0.1  # sine of the angle between courses up to which SUMO keeps vehicles apart
+_LOOKS = np.array([0.25, 0.5, 0.75, 1.0])  # parts of the way to a stop
+_TOUCH = 0.1  # [m] by which boxes may overlap: positions are not exact
 _SIDE, _SIDE_PASSABLE = 0.4, 0.2  # [m] kept aside of people, and of things at the side of the lane
 _FARTHEST = 70.0  # [m]
 _STEPS_IN = 4.0  # [s] within which somebody will step into the way
@@ -64,6 +74,49 @@ def must_brake(
     meets = (np.hypot(apart[0], apart[1]) < NEAR) & (sine > CROSSING_SINE) & (needed > caution[watcher])
     brake[watcher[meets]] = True
     return brake
+
+
+def about_to_touch(view: TrafficView, yaw_rate: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Who will run into a vehicle on another course if it does not brake now.
+
+    Of two who stand in each other's way it is only one, so that the other can go.
+    Everyone goes on along its circle, as far as it takes to stop; the others meanwhile with constant velocity.
+
+    Args:
+        view: N vehicles.
+        yaw_rate: ``[N]`` [rad/s].
+
+    Returns:
+        bool ``[N]``.
+    """
+    blocked = np.zeros(len(view.ids), bool)
+    way = view.speed * _NOTICED + view.speed**2 / (2 * STOPPING) + _LEFT
+    to_other = view.position.T[:, None, :] - view.position.T[:, :, None]
+    reach = way + view.size[:, 0]
+    near = to_other[0] ** 2 + to_other[1] ** 2 < (reach[:, None] + view.size[:, 0] / 2 + view.speed) ** 2
+    near &= np.abs(np.sin(view.yaw[:, None] - view.yaw)) > _ALONGSIDE
+    one, other = np.nonzero(near)
+    if not len(one):
+        return blocked
+    part = _LOOKS[:, None] * way[one]
+    curvature = np.clip(yaw_rate / np.maximum(view.speed, 1.0), -_CURVATURE, _CURVATURE)[one]
+    turned = curvature * part
+    course = view.yaw[one] + turned / 2
+    centre = view.position[one] + part[..., None] * np.stack([np.cos(course), np.sin(course)], axis=-1)
+    time = part / np.maximum(view.speed[one], _MOVES)
+    away = view.position[other] + time[..., None] * view.velocity[other]
+    sizes = view.size - _TOUCH
+    touching = boxes_overlap(centre, view.yaw[one] + turned, sizes[one], away, view.yaw[other], sizes[other])
+    together = boxes_overlap(
+        view.position[one], view.yaw[one], sizes[one], view.position[other], view.yaw[other], sizes[other]
+    )  # who has touched already may part
+    pairs = touching.any(axis=0) & ~together
+    one, other = one[pairs], other[pairs]
+    count = len(view.ids)
+    mutual = np.isin(one * count + other, other * count + one)
+    stand = np.maximum(view.speed[one], view.speed[other]) < _STANDS
+    blocked[one[~(mutual & stand & (one < other))]] = True
+    return blocked
 
 
 def free_way(

@@ -44,24 +44,20 @@ class PlanKind(IntEnum):
     LANE_LEFT = 8  # change to the lane on the left
     LANE_RIGHT = 9  # change to the lane on the right
     CANDIDATE = 10  # a candidate of the planner
+    GO_AT_RED = 11  # as GO, and at red too; takes its place where that is asked for
 
 
-FIXED = tuple(kind for kind in PlanKind if kind is not PlanKind.CANDIDATE)
+FIXED = tuple(kind for kind in PlanKind if kind not in (PlanKind.CANDIDATE, PlanKind.GO_AT_RED))
 _LATERALS = {
     PlanKind.LEFT_OFFSET: Lateral.NUDGE_LEFT,
     PlanKind.RIGHT_OFFSET: Lateral.NUDGE_RIGHT,
     PlanKind.LANE_LEFT: Lateral.LANE_LEFT,
     PlanKind.LANE_RIGHT: Lateral.LANE_RIGHT,
 }
-_PROFILES = (
-    "keep",
-    "go",
-    "brisk",
-    "ease",
-    "slow then go",
-    "slow",
-    "crawl",
-)  # of fixed plans to the side, by preference
+_NOT_OFFERED = dict.fromkeys((PlanKind.LANE_LEFT, PlanKind.LANE_RIGHT), "there is no such lane") | dict.fromkeys(
+    (PlanKind.LEFT_OFFSET, PlanKind.RIGHT_OFFSET), "the planner has no way beside the middle of the lane here"
+)
+_PROFILES = ("keep", "go", "brisk", "ease", "slow then go", "slow", "crawl")  # of plans to the side, by preference
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,18 +82,19 @@ def _name(kind: PlanKind) -> str:
     return kind.name.lower().replace("_", " ")
 
 
-def speed_at(kind: PlanKind, start: float, time: float) -> float:
-    """Speed [m/s] that a plan without geometry asks for at `time` [s], from speed `start`; -1: as SUMO's driver likes.
+def speed_at(kind: PlanKind, start: float, time: float) -> float | None:
+    """Speed [m/s] that a plan without geometry asks for at `time` [s], from speed `start`; None: as the driver likes.
 
     Raises:
         KeyError: The kind has a geometry.
     """
     top = max(start, TOP_SPEED)
     return {
-        PlanKind.KEEP: -1.0,
+        PlanKind.KEEP: None,
         PlanKind.STOP: max(0.0, start - 3.5 * time),
         PlanKind.GO: min(top, start + 2.2 * time),
-        PlanKind.YIELD: max(0.0, start - 3.0 * time) if time <= 3.0 else -1.0,
+        PlanKind.GO_AT_RED: min(top, start + 2.2 * time),
+        PlanKind.YIELD: max(0.0, start - 3.0 * time) if time <= 3.0 else None,
         PlanKind.BRAKE: max(start / 2, start - 2.0 * time),
         PlanKind.ACCELERATE: min(top, start + 1.5 * time),
     }[kind]
@@ -117,7 +114,13 @@ class PlanChooser:
         self._planner.set_road_network(network)
 
     def choose(
-        self, scene: TrackedAgents, signals: TrafficSignals, route: Route | None, count: int
+        self,
+        scene: TrackedAgents,
+        signals: TrafficSignals,
+        route: Route | None,
+        count: int,
+        *,
+        runs_red: bool = False,
     ) -> list[BranchPlan]:
         """At most `count` plans that can be driven, and those of the fixed set that cannot, with the reason.
 
@@ -127,6 +130,7 @@ class PlanChooser:
             route: The ego's way; None: the planner follows the lanes.
             count: Plans wanted; 7 of 10 are of the fixed set, in the order of `PlanKind`. Where a plan of the fixed
                 set is impossible, a candidate takes its place.
+            runs_red: GO_AT_RED in the place of GO.
         """
         assert scene.ego is not None
         self._planner.set_route(route)
@@ -137,11 +141,12 @@ class PlanChooser:
         used: list[int] = []
         for kind in FIXED[: max(1, round(FIXED_SHARE * count))]:
             if kind not in _LATERALS:
-                plans.append(BranchPlan(kind, _name(kind)))
+                driven = PlanKind.GO_AT_RED if runs_red and kind is PlanKind.GO else kind
+                plans.append(BranchPlan(driven, _name(driven)))
                 continue
             row = _row_of(candidates, codes, kind)
             if row is None:
-                plans.append(BranchPlan(kind, _name(kind), reason="there is no such lane"))
+                plans.append(BranchPlan(kind, _name(kind), reason=_NOT_OFFERED[kind]))
                 continue
             used.append(row)
             plans.append(self._plan(kind, candidates, row, scene.ego))

@@ -21,13 +21,14 @@ from zoox_stack.simulation.samples import CounterfactualSample, CounterfactualSc
 from zoox_stack.simulation.world import STEP, Snapshot, TrafficWorld
 
 _X_Y_YAW, _VALID, _SPEED, _VALUES = slice(0, 3), 3, 4, 5  # columns of one road user at one step of a roll-out
-_SAFE = 31  # SUMO speed mode: all checks on
-_CLAIM = 23  # does not give way to approaching vehicles, but stops at red and behind others
-_RUN = 7  # also drives at red
+# SUMO's speed modes of egos that do not drive as SUMO's drivers do
+_GO = 23  # does not give way to approaching vehicles, but stops at red and behind others
+_GO_AT_RED = 7  # also drives at red
 _FREE = 32  # no checks: the plan says it all
+_MODES = {PlanKind.GO: _GO, PlanKind.GO_AT_RED: _GO_AT_RED}
 _TURN_STEPS = 5  # over which the yaw rate of an ego is measured: lanes have corners
 _BEHIND = 5.0  # [m] a route begins at least so far behind the rear axle
-TO_CENTRE = 0.3  # of its length from the rear axle of an ego to its middle
+_AXLE_SHARE = 0.3  # of its length from the rear axle of an ego to its middle
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,7 +111,7 @@ def branch(
         radius: Agents farther from the ego are left out [m].
         most_agents: The nearest ones kept.
         plans: How many plans.
-        runs_red: GO drives at red too.
+        runs_red: GO_AT_RED in the place of GO.
 
     Returns:
         None if the ego leaves the town even when it keeps on.
@@ -126,12 +127,12 @@ def branch(
     assert scene.ego is not None
     speed_now = scene.ego.speed
     route = _route(world, chooser, scene.ego, ego)
-    chosen = chooser.choose(scene, signals, route, plans)
+    chosen = chooser.choose(scene, signals, route, plans, runs_red=runs_red)
     refused = [RefusedPlan(plan.kind, plan.name, plan.reason) for plan in chosen if plan.reason]
     driven: list[BranchPlan] = []
     futures: list[NDArray[np.float64]] = []
     for plan in (plan for plan in chosen if not plan.reason):
-        future = roll_out(world, ids, plan, runs_red=runs_red)
+        future = roll_out(world, ids, plan)
         there = future[:, -1, _VALID] > 0
         if there.all():
             driven.append(plan)
@@ -140,7 +141,7 @@ def branch(
             return None
         else:
             reason = f"the ego left the town after {there.argmin() * STEP:.1f} s"
-            refused.append(RefusedPlan(plan.kind, plan.name, reason))
+            refused.append(RefusedPlan(plan.kind, plan.name, reason, rolled_out=True))
     result = np.stack(futures)
     history, history_valid = _history(past, ids)
     users = [world.users[i] for i in ids.tolist()]
@@ -164,7 +165,7 @@ def branch(
         futures=_futures(result),
         futures_valid=_valid(result),
     )
-    again = roll_out(world, ids, driven[0], runs_red=runs_red)
+    again = roll_out(world, ids, driven[0])
     errors = [_plan_error(plan, own) for plan, own in zip(driven, result[:, :, -1], strict=True)]
     return Branches(
         sample=sample,
@@ -178,9 +179,7 @@ def branch(
     )
 
 
-def roll_out(
-    world: TrafficWorld, ids: NDArray[np.int64], plan: BranchPlan, *, runs_red: bool = False
-) -> NDArray[np.float64]:
+def roll_out(world: TrafficWorld, ids: NDArray[np.int64], plan: BranchPlan) -> NDArray[np.float64]:
     """What `ids` do in the next 8 s if the ego, the last of them, drives a plan; computed in a fork.
 
     Returns:
@@ -192,7 +191,7 @@ def roll_out(
     """
 
     def work(result: NDArray[np.float64]) -> None:
-        driver = _Driver(world, int(ids[-1]), plan, runs_red=runs_red)
+        driver = _Driver(world, int(ids[-1]), plan)
         for step in range(STEPS):
             driver.act(step)
             world.step(lights=False)
@@ -217,22 +216,33 @@ def _observed(world: TrafficWorld, ids: NDArray[np.int64]) -> NDArray[np.float64
 
 
 class _Driver:
-    """Makes the ego drive a plan."""
+    """Makes the ego drive a plan.
 
-    def __init__(self, world: TrafficWorld, ego: int, plan: BranchPlan, *, runs_red: bool) -> None:
+    Where SUMO's driver drives (keep, stop, yield, brake, accelerate) it is only asked for a speed: it still brakes for
+    what it would brake for. GO and plans with a geometry of their own leave that to nobody.
+    """
+
+    def __init__(self, world: TrafficWorld, ego: int, plan: BranchPlan) -> None:
         self.world, self.ego, self.plan = world, ego, plan
         self.start = float(world.vehicle.getSpeed(str(ego)))
-        if plan.kind is not PlanKind.KEEP:
+        mode = _FREE if plan.states is not None else _MODES.get(plan.kind)
+        if mode is not None:
             world.controlled.add(ego)
-            mode = (_RUN if runs_red else _CLAIM) if plan.kind is PlanKind.GO else _SAFE
-            world.vehicle.setSpeedMode(str(ego), mode if plan.states is None else _FREE)
+            world.vehicle.setSpeedMode(str(ego), mode)
 
     def act(self, step: int) -> None:
         """Say what to do in step `step`, counted from 0."""
         if self.plan.states is not None:
             self.world.steer(self.ego, *self.plan.states[step].tolist())
-        elif self.plan.kind is not PlanKind.KEEP and str(self.ego) in self.world.vehicle.getIDList():
-            self.world.vehicle.setSpeed(str(self.ego), speed_at(self.plan.kind, self.start, (step + 1) * STEP))
+            return
+        speed = speed_at(self.plan.kind, self.start, (step + 1) * STEP)
+        if self.ego not in self.world.controlled:
+            if speed is None:
+                self.world.asked.pop(self.ego, None)
+            else:
+                self.world.asked[self.ego] = speed
+        elif speed is not None and str(self.ego) in self.world.vehicle.getIDList():
+            self.world.vehicle.setSpeed(str(self.ego), speed)
 
 
 def _plan_error(plan: BranchPlan, own: NDArray[np.float64]) -> float:
@@ -254,7 +264,7 @@ def _planning_scene(
     x, y, yaw = now.states[ego_row, :3].tolist()
     length, width, height = world.users[int(name)].size
     before = past[-1 - _TURN_STEPS].states[int(np.searchsorted(past[-1 - _TURN_STEPS].ids, int(name)))]
-    to_centre = TO_CENTRE * length
+    to_centre = _AXLE_SHARE * length
     ego = EgoState(
         stamp,
         x - to_centre * np.cos(yaw),

@@ -13,6 +13,7 @@ from typing import Any
 
 from zoox_stack.core.errors import InvalidInputError
 from zoox_stack.core.machine import machine
+from zoox_stack.simulation.detections import NO_SENSORS
 from zoox_stack.simulation.log_jobs import LogOutcome, write_logs
 from zoox_stack.simulation.log_plan import LogPlan
 from zoox_stack.simulation.progress import progress_bar
@@ -30,6 +31,7 @@ _FORKS = (
 _MEASURES = "Run towns and measure their traffic: speeds, accelerations, gaps, waiting times, and bounds of physics."
 ALL = "all"
 DEFAULT_RIG = "zoox"
+INTERRUPTED = 130  # exit code after Ctrl-C
 
 
 class _LateParser(argparse.ArgumentParser):
@@ -60,7 +62,8 @@ def register(subparsers: Any) -> None:
         help="record drives through made-up towns, counterfactuals, statistics",
         description="Record a drive through a made-up town as a self-contained rosbag2 bag. SUMO's own driver drives "
         "the ego. The same town and seed give the same bytes. The two other commands have --help of their own.",
-        epilog="Exit codes: 0 all well, 1 a log broke off (what it had is kept), 2 a wrong argument.",
+        epilog="Exit codes: 0 all well, 1 a log broke off (what it had is kept), 2 a wrong argument, 130 Ctrl-C (what "
+        "the logs had is kept).",
     )
     add_arguments(parser)
     parser.set_defaults(func=run)
@@ -74,7 +77,7 @@ def register(subparsers: Any) -> None:
         ),
         (
             "statistics",
-            "zoox_stack.simulation.statistics_command",
+            "zoox_stack.evaluation.statistics_command",
             "how realistic and how plausible the traffic is",
             _MEASURES,
         ),
@@ -97,16 +100,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     kind = parser.add_mutually_exclusive_group()
     kind.add_argument(
         "--sensors", default=DEFAULT_RIG, metavar="RIG",
-        help=f"{', '.join(sensor_rigs())}, or a .yaml file (default: {DEFAULT_RIG})",
+        help=f"{', '.join(sensor_rigs())}, a .yaml file, or {NO_SENSORS} (default: {DEFAULT_RIG})",
     )  # fmt: skip
     kind.add_argument(
-        "--no-sensors", action="store_true", help="detections without fault instead of LiDAR, radar and camera: faster"
+        "--no-sensors",
+        action="store_true",
+        help=f"as --sensors {NO_SENSORS}: detections without fault instead of LiDAR, radar and camera, faster",
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Record; 1 if a log broke off.
+    """Record; 1 if a log broke off, 130 if the user did it.
 
     Raises:
         ConfigurationError: Unknown town or rig.
@@ -128,6 +133,8 @@ def run(args: argparse.Namespace) -> int:
         for outcome in outcomes:
             state = "broke off" if outcome.failure else "whole"
             print(f"{outcome.plan.out}: {outcome.duration:.1f} s, {outcome.messages} messages, {state}")
+    if any(outcome.interrupted for outcome in outcomes):
+        return INTERRUPTED
     return 1 if any(outcome.failure for outcome in outcomes) else 0
 
 
@@ -151,7 +158,7 @@ def log_plans(args: argparse.Namespace) -> list[LogPlan]:
     towns = town_names() if args.town == ALL else (args.town,)
     for town in towns:
         load_town_definition(town)
-    sensors = None if args.no_sensors else args.sensors
+    sensors = None if args.no_sensors or args.sensors == NO_SENSORS else args.sensors
     if sensors is not None:
         from zoox_stack.simulation.sensors.rig import load_sensor_rig  # takes a second to import
 

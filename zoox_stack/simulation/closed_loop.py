@@ -17,16 +17,15 @@ from zoox_stack.core.plans import Route, Trajectory
 from zoox_stack.road_network.queries import LaneIndex
 from zoox_stack.simulation.demand import DemandConfig
 from zoox_stack.simulation.ego_route import ego_route
+from zoox_stack.simulation.ego_start import SPARE, wait_for_place
 from zoox_stack.simulation.ego_vehicle import EgoVehicle, EgoVehicleConfig
 from zoox_stack.simulation.events import EventConfig, EventDetector
-from zoox_stack.simulation.expert import free_place
 from zoox_stack.simulation.ground_truth import GroundTruth, signals_of, stamp_of
 from zoox_stack.simulation.lane_route import lane_route
 from zoox_stack.simulation.population import RoadUser
 from zoox_stack.simulation.towns import Town
 from zoox_stack.simulation.world import EGO_ID, STEP, TrafficWorld
 
-_LONGEST_WAIT = 60.0  # [s] for that place to become free
 _END = 40.0  # [m] before the end of its route the drive is over: the plans need something to follow
 
 
@@ -37,7 +36,7 @@ class ClosedLoop:
         town: Where.
         seed: Of traffic and route.
         folder: Where SUMO's files go.
-        duration: For so long new traffic appears [s].
+        duration: New traffic appears for at least so long [s].
         warm_up: Traffic before the ego appears [s].
         demand: How busy; that of the town if None.
         edges: Route of the ego over SUMO's edges; one drawn from the seed if None.
@@ -80,11 +79,12 @@ class ClosedLoop:
         self._lanes = lanes
         self._body = vehicle or EgoVehicleConfig()
         self._events = EventDetector(self.index, lanes, events)
-        demand = replace(demand or town.demand, duration=duration + warm_up)
+        demand = replace(demand or town.demand, duration=warm_up + duration + SPARE)
         self.world = TrafficWorld(town, demand, seed, folder)
         self._warm_up = warm_up
         self._truth = GroundTruth(self.world)
         self._ego: EgoVehicle | None = None
+        self._told: list[SimulationEvent] = []
         self.scene: TrackedAgents
         self.signals: TrafficSignals
         self.route = Route(0, points, town.net.network.lane_ids[lanes])
@@ -127,24 +127,22 @@ class ClosedLoop:
         """
         assert self._ego is not None, "the drive has not begun"
         self._ego.follow(trajectory, self.scene.stamp_ns, STEP)
-        return self._advance()
+        return self._tell(self._advance())
 
     def finish(self) -> list[SimulationEvent]:
         """Events that went on when the drive ended."""
-        return self._events.finish()
+        return self._tell(self._events.finish())
+
+    def _tell(self, events: list[SimulationEvent]) -> list[SimulationEvent]:
+        """Also those of the instant at which the ego appeared."""
+        first, self._told = self._told, []
+        return first + events
 
     def _begin(self) -> None:
         """Warm up, and put the ego on its first lane where there is room."""
         self.world.run(self._warm_up)
         lane = self.index.lines[self._lanes[0]]
-        for _ in range(round(_LONGEST_WAIT / STEP)):
-            place = free_place(self.world.snapshot, lane)
-            if place is not None:
-                break
-            self.world.step()
-        else:
-            name, seconds = self.town.name, self.world.snapshot.time
-            raise ZooxStackError(f"town {name}: no room for the ego on {self.edges[0]} within {seconds:.0f} s")
+        place = wait_for_place(self.world, lane)
         body = self._body
         self._at = place - body.rear_axle_to_centre
         xy, yaw, _ = lane.at(self._at)
@@ -152,7 +150,7 @@ class ClosedLoop:
         self._ego = EgoVehicle(body, xy[0], xy[1], float(yaw))
         user = RoadUser(EGO_ID, AgentClass.CAR, size, float("inf"))
         self.world.insert(user, self.edges, place + body.vehicle_length / 2, 0.0)
-        self._advance()
+        self._told = self._advance()
 
     def _advance(self) -> list[SimulationEvent]:
         assert self._ego is not None

@@ -45,15 +45,23 @@ def run(args: argparse.Namespace) -> int:
         radius=RADIUS, max_agents=MOST_AGENTS, min_agents=LEAST_AGENTS, plans=args.plans, keep_unaffected=1.0
     )
     plan = SetPlan((args.town,), (args.seed,), args.scenes, args.seed, config)
-    with progress_bar("scenes", args.scenes) as advance:
-        report = make_set(plan, args.out, args.jobs, lambda done, _: advance(done))
+    try:
+        with progress_bar("scenes", args.scenes) as advance:
+            report = make_set(plan, args.out, args.jobs, lambda done, _: advance(done))
+    except KeyboardInterrupt:
+        print("Interrupted. Finished parts are kept; the same command goes on.", file=sys.stderr)
+        raise
     for part, reason in report.failures:
         print(
             f"zoox-stack simulate counterfactual: {part} of town {args.town}, seed {args.seed}: {reason}",
             file=sys.stderr,
         )
     if report.failures:
-        print("Finished parts are kept; the same command makes the missing ones.", file=sys.stderr)
+        print(
+            "Finished parts are kept, and the same command tries the others again. SUMO fails again where it failed; "
+            "then choose another --seed and folder.",
+            file=sys.stderr,
+        )
     if report.identity_max_diff > 0:
         print(f"The identity branch differs by {report.identity_max_diff} m.", file=sys.stderr)
     summary = summarise(report)

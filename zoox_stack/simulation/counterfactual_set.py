@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
+from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -29,10 +30,12 @@ from zoox_stack.simulation.counterfactual_store import (
 )
 from zoox_stack.simulation.counterfactuals import CounterfactualConfig, counterfactual_scenes
 from zoox_stack.simulation.samples import CounterfactualScene
+from zoox_stack.simulation.town_definition import TownDefinition, load_town_definition
 from zoox_stack.simulation.towns import Town, build_town
 from zoox_stack.simulation.workers import Job, Report, run_jobs
 
 PART_SCENES = 20
+_MAKERS = ("zoox_stack", "libsumo", "eclipse-sumo", "numpy", "pyarrow")  # packages whose versions the tables depend on
 _BARREN = 10  # episodes without a scene, one after the other, before giving up
 _HORIZON = 8.0  # [s] of the last scene of an episode
 
@@ -136,14 +139,18 @@ def make_set(
 
 def _prepare(plan: SetPlan, out: Path) -> dict[str, Any]:
     """Check that `out` is free or holds the beginning of this set; write manifest and maps."""
-    arguments = json.loads(json.dumps(asdict(plan)))
-    versions = {name: version(name) for name in ("zoox_stack", "libsumo", "numpy", "pyarrow")}
+    made_of = {
+        "arguments": json.loads(json.dumps(asdict(plan))),
+        "definitions": {name: _fingerprint(load_town_definition(name)) for name in plan.towns},
+        "versions": {name: version(name) for name in _MAKERS},
+    }
     if (out / MANIFEST).exists():
         before = read_manifest(out)
-        for name, found in (("arguments", arguments), ("SUMO", versions["libsumo"])):
-            there = before.get("arguments") if name == "arguments" else before.get("versions", {}).get("libsumo")
-            if there != found:
-                raise ConfigurationError(f"{out} holds a set made with other {name}: {there}; choose another folder")
+        for name, now in made_of.items():
+            if before.get(name) != now:
+                raise ConfigurationError(
+                    f"{out} holds a set made with other {name}: {before.get(name)}, now {now}; choose another folder"
+                )
         return before
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise InvalidInputError(
@@ -154,14 +161,18 @@ def _prepare(plan: SetPlan, out: Path) -> dict[str, Any]:
         for town in towns:
             write_map(out, town.net.network.with_name(town.name))
     manifest = {
-        "arguments": arguments,
-        "versions": versions,
+        **made_of,
         "part_scenes": PART_SCENES,
         "towns": [town.name for town in towns],
         "complete": False,
     }
     write_manifest(out, manifest)
     return read_manifest(out)
+
+
+def _fingerprint(town: TownDefinition) -> str:
+    """Of what a town is drawn from and who is in it, whatever its file is called and however it is written."""
+    return sha256(repr((town.name, town.kind, town.layout, town.demand)).encode()).hexdigest()
 
 
 def make_part(plan: SetPlan, number: int, size: int, out: Path, report: Report) -> int:
@@ -179,8 +190,8 @@ def make_part(plan: SetPlan, number: int, size: int, out: Path, report: Report) 
             if len(scenes) == size:
                 break
     write_part(out, number, number * PART_SCENES, scenes)
-    left_town = sum(plan.reason.startswith("the ego left") for scene in scenes for plan in scene.refused)
-    return sum(len(scene.plan_names) + 1 for scene in scenes) + left_town
+    broken_off = sum(plan.rolled_out for scene in scenes for plan in scene.refused)
+    return sum(len(scene.plan_names) + 1 for scene in scenes) + broken_off
 
 
 def _scenes(plan: SetPlan, number: int, folder: Path) -> Iterator[CounterfactualScene]:

@@ -22,7 +22,6 @@ from zoox_stack.simulation.samples import (
     CounterfactualScene,
     plausible_plans,
     with_plans,
-    without_jumps,
 )
 
 FORMAT = "zoox_stack counterfactuals"
@@ -198,13 +197,13 @@ class CounterfactualSet:
         return self._cached[1]
 
     def training_samples(self, number: int) -> list[CounterfactualSample]:
-        """Samples of one part to learn from: without implausible plans, and nothing after a jump.
+        """Samples of one part to learn from: without implausible plans.
 
         A scene whose first plan is not plausible is left out.
         """
         samples = [scene.sample for scene in self.part(number)]
         kept = [(sample, plausible_plans(sample)) for sample in samples]
-        return [without_jumps(with_plans(sample, plans)) for sample, plans in kept if plans[0]]
+        return [with_plans(sample, plans) for sample, plans in kept if plans[0]]
 
     def _read(self, table: str, number: int, columns: list[str] | None) -> pa.Table:
         return _read_parquet(part_path(self.folder, table, number), columns, SCHEMAS[table])

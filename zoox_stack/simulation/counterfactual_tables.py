@@ -131,6 +131,7 @@ def _branch_columns(scene: CounterfactualScene) -> dict[str, Any]:
     none: list[None] = [None] * r
     plans = np.concatenate([scene.log_ego[None], s.ego_plans, np.zeros((r, STEPS, len(PlanColumn)), np.float32)])
     driven = np.arange(1 + m + r) <= m
+    plausible = plausible_plans(s).tolist()
     errors = [None if np.isnan(error) else float(error) for error in scene.plan_errors]
     return {
         "branch": np.arange(1 + m + r),
@@ -138,7 +139,7 @@ def _branch_columns(scene: CounterfactualScene) -> dict[str, Any]:
         "name": ["log", *scene.plan_names, *(plan.name for plan in scene.refused)],
         "driven": driven,
         "reason": [""] * (1 + m) + [plan.reason for plan in scene.refused],
-        "plausible": [True, *plausible_plans(s).tolist(), *none],
+        "plausible": [plausible[0], *plausible, *none],  # the log is the same motion as keep
         "plan_error_m": [None, *errors, *none],
         **_lists(_PLAN, plans, np.repeat(driven[:, None], STEPS, axis=1)),
     }

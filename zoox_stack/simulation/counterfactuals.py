@@ -15,7 +15,8 @@ import numpy as np
 from numpy.random import Generator
 
 from zoox_stack.core.classes import AgentClass
-from zoox_stack.core.parameters import parameter
+from zoox_stack.core.errors import ConfigurationError
+from zoox_stack.core.parameters import check_value, describe, parameter
 from zoox_stack.core.predictions import STEPS
 from zoox_stack.prediction.history import HISTORY_STEPS, HistoryColumn
 from zoox_stack.simulation.branch_plans import PlanChooser
@@ -30,7 +31,11 @@ LEAST_WAY = 90.0  # [m] an ego must have left to drive
 
 @dataclass(frozen=True)
 class CounterfactualConfig:
-    """How instants and egos are chosen."""
+    """How instants and egos are chosen.
+
+    Raises:
+        ConfigurationError: A value out of its range.
+    """
 
     radius: float = parameter(80.0, "agents farther from the ego are left out", unit="m", low=10.0, high=300.0)
     max_agents: int = parameter(48, "nearest agents kept", low=1, high=512)
@@ -39,11 +44,20 @@ class CounterfactualConfig:
     shortest_gap: float = parameter(1.5, "shortest time between instants", unit="s", low=0.1, high=60.0)
     longest_gap: float = parameter(3.5, "longest time between instants", unit="s", low=0.1, high=60.0)
     instants: int = parameter(12, "instants per episode", low=1, high=1000)
-    runs_red: float = parameter(0.15, "share of instants in which GO drives at red too", low=0.0, high=1.0)
+    runs_red: float = parameter(0.0, "share of instants with GO_AT_RED in the place of GO", low=0.0, high=1.0)
     plans: int = parameter(8, "plans per instant", low=1, high=64)
     keep_unaffected: float = parameter(
         1.0, "share of scenes kept in which nobody's future depends on the ego", low=0.0, high=1.0
     )
+
+    def __post_init__(self) -> None:
+        for info in describe(type(self)):
+            check_value("counterfactual", info, getattr(self, info.name))
+        if self.shortest_gap > self.longest_gap:
+            raise ConfigurationError(
+                f"parameter counterfactual.longest_gap: expected at least shortest_gap, {self.shortest_gap} s, "
+                f"found {self.longest_gap} s"
+            )
 
 
 def counterfactual_scenes(

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.random import Generator
 
 from zoox_stack.core.classes import AgentClass, LaneType
-from zoox_stack.core.errors import InvalidInputError
+from zoox_stack.core.errors import ConfigurationError, InvalidInputError
 from zoox_stack.core.parameters import parameter
 from zoox_stack.simulation.actors.companions import Companion
 from zoox_stack.simulation.actors.crossers import Crosser
@@ -23,6 +23,7 @@ from zoox_stack.simulation.actors.draw import draw_crossers, draw_parked
 from zoox_stack.simulation.actors.parked import PULL_IN, Door, ParkedCar
 from zoox_stack.simulation.actors.streets import crossing_places, parking_places, read_street_lanes
 from zoox_stack.simulation.population import (
+    EGO_ID,
     FIRST_PEDESTRIAN,
     FIRST_SCRIPTED,
     RoadUser,
@@ -33,7 +34,7 @@ from zoox_stack.simulation.population import (
     vehicle_type,
     walker_type,
 )
-from zoox_stack.simulation.reach import ways_from
+from zoox_stack.simulation.reach import quarters_on_foot, ways_from
 
 if TYPE_CHECKING:  # towns read the demand of their definition
     from zoox_stack.simulation.towns import Town
@@ -78,6 +79,13 @@ class DemandConfig:
         20.0, "doors of parked cars that open, per km of parking lane", unit="1/(h km)", low=0.0, high=1000.0
     )
 
+    def __post_init__(self) -> None:
+        shares = (self.cars, self.vans, self.trucks, self.buses, self.motorcycles, self.bicycles)
+        if self.vehicles_per_km > 0 and not sum(shares) > 0:
+            raise ConfigurationError(
+                "shares of vehicle kinds: expected at least one above 0, found all 0; set cars, for example"
+            )
+
 
 @dataclass(frozen=True)
 class Demand:
@@ -108,7 +116,7 @@ def write_demand(town: Town, config: DemandConfig, seed: int, path: Path) -> Dem
         path: The file to write.
 
     Raises:
-        InvalidInputError: No trip is possible in the town, or no kind of vehicle has a share.
+        InvalidInputError: No trip is possible in the town, or there are more road users than ids.
     """
     writer = _Writer(town, config, seed)
     writer.vehicles()
@@ -170,15 +178,13 @@ class _Writer:
         random, config, net = self._random(0), self.config, self.town.net
         shares = np.array([config.cars, config.vans, config.trucks, config.buses, config.motorcycles, config.bicycles])
         kinds = [Variety.PASSENGER, Variety.VAN, Variety.LORRY, Variety.BUS, Variety.MOTORCYCLE, Variety.BICYCLE]
-        if config.vehicles_per_km > 0 and not shares.sum() > 0:
-            raise InvalidInputError(
-                "shares of vehicle kinds", "at least one above 0", "all 0", "Set cars, for example."
-            )
         types = net.network.lane_types
         driven = [name.rsplit("_", 1)[0] for name, row in net.lane_rows.items() if types[row] == LaneType.VEHICLE]
         at_start = round(config.vehicles_per_km * sum(net.edge_lengths.get(edge, 0.0) for edge in driven) / 1000)
         later = round(at_start * config.duration / TYPICAL_TRIP)
-        departures = [random.uniform(0, _AT_START, at_start), random.uniform(_AT_START, config.duration, later)]
+        _check_count(self.town, "vehicles", at_start + later, EGO_ID)
+        soon = min(_AT_START, config.duration)
+        departures = [random.uniform(0, soon, at_start), random.uniform(soon, config.duration, later)]
         for number, depart in enumerate(np.sort(np.concatenate(departures)).tolist()):
             early = depart < _AT_START
             start = str(random.choice(self.starts, p=self.weights) if early else random.choice(self.fringe))
@@ -206,6 +212,7 @@ class _Writer:
         random = self._random(1)
         first = len(self.users)
         count = random.poisson(self.config.emergencies_per_hour * self.config.duration / 3600)
+        _check_count(self.town, "vehicles", first + count, EGO_ID)
         for k, depart in enumerate(np.sort(random.uniform(0, self.config.duration, count)).tolist()):
             start = str(random.choice(self.fringe))
             user = draw_user(random, first + k, Variety.EMERGENCY)
@@ -220,10 +227,19 @@ class _Writer:
             return
         at_start = round(config.pedestrians_per_km * sum(net.edge_lengths[edge] for edge in edges) / 1000)
         later = round(at_start * config.duration / _TYPICAL_WALK)
+        _check_count(self.town, "pedestrians", at_start + later, FIRST_SCRIPTED - FIRST_PEDESTRIAN - len(_PLACES))
         departures = np.concatenate([np.zeros(at_start), random.uniform(0, config.duration, later)])
         random.shuffle(departures)  # those at the end walk in the groups of others
         count = len(departures)
-        walked = {edge: ways_from(edge, net.edge_links) for edge in edges}
+        quarters = quarters_on_foot(self.town.net_path)
+        walked = {
+            edge: {
+                goal: way
+                for goal, way in ways_from(edge, net.edge_links).items()
+                if quarters.get(goal) == quarters.get(edge)
+            }
+            for edge in edges
+        }
         number = FIRST_PEDESTRIAN
         for depart in departures.tolist():
             if number - FIRST_PEDESTRIAN >= count:
@@ -251,12 +267,12 @@ class _Writer:
         walked: dict[str, dict[str, list[str]]],
     ) -> ET.Element:
         start = str(random.choice(edges))
-        goals = sorted(e for e, way in walked[start].items() if e in walked and 2 < len(way) < 8) or edges
+        goals = sorted(e for e, way in walked[start].items() if e in walked and 2 < len(way) < 8)
         person = ET.Element(
             "person", id=str(user.id), type=f"t{user.id}", depart=f"{depart:.1f}",
             departPos=f"{random.uniform(0.05, 0.95) * self.town.net.edge_lengths[start]:.1f}",
         )  # fmt: skip
-        ET.SubElement(person, "walk", {"from": start}, to=str(random.choice(goals)))
+        ET.SubElement(person, "walk", {"from": start}, to=str(random.choice(goals or sorted(walked[start]))))
         return person
 
     def scripted(self) -> Demand:
@@ -299,6 +315,13 @@ class _Writer:
 
 
 _PLACES = ((-0.25, 0.75), (-0.9, 0.1), (-1.1, 0.85))  # [m] ahead and left of the one who leads
+
+
+def _check_count(town: Town, who: str, count: int, most: int) -> None:
+    """Refuse more than there are ids."""
+    if count > most:
+        remedy = "Ask for a lower rate or a shorter time."
+        raise InvalidInputError(f"demand of town {town.name}", f"at most {most} {who}", str(count), remedy)
 
 
 def _groups(share: float) -> float:

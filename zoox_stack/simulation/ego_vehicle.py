@@ -45,7 +45,9 @@ class EgoVehicleConfig:
     max_steering_rate: float = parameter(0.6, "Greatest change of that angle", unit="rad/s", low=0.01, high=10.0)
     acceleration_lag: float = parameter(0.15, "Time constant of motor and brakes", unit="s", low=0.0, high=5.0)
     steering_lag: float = parameter(0.1, "Time constant of the steering", unit="s", low=0.0, high=5.0)
-    actuator_delay: float = parameter(0.06, "Dead time before a command has effect", unit="s", low=0.0, high=1.0)
+    actuator_delay: float = parameter(
+        0.06, f"Dead time before a command has effect, in steps of {SUBSTEP} s", unit="s", low=0.0, high=1.0
+    )
     stale_after: float = parameter(
         0.6, "A trajectory older than this is not followed any more: the ego brakes", unit="s", low=0.05, high=10.0
     )

@@ -2,7 +2,8 @@
 
 Blame for collisions follows the closed-loop metrics of nuPlan (Karnchanachari et al., "Towards learning-based planning:
 the nuPlan benchmark for real-world autonomous driving", ICRA 2024): who stands is not at fault, who is hit from behind
-is not, who drives into somebody with his front is; at the side the ego is at fault unless it keeps to its lane.
+is not, who drives into somebody with his front is; at the side the ego is at fault unless it keeps to its lane. Before
+that, an ego that keeps to its lane is not at fault for somebody who comes towards it there or cuts in.
 """
 
 from __future__ import annotations
@@ -24,6 +25,9 @@ from zoox_stack.road_network.queries import LaneIndex
 
 _STANDS = 0.05  # [m/s] slower ones stand
 _BEHIND = np.deg2rad(150)  # further round than this seen from the ego: behind it
+_ONCOMING = np.deg2rad(135)  # headings that differ by more: the two drive towards each other
+_ALONGSIDE = np.deg2rad(60)  # headings that differ by less: the two drive the same way
+_CLOSING = 0.5  # [m/s] at which somebody moves into another's way
 _LOOK_AHEAD = 3.0  # [s] times to collision beyond this are not worked out
 _LOOK_STEP = 0.1  # [s]
 _NEAR = 60.0  # [m] others farther away are not looked at
@@ -145,22 +149,33 @@ class EventDetector:
             return Blame.OTHER
         if np.hypot(*velocity) < _STANDS:
             return Blame.EGO
-        front = ego.centre + (ego.length / 2) * np.array([np.cos(ego.yaw), np.sin(ego.yaw)])
-        if boxes_overlap(front, ego.yaw, [0.2, ego.width], position, yaw, size[:2]):
+        # Seen from the ego, from here on.
+        c, s = np.cos(ego.yaw), np.sin(ego.yaw)
+        along, across = (float(v) for v in (c * velocity[0] + s * velocity[1], c * velocity[1] - s * velocity[0]))
+        turned = abs(float(wrap_angle(yaw - ego.yaw)))
+        comes_in = turned < _ALONGSIDE and -np.sign(local[1]) * across > _CLOSING
+        keeps_lane = self._keeps_lane(ego.centre, ego.yaw, ego.length, ego.width)
+        if keeps_lane and (turned > _ONCOMING or comes_in):
+            length, width, _ = (float(v) for v in size)
+            if not self._keeps_lane(position, yaw, length, width):
+                return Blame.OTHER
+        front = ego.centre + (ego.length / 2) * np.array([c, s])
+        if boxes_overlap(front, ego.yaw, [0.2, ego.width], position, yaw, size[:2]) or not keeps_lane:
             return Blame.EGO
-        if not self._keeps_lane(ego):
-            return Blame.EGO
-        towards = (ego.centre - position) / max(float(np.hypot(*(ego.centre - position))), 1e-6)
-        return Blame.OTHER if float(velocity @ towards) > 0.5 else Blame.UNCLEAR
+        reach = ego.length / 2
+        towards = np.array([min(max(local[0], -reach), reach) - local[0], -local[1]])  # to the middle line of the ego
+        closing = float(np.array([along - ego.speed, across]) @ towards) / max(float(np.hypot(*towards)), 1e-6)
+        return Blame.OTHER if closing > _CLOSING else Blame.UNCLEAR
 
-    def _keeps_lane(self, ego: EgoState) -> bool:
-        """Whether all of the ego is in one lane, at a kerb's width."""
-        match = self._index.nearest(ego.centre[None], np.array([ego.yaw]))
+    def _keeps_lane(self, position: NDArray[np.float64], yaw: float, length: float, width: float) -> bool:
+        """Whether all of a box is in one lane of its direction, at a kerb's width."""
+        place, heading = position[None], np.array([yaw])
+        match = self._index.nearest(place, heading)
         row = int(match.rows[0])
-        corners = box_corners(ego.centre[None], np.array([ego.yaw]), ego.length, ego.width)[0]
+        corners = box_corners(place, heading, length, width)[0]
         if row < 0 or self._grid.distance_outside(corners).max() > self.config.off_road_distance:
             return False
-        return bool(match.distance[0] + ego.width / 2 <= self._index.width(row) / 2 + 0.3)
+        return bool(match.distance[0] + width / 2 <= self._index.width(row) / 2 + 0.3)
 
     def _red_lights(self, ego: EgoState, signals: TrafficSignals | None) -> list[SimulationEvent]:
         if signals is not None:

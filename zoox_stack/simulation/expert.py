@@ -17,6 +17,7 @@ from zoox_stack.prediction.history import HistoryColumn
 from zoox_stack.road_network.polyline import Polyline
 from zoox_stack.simulation.demand import RoadUser
 from zoox_stack.simulation.ego_route import LEAST_LENGTH, ego_route
+from zoox_stack.simulation.ego_start import LONGEST_WAIT, wait_for_place
 from zoox_stack.simulation.ground_truth import stamp_of
 from zoox_stack.simulation.towns import Town
 from zoox_stack.simulation.world import EGO_ID, STEP, Snapshot, TrafficWorld
@@ -24,9 +25,6 @@ from zoox_stack.simulation.world import EGO_ID, STEP, Snapshot, TrafficWorld
 SIZE = (4.8, 1.9, 1.7)  # [m]
 TO_CENTRE = 1.4  # [m] from the rear axle to the middle
 _REACH = 7  # [steps] half length of the filter on the ego's path
-_FREE = 14.0  # [m] ahead where it appears
-_FREE_BEHIND = 35.0  # [m] so that nobody has to brake hard for it
-_LONGEST_WAIT = 60.0  # [s] for a free place
 
 
 def expert_route(town: Town, seed: int, duration: float) -> tuple[str, ...]:
@@ -52,30 +50,14 @@ def insert_expert(world: TrafficWorld, edges: Sequence[str], first_lane: Polylin
         first_lane: Centre line of the lane it begins on.
 
     Raises:
-        ZooxStackError: No room for a minute.
+        ZooxStackError: No room for a minute, or SUMO ended.
     """
-    user = RoadUser(EGO_ID, AgentClass.CAR, SIZE, float("inf"))
-    inserted = False
-    for _ in range(round(_LONGEST_WAIT / STEP)):
-        place = None if inserted else free_place(world.snapshot, first_lane)
-        if place is not None:
-            world.insert(user, edges, place + SIZE[0] / 2, 0.0)
-            inserted = True
+    place = wait_for_place(world, first_lane)
+    world.insert(RoadUser(EGO_ID, AgentClass.CAR, SIZE, float("inf")), edges, place + SIZE[0] / 2, 0.0)
+    for _ in range(round(LONGEST_WAIT / STEP)):  # SUMO may see somebody come whom we do not
         if EGO_ID in world.step().ids:
             return
-    raise ZooxStackError(f"town {world.town.name}: no room for the ego on {edges[0]} for {_LONGEST_WAIT:.0f} s")
-
-
-def free_place(now: Snapshot, lane: Polyline) -> float | None:
-    """Arc length of the first place on a lane where the ego's middle can be and nobody is near; None if none is."""
-    others = lane.project(now.states[:, :2]) if len(now.ids) else None
-    for s in np.arange(8.0, max(lane.length - 10.0, 8.5), 4.0):
-        if (
-            others is None
-            or not ((others.s - s < _FREE) & (s - others.s < _FREE_BEHIND) & (np.abs(others.d) < 2.5)).any()
-        ):
-            return float(s)
-    return None
+    raise ZooxStackError(f"town {world.town.name}: no room for the ego on {edges[0]} for {LONGEST_WAIT:.0f} s")
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,6 +83,9 @@ def expert_steps(world: TrafficWorld, steps: int) -> Iterator[ExpertStep]:
     Args:
         world: In which the ego drives already.
         steps: How many; fewer if the ego arrives before.
+
+    Raises:
+        ZooxStackError: SUMO ended or lost the ego.
     """
     time = STEP * np.arange(-_REACH, _REACH + 1)
     # Rows: value, first and second derivative in the middle of the parabola with the least squares.
@@ -112,7 +97,10 @@ def expert_steps(world: TrafficWorld, steps: int) -> Iterator[ExpertStep]:
         snapshot = world.step()
         row = int(np.searchsorted(snapshot.ids, EGO_ID))
         if row == len(snapshot.ids) or snapshot.ids[row] != EGO_ID:
-            return
+            if world.arrived(EGO_ID):
+                return
+            x, y = path[-1][:2] if path else (np.nan, np.nan)
+            raise ZooxStackError(f"SUMO lost the ego at x = {x:.1f}, y = {y:.1f} m")
         window.append(snapshot)
         path.append(snapshot.states[row, :3])
         if len(window) == window.maxlen:

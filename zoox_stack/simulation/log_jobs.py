@@ -5,7 +5,8 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from contextlib import closing, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from zoox_stack.core.errors import InvalidInputError, ZooxStackError
@@ -27,6 +28,7 @@ class LogOutcome:
         messages: In the bag.
         failure: Why it broke off; empty if it did not.
         note: What became of the bag then, or why it is shorter.
+        interrupted: The user broke it off.
     """
 
     plan: LogPlan
@@ -34,12 +36,13 @@ class LogOutcome:
     messages: int
     failure: str = ""
     note: str = ""
+    interrupted: bool = False
 
 
 def write_logs(
     plans: Sequence[LogPlan], jobs: int, on_progress: Callable[[float], None] | None = None
 ) -> list[LogOutcome]:
-    """Record drives, the outcomes in the order of the plans.
+    """Record drives, the outcomes in the order of the plans; an interruption ends all that are not whole yet.
 
     Args:
         plans: What to record; where something is already, nothing is recorded.
@@ -62,14 +65,17 @@ def write_logs(
 
     work = [Job(str(i), _write, (plan,), _MODULES) for i, plan in enumerate(plans)]
     outcomes: dict[int, LogOutcome] = {}
-    for outcome in run_jobs(work, jobs, report):
-        number = int(outcome.job.name)
-        plan = plans[number]
-        if outcome.failure:
-            outcomes[number] = _save(plan, outcome.failure, outcome.progress)
-        else:
-            outcomes[number] = _whole(plan, outcome.result)
-        report(outcome.job, plan.duration)
+    with suppress(KeyboardInterrupt), closing(run_jobs(work, jobs, report)) as ended:
+        for outcome in ended:
+            number = int(outcome.job.name)
+            plan = plans[number]
+            if outcome.failure:
+                outcomes[number] = _save(plan, outcome.failure, outcome.progress)
+            else:
+                outcomes[number] = _whole(plan, outcome.result)
+            report(outcome.job, plan.duration)
+    for number in done.keys() - outcomes.keys():
+        outcomes[number] = replace(_save(plans[number], "interrupted", done[number]), interrupted=True)
     return [outcomes[number] for number in range(len(plans))]
 
 

@@ -14,6 +14,7 @@ from zoox_stack.logs.bag_writer import BagWriter
 from zoox_stack.logs.qos import PROFILES
 from zoox_stack.road_network.queries import LaneIndex
 from zoox_stack.simulation.detections import NO_SENSORS
+from zoox_stack.simulation.ego_start import SPARE
 from zoox_stack.simulation.expert import expert_route, expert_steps, insert_expert
 from zoox_stack.simulation.ground_truth import GroundTruth, signals_of, stamp_of
 from zoox_stack.simulation.lane_route import lane_route
@@ -21,10 +22,9 @@ from zoox_stack.simulation.log_plan import LogPlan, LogResult
 from zoox_stack.simulation.outputs import DriveOutputs
 from zoox_stack.simulation.towns import build_town
 from zoox_stack.simulation.workers import Report
-from zoox_stack.simulation.world import STEP, TrafficWorld, load_libsumo
+from zoox_stack.simulation.world import STEP, TrafficWorld
 
 _REPORT_EVERY = 20  # [steps]
-_SPARE = 70.0  # [s] for which traffic starts beyond the end, should the ego have to wait for room
 
 
 def write_log(plan: LogPlan, report: Report) -> LogResult:
@@ -38,17 +38,16 @@ def write_log(plan: LogPlan, report: Report) -> LogResult:
         ZooxStackError: No such town or rig, no room for the ego, or SUMO failed; says when.
         OSError: The disk is full. What was written stays.
     """
-    sumo = load_libsumo()
     with tempfile.TemporaryDirectory() as folder:
         town = build_town(plan.town, plan.seed, Path(folder))
         network = town.net.network
-        edges = expert_route(town, plan.seed, plan.duration + _SPARE)
+        edges = expert_route(town, plan.seed, plan.duration + SPARE)
         lanes = lane_route(town.net, edges)
         index = LaneIndex(network)
         line = index.path_of(lanes).line
         route = Route(0, np.column_stack([line.xy, np.zeros(len(line.xy))]), network.lane_ids[lanes])
-        demand = replace(town.demand, duration=plan.warm_up + plan.duration + _SPARE)
-        outputs = DriveOutputs(plan.sensors or NO_SENSORS, network, plan.seed)
+        demand = replace(town.demand, duration=plan.warm_up + plan.duration + SPARE)
+        outputs = DriveOutputs(plan.sensors or NO_SENSORS, network, plan.seed, town.definition.terrain)
         done = 0
         # Chunks by size only: by time, the bytes would depend on the speed of the machine.
         with (
@@ -71,6 +70,6 @@ def write_log(plan: LogPlan, report: Report) -> LogResult:
                     done += 1
                     if done % _REPORT_EVERY == 0:
                         report(done * STEP)
-            except (ZooxStackError, sumo.TraCIException, sumo.FatalTraCIError) as error:
+            except ZooxStackError as error:
                 raise ZooxStackError(f"{world.snapshot.time:.1f} s of simulated time: {error}") from error
     return LogResult(done * STEP, {name: topic.count for name, topic in bag.topics.items()})

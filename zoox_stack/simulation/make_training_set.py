@@ -1,8 +1,8 @@
 """Make a training set of counterfactual scenes: ``python -m zoox_stack.simulation.make_training_set --out DIR``.
 
 The folder is a set as ``zoox-stack simulate counterfactual`` makes it (docs/counterfactual-format.md), but of several
-towns, with traffic of many densities, and with fewer scenes in which nobody's future depends on the ego. A run that was
-interrupted continues when started again with the same arguments.
+towns, with traffic of many densities, with egos that run red lights now and then, and with fewer scenes in which
+nobody's future depends on the ego. A run that was interrupted continues when started again with the same arguments.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from zoox_stack.simulation.progress import progress_bar
 from zoox_stack.simulation.town_definition import town_names
 from zoox_stack.simulation.towns import LAYOUTS
 
-KEEP_UNAFFECTED = 0.35
+KEEP_UNAFFECTED, RUNS_RED = 0.35, 0.15
 VEHICLES_PER_KM, PEDESTRIANS_PER_KM = (5.0, 12.5), (3.0, 15.0)
 
 
@@ -34,7 +34,7 @@ def training_set_plan(
         town_seeds: Each town is drawn with these.
         plans: Of the ego, per scene.
     """
-    config = CounterfactualConfig(plans=plans, keep_unaffected=KEEP_UNAFFECTED)
+    config = CounterfactualConfig(plans=plans, keep_unaffected=KEEP_UNAFFECTED, runs_red=RUNS_RED)
     return SetPlan(towns, town_seeds, samples, seed, config, VEHICLES_PER_KM, PEDESTRIANS_PER_KM)
 
 
@@ -51,8 +51,8 @@ def main(arguments: list[str] | None = None) -> int:
     args = parser.parse_args(arguments)
     if args.samples < 1 or args.jobs < 1 or args.plans < 2:
         parser.error("--samples and --jobs must be at least 1, --plans at least 2")
-    plan = training_set_plan(args.samples, args.seed, tuple(args.layouts), tuple(args.town_seeds), args.plans)
     try:
+        plan = training_set_plan(args.samples, args.seed, tuple(args.layouts), tuple(args.town_seeds), args.plans)
         with progress_bar("scenes", plan.scenes) as advance:
             report = make_set(plan, args.out, args.jobs, lambda done, _: advance(done))
     except ZooxStackError as error:

@@ -28,6 +28,7 @@ _TURN_SIGNALS = np.array([
     TurnSignal.HAZARD, TurnSignal.HAZARD, TurnSignal.HAZARD, TurnSignal.HAZARD,
 ], np.uint8)  # fmt: skip
 _MOTOR = np.array([kind in (*VEHICLE_CLASSES, AgentClass.MOTORCYCLE) for kind in AgentClass])
+_WALKS = np.array([kind in (AgentClass.PEDESTRIAN, AgentClass.ANIMAL) for kind in AgentClass])
 _DOORS = np.array([kind in (AgentClass.CAR, AgentClass.TRUCK, AgentClass.BUS) for kind in AgentClass])
 
 
@@ -163,6 +164,11 @@ class Cast:
         """int64 ``[P]`` SUMO's pedestrians, in the order of `people`."""
         place = np.argsort(self.order)  # of each of SUMO's, then ours, in the order of ids
         return place[len(self.vehicles) : len(self.vehicles) + len(self.people)]
+
+    @cached_property
+    def on_foot(self) -> NDArray[np.int64]:
+        """int64 ``[P]`` pedestrians and animals, whoever moves them."""
+        return np.flatnonzero(_WALKS[self.bodies.kinds])
 
     @cached_property
     def _motor(self) -> NDArray[np.int64]:

@@ -16,9 +16,11 @@ from zoox_stack.core.topics import Topic
 from zoox_stack.logs.codec import encode
 from zoox_stack.road_network.network import RoadNetwork
 from zoox_stack.simulation.detections import NO_SENSORS, perfect_detections
+from zoox_stack.simulation.world import STEP
 
 if TYPE_CHECKING:
     from zoox_stack.simulation.sensors.simulated import SimulatedSensors
+    from zoox_stack.simulation.terrain import Terrain
 
 TRUTH_RANGE = 100.0  # [m] of the ground truth
 _ALWAYS = (topics.KINEMATIC_STATE, topics.TRAFFIC_SIGNALS, topics.GROUND_TRUTH, topics.GROUND_TRUTH_EGO)
@@ -31,6 +33,7 @@ class DriveOutputs:
         sensors: Name of a sensor rig or path of its file; ``none``: detections without fault instead.
         network: The place.
         seed: Of scenery and noise.
+        terrain: The ground as the sensors see it; flat if None.
 
     Attributes:
         tick_topic: Comes last in every instant.
@@ -38,10 +41,11 @@ class DriveOutputs:
         topics: All topics, latched ones too.
 
     Raises:
-        ConfigurationError: No such rig, one without a LiDAR, or Open3D is not installed.
+        ConfigurationError: No such rig, one without a LiDAR or with a sensor faster than the ticks, or Open3D is not
+            installed.
     """
 
-    def __init__(self, sensors: str, network: RoadNetwork, seed: int) -> None:
+    def __init__(self, sensors: str, network: RoadNetwork, seed: int, terrain: Terrain | None = None) -> None:
         self._network = network
         self._sensors: SimulatedSensors | None = None
         self.latched_topics = [topics.ROAD_NETWORK, topics.ROUTE]
@@ -56,7 +60,8 @@ class DriveOutputs:
             if not rig.lidars:
                 expected = "a LiDAR: its sweeps are the ticks"
                 raise ConfigurationError(f"sensor rig {sensors}: expected {expected}, found none")
-            self._sensors = SimulatedSensors(rig, network, seed)
+            rig.check_rates(1 / STEP)
+            self._sensors = SimulatedSensors(rig, network, seed, terrain)
             self.latched_topics.append(topics.CALIBRATION)
             self.tick_topic = topics.LIDAR_POINTS
             present += [topics.RADAR_POINTS] if rig.radars else []

@@ -77,9 +77,7 @@ class Edge:
         ]
         if self.footpath:
             return special[:1]
-        others = f"{_RAILS} {PARKING_CLASS}"
-        if street.sidewalk or street.motorway:
-            others += " pedestrian wheelchair"
+        others = f"{_RAILS} {PARKING_CLASS} pedestrian wheelchair"  # without a sidewalk nobody walks
         if street.motorway:
             others += " bicycle"
         widths = [street.lane_width] * street.lanes + [POCKET_WIDTH] * self.pocket

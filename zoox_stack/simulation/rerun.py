@@ -6,14 +6,14 @@ have come of another plan.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from zoox_stack.core.agents import EgoState
+from zoox_stack.core.agents import EgoState, TrackedAgents
 from zoox_stack.core.errors import InvalidInputError
 from zoox_stack.core.geometry import wrap_angle
 from zoox_stack.core.plans import EgoPlan
@@ -23,7 +23,12 @@ from zoox_stack.simulation.towns import build_town
 from zoox_stack.simulation.world import EGO_ID, STEP, TrafficWorld
 
 X_Y_YAW, PRESENT, COLUMNS = slice(0, 3), 3, 4  # columns of one road user at one step of a branch
-_SAME = 1e-6  # [m], [rad] between the beginning of the recording and that of the drive
+SAME_WORLD = 1e-3  # [m] a world that is farther from the recording is not the same
+_SAME = 1e-6  # [m], [rad] between an ego that is put somewhere and its recording
+_REMEDY = (
+    "Is it the recording of this town, seed, duration and warm-up, with every step in it? Was the town, the vehicle or "
+    "the simulator changed since?"
+)
 
 
 @dataclass(frozen=True)
@@ -55,43 +60,88 @@ class Rerun(ClosedLoop):
         body = self._ego
         assert body is not None, "the drive has not begun"
         body.x, body.y, body.yaw, body.speed, body.acceleration = ego.x, ego.y, ego.yaw, ego.speed, ego.acceleration
+        if ego.speed > 0:  # a standing ego keeps its steering, which nobody sees
+            body.steering = float(np.arctan(ego.yaw_rate * body.config.wheelbase / ego.speed))
         self._advance()
 
 
-def rerun(drive: SimulatedDrive, egos: Sequence[EgoState], folder: Path) -> Iterator[Rerun]:
+def rerun(
+    drive: SimulatedDrive, egos: Sequence[EgoState], folder: Path, recorded: Mapping[int, TrackedAgents] | None = None
+) -> Iterator[Rerun]:
     """Drive again; the world is given at every step, the first included, and must not be stepped.
 
     Args:
         drive: Which drive.
         egos: Recorded states of the ego, without error and without a gap, from the first step on.
         folder: Where the town's files go.
+        recorded: Recorded ground truth by stamp, to compare with; without it a drive of another duration, whose traffic
+            is another one, can be taken for this one.
 
     Raises:
         ConfigurationError: Unknown town, or SUMO is not installed.
-        InvalidInputError: The states do not begin as this drive does, or steps are missing.
+        InvalidInputError: The recording does not begin as this drive does, steps are missing, the ego has another size,
+            or somebody is elsewhere.
         ZooxStackError: SUMO ended or lost the ego.
     """
     town = build_town(drive.town, drive.seed, folder)
+    truth = {} if recorded is None else recorded
     loop = Rerun(town, drive.seed, folder, duration=drive.duration, warm_up=drive.warm_up)
     with loop:
         for number, ego in enumerate(egos):
             if number:
                 loop.put(ego)
-            _check(number, loop.scene.ego, ego)
+            _check_ego(number, loop.scene.ego, ego)
+            if ego.stamp_ns in truth:
+                _check_others(number, truth[ego.stamp_ns], loop.scene)
             yield loop
         if not egos:
             raise InvalidInputError("recorded states of the ego", "at least one", "none")
 
 
-def _check(number: int, now: EgoState | None, recorded: EgoState) -> None:
+def largest_difference(recorded: TrackedAgents, now: TrackedAgents) -> float:
+    """Largest way [m] of a corner from a recorded road user to the same one now; infinite if one of them is missing.
+
+    A recording ends at some distance from the ego: who is farther away than everybody in it need not be in it.
+    """
+    if not np.isin(recorded.ids, now.ids).all():
+        return float("inf")
+    rows = np.searchsorted(now.ids, recorded.ids)
+    if now.ego is not None and len(now):
+        gap = np.hypot(*(now.position[:, :2] - now.ego.centre).T)
+        if (np.delete(gap, rows) < gap[rows].max(initial=0.0) - SAME_WORLD).any():
+            return float("inf")
+    moved = np.hypot(*(now.position[rows, :2] - recorded.position[:, :2]).T)
+    turned = np.abs(wrap_angle(now.yaw[rows] - recorded.yaw)) * np.hypot(*recorded.size[:, :2].T) / 2
+    return float((moved + turned).max(initial=0.0))
+
+
+def _check_ego(number: int, now: EgoState | None, recorded: EgoState) -> None:
     assert now is not None
+    if not np.allclose(_sizes(now), _sizes(recorded), rtol=0, atol=_SAME):
+        form = "{:.2f} x {:.2f} x {:.2f} m, rear axle {:.2f} m behind the middle"
+        raise InvalidInputError(
+            f"recorded state {number} of the ego", form.format(*_sizes(now)), form.format(*_sizes(recorded)), _REMEDY
+        )
     apart = max(abs(now.x - recorded.x), abs(now.y - recorded.y), abs(float(wrap_angle(now.yaw - recorded.yaw))))
     if now.stamp_ns != recorded.stamp_ns or apart > _SAME:
         raise InvalidInputError(
             f"recorded state {number} of the ego",
             f"x = {now.x:.3f}, y = {now.y:.3f} m at {now.stamp_ns} ns",
             f"x = {recorded.x:.3f}, y = {recorded.y:.3f} m at {recorded.stamp_ns} ns",
-            "Is it the recording of this town, seed, duration and warm-up, with every step in it?",
+            _REMEDY,
+        )
+
+
+def _sizes(ego: EgoState) -> tuple[float, float, float, float]:
+    return ego.length, ego.width, ego.height, ego.rear_axle_to_centre
+
+
+def _check_others(number: int, recorded: TrackedAgents, now: TrackedAgents) -> None:
+    apart = largest_difference(recorded, now)
+    if apart > SAME_WORLD:
+        found = f"a difference of {apart:.3g} m" if np.isfinite(apart) else "others"
+        raise InvalidInputError(
+            f"recorded road users at step {number}", "those of the world built again", found, _REMEDY
         )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
 
 import numpy as np
@@ -96,11 +96,13 @@ class RefusedPlan:
         kind: `PlanKind`.
         name: For people.
         reason: Why.
+        rolled_out: Its simulation was begun; known only where it was made.
     """
 
     kind: int
     name: str
     reason: str
+    rolled_out: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, eq=False)
@@ -170,8 +172,6 @@ class CounterfactualScene:
 
 
 MOST_ACCELERATION = 10.0  # [m/s^2] of an ego
-
-
 AFFECTED = 0.5  # [m] from which on an agent counts as affected
 
 
@@ -192,8 +192,8 @@ def _apart(sample: CounterfactualSample) -> NDArray[np.float32]:
     return np.asarray(np.hypot(*np.moveaxis(xy - xy[:1], -1, 0)), np.float32)
 
 
-def affected_agents(sample: CounterfactualSample, distance: float = 1.0) -> NDArray[np.bool_]:
-    """Agents whose place differs by more than `distance` [m] between two of the futures at one time, bool ``[N]``."""
+def affected_agents(sample: CounterfactualSample, distance: float = AFFECTED) -> NDArray[np.bool_]:
+    """Agents that some plan affects (see `affected_by_plan`), bool ``[N]``."""
     with np.errstate(invalid="ignore"):
         return np.asarray((_apart(sample) > distance).any(axis=(0, 2)))
 
@@ -209,30 +209,6 @@ def reacts_early(sample: CounterfactualSample, distance: float = 0.05) -> NDArra
     with np.errstate(invalid="ignore"):
         moved = _apart(sample) > distance
     return np.asarray((moved & same[:, None, :]).any(axis=(1, 2)))
-
-
-def without_jumps(sample: CounterfactualSample, jump: float = 3.0) -> CounterfactualSample:
-    """The sample with everything after a jump of more than `jump` [m] in one step marked as not valid.
-
-    SUMO frees pedestrians that are stuck in a crowd by moving them; in the history what lies before the jump goes.
-    """
-    now = np.broadcast_to(sample.history[None, :, -1:, :2], (len(sample.behaviours), len(sample.ids), 1, 2))
-    steps = np.diff(np.concatenate([now, sample.futures[..., :2]], axis=2), axis=2)
-    jumps = (np.hypot(steps[..., 0], steps[..., 1]) > jump) & sample.futures_valid
-    valid = sample.futures_valid & (np.cumsum(jumps, axis=2) == 0)
-    past = np.diff(sample.history[..., :2], axis=1)
-    leaps = (np.hypot(past[..., 0], past[..., 1]) > jump) & sample.history_valid[:, 1:] & sample.history_valid[:, :-1]
-    known = sample.history_valid.copy()
-    known[:, :-1] &= np.cumsum(leaps[:, ::-1], axis=1)[:, ::-1] == 0
-    if np.array_equal(valid, sample.futures_valid) and np.array_equal(known, sample.history_valid):
-        return sample
-    return replace(
-        sample,
-        futures=np.where(valid[..., None], sample.futures, 0),
-        futures_valid=valid,
-        history=np.where(known[..., None], sample.history, 0),
-        history_valid=known,
-    )
 
 
 def plausible_plans(sample: CounterfactualSample) -> NDArray[np.bool_]:

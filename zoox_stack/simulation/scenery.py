@@ -10,12 +10,11 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import ArrayLike, NDArray
-from scipy.spatial import cKDTree
 
 from zoox_stack.core.classes import AreaType, LaneType
-from zoox_stack.core.geometry import arc_lengths, resample
 from zoox_stack.road_network.network import RoadNetwork
 from zoox_stack.simulation.meshes import Mesh, blob, box, cylinder, join, mesh, strip
+from zoox_stack.simulation.roadside import KeptFree, Roadside
 from zoox_stack.simulation.terrain import Terrain
 
 KERB_HEIGHT = 0.12  # [m]
@@ -24,6 +23,8 @@ _GROUND_CELL = 20.0  # [m] of flat ground; small triangles are faster to search 
 _HILL_CELL = 4.0  # [m] of ground that is not flat
 _LIGHT_HEIGHT = 3.2  # [m] of the upper end of a traffic light
 _FOUNDATION = 2.0  # [m] of a building below its middle, so that none floats on a slope
+_FRONT_YARD = 2.6  # [m] beside the lane, where there is no sidewalk
+_AT_KERB = 0.3  # [m] from the kerb to a street lamp
 _ASPHALT, _PAVING, _WALL, _STEEL, _LEAVES, _WOOD = 0.15, 0.25, 0.4, 0.8, 0.3, 0.35
 
 
@@ -85,10 +86,7 @@ def make_scenery(
     middle = np.asarray(origin, float)
     shift = middle[:2]
     random = np.random.default_rng([seed, 11])
-    keep_off = [ring[:, :2] for kind, ring in zip(network.area_types, network.areas, strict=True)
-                if kind == AreaType.INTERSECTION]  # fmt: skip
-    dense = [resample(line[:, :2], 2.0) for line in network.centre_lines]
-    road = cKDTree(np.concatenate([np.zeros((0, 2)), *dense, *keep_off]) - shift)
+    kept = KeptFree(network, shift)
     found = _Collected()
     for row in range(len(network.lane_ids)):
         if network.lane_in_intersection[row] or network.right_neighbours[row] >= 0:
@@ -96,9 +94,9 @@ def make_scenery(
         if network.lane_types[row] == LaneType.OTHER:
             continue
         width = float(np.nan_to_num(network.lane_widths[row], nan=3.5))
-        _line_road(_Roadside(network.centre_lines[row][:, :2] - shift, width, road), random, found)
+        _line_road(Roadside(network.centre_lines[row][:, :2] - shift, width, kept), random, found)
     walks = [strip(left - shift, right - shift, KERB_HEIGHT) for left, right in _sidewalks(network)]
-    lights = [_traffic_light().placed(x, y, 0.0) for x, y in _beside(network.signal_positions[:, :2] - shift, road)]
+    lights = [_traffic_light().placed(x, y, 0.0) for x, y in _beside(network.signal_positions[:, :2] - shift, kept)]
 
     def standing(parts: list[Mesh]) -> Mesh:
         return join(*(_raised(part, terrain, shift, float(middle[2])) for part in parts))
@@ -155,78 +153,46 @@ def _sidewalks(network: RoadNetwork) -> list[tuple[NDArray[np.float64], NDArray[
     return bands
 
 
-def _beside(points: NDArray[np.float64], road: cKDTree) -> NDArray[np.float64]:
-    """Points moved to at least 2.2 m from every centre line; those that cannot be are left out."""
-    if not len(points) or not road.n:
-        return np.zeros((0, 2))
+def _beside(points: NDArray[np.float64], kept: KeptFree) -> NDArray[np.float64]:
+    """Points moved off the roadway, to at least 2.2 m from every centre line; those that cannot be are left out."""
     placed = []
     angles = np.linspace(-np.pi, np.pi, 16, endpoint=False)
     for point in points:
         for reach in (0.0, 1.5, 2.5, 3.5, 5.0, 7.0):
             tries = point + reach * np.stack([np.cos(angles), np.sin(angles)], axis=1)
-            free = np.flatnonzero(road.query(tries)[0] > 2.2)
+            free = np.flatnonzero((kept.from_lanes(tries) > 2.2) & ~kept.on_roadway(tries))
             if len(free):
                 placed.append(tries[free[0]])
                 break
     return np.array(placed).reshape(-1, 2)
 
 
-@dataclass(frozen=True, eq=False)
-class _Roadside:
-    """The right side of a lane.
-
-    Attributes:
-        line: float64 ``[P, 2]`` its centre line.
-        width: [m] of the lane.
-        road: Centre lines of all lanes.
-    """
-
-    line: NDArray[np.float64]
-    width: float
-    road: cKDTree
-
-    @property
-    def length(self) -> float:
-        return float(arc_lengths(self.line)[-1])
-
-    def place(self, at: float, right: float) -> tuple[NDArray[np.float64], float]:
-        """Point `at` metres along and `right` metres beside the edge of the lane, and the direction there [rad]."""
-        s = arc_lengths(self.line)
-        point, ahead, back = (
-            np.array([np.interp(where, s, self.line[:, d]) for d in range(2)])
-            for where in (at, min(at + 1, s[-1]), max(at - 1, 0))
-        )
-        along = (ahead - back) / max(float(np.hypot(*(ahead - back))), 1e-6)
-        right += self.width / 2
-        return point + right * np.array([along[1], -along[0]]), float(np.arctan2(along[1], along[0]))
-
-    def clear(self, point: NDArray[np.float64], distance: float) -> bool:
-        """No centre line within `distance` [m]."""
-        return float(self.road.query(point)[0]) > distance
-
-
-def _line_road(side: _Roadside, random: Generator, found: _Collected) -> None:
+def _line_road(side: Roadside, random: Generator, found: _Collected) -> None:
+    kept = side.kept
     at = random.uniform(4, 12)
     while at < side.length - 4:
         length, depth, height = random.uniform(10, 22), random.uniform(7, 12), random.uniform(4, 14)
-        middle, yaw = side.place(at + length / 2, random.uniform(4.5, 8.5) + depth / 2)
-        if side.clear(middle, np.hypot(length, depth) / 2 + 2.5):
+        behind = max(side.edges(at + length / 2)[1], _FRONT_YARD)
+        middle, yaw = side.place(at + length / 2, behind + random.uniform(2.0, 6.0) + depth / 2)
+        if side.clear(middle, np.hypot(length, depth) / 2 + 2.5) and kept.has_room(middle, yaw, length, depth):
             shape = box((-length / 2, length / 2), (-depth / 2, depth / 2), (-_FOUNDATION, height))
             found.buildings.append(shape.placed(middle[0], middle[1], yaw))
         at += length + random.uniform(3, 14)
     for at in np.arange(random.uniform(3, 15), side.length, 28.0):
-        point, _ = side.place(at, 0.6)
-        if side.clear(point, 1.8):
+        kerb, end = side.edges(at)
+        point, _ = side.place(at, kerb + (_AT_KERB if end > kerb else 2 * _AT_KERB))
+        if side.clear(point, 1.8) and not kept.on_roadway(point):
             found.poles.append(cylinder(0.09, (-0.3, 6.0), sides=5).placed(point[0], point[1], 0.0))
     for at in np.arange(random.uniform(5, 20), side.length, random.uniform(14, 30)):
-        point, yaw = side.place(at, 3.2)
-        if side.clear(point, 3.5):
-            found.trees.append(_tree(random).placed(point[0], point[1], yaw))
+        point, yaw = side.place(at, max(side.edges(at)[1], 0.6) + 2.6)
+        tree = _tree(random)
+        if side.clear(point, 3.5) and kept.has_room(point, yaw, *np.ptp(tree.vertices[:, :2], axis=0).tolist()):
+            found.trees.append(tree.placed(point[0], point[1], yaw))
     at = random.uniform(10, 40)
     while at < side.length - 12:
         length, shape_of = random.uniform(4, 10), _hedge if random.random() < 0.6 else _fence
-        middle, yaw = side.place(at + length / 2, 4.1)
-        if side.clear(middle, length / 2 + 2.0):
+        middle, yaw = side.place(at + length / 2, max(side.edges(at + length / 2)[1], _FRONT_YARD) + 1.4)
+        if side.clear(middle, length / 2 + 2.0) and kept.has_room(middle, yaw, length, 0.8):
             found.hedges.append(shape_of(length, random).placed(middle[0], middle[1], yaw))
         at += length + random.uniform(15, 60)
 

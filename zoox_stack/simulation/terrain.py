@@ -10,23 +10,20 @@ from numpy.typing import ArrayLike, NDArray
 
 from zoox_stack.core.agents import TrackedAgents
 from zoox_stack.core.errors import InvalidInputError
+from zoox_stack.core.parameters import parameter
 
 _WAVES = 6
 
 
 @dataclass(frozen=True)
 class Terrain:
-    """Height of the ground over the map plane: a sum of long sine waves in all directions.
+    """Height of the ground over the map plane: a sum of long sine waves in all directions."""
 
-    Attributes:
-        amplitude: Largest height above and below zero [m]; 0 is flat ground.
-        wavelength: Shortest wave [m]; the longest is three times as long.
-        seed: Of directions and phases.
-    """
-
-    amplitude: float = 0.0
-    wavelength: float = 120.0
-    seed: int = 0
+    amplitude: float = parameter(0.0, "largest height above and below zero; 0: flat", unit="m", low=0.0, high=100.0)
+    wavelength: float = parameter(
+        120.0, "shortest wave; the longest is three times as long", unit="m", low=20.0, high=2000.0
+    )
+    seed: int = parameter(0, "of directions and phases", low=0)
 
     def __post_init__(self) -> None:
         if not 0 <= self.amplitude <= self.wavelength / 20:

@@ -8,6 +8,8 @@
       columns: 3          # and arguments of that kind
     demand:
       bicycles: 0.2       # fields of `zoox_stack.simulation.demand.DemandConfig`
+    terrain:
+      amplitude: 2.0      # fields of `zoox_stack.simulation.terrain.Terrain`; flat if left out
 """
 
 from __future__ import annotations
@@ -21,14 +23,15 @@ from zlib import crc32
 import numpy as np
 import yaml
 
-from zoox_stack.core.errors import ConfigurationError
+from zoox_stack.core.errors import ConfigurationError, InvalidInputError
 from zoox_stack.core.parameters import build
 from zoox_stack.core.share import share_folder
 from zoox_stack.simulation.demand import DemandConfig
 from zoox_stack.simulation.layouts.registry import KINDS
+from zoox_stack.simulation.terrain import Terrain
 from zoox_stack.simulation.town_plan import TownPlan
 
-_KEYS = {"description": str, "layout": dict, "demand": dict}
+_KEYS = {"description": str, "layout": dict, "demand": dict, "terrain": dict}
 _LEAST_KEYS = ("description", "layout")
 
 
@@ -43,6 +46,7 @@ class TownDefinition:
         kind: A key of `KINDS`.
         layout: Arguments of the kind.
         demand: How busy, and with whom.
+        terrain: The ground that sensors see; traffic drives as on flat ground.
     """
 
     name: str
@@ -51,6 +55,7 @@ class TownDefinition:
     kind: str
     layout: Any
     demand: DemandConfig
+    terrain: Terrain
 
     def plan(self, seed: int) -> TownPlan:
         """Draw the town of a seed; the same seed gives the same town."""
@@ -94,9 +99,10 @@ def load_town_definition(name_or_path: str | Path) -> TownDefinition:
     try:
         arguments = KINDS[kind_name].read(layout, "layout")
         demand = build(DemandConfig, values.get("demand", {}), "demand")
-    except ConfigurationError as error:
+        terrain = build(Terrain, values.get("terrain", {}), "terrain")
+    except (ConfigurationError, InvalidInputError) as error:
         raise ConfigurationError(f"{path}: {error}") from error
-    return TownDefinition(path.stem, path, values["description"].strip(), kind_name, arguments, demand)
+    return TownDefinition(path.stem, path, values["description"].strip(), kind_name, arguments, demand, terrain)
 
 
 _PLAIN = {str: "text", dict: "a mapping"}

@@ -11,10 +11,11 @@ PROTECTED_LEFT = "protected_left"  # a traffic light with arrows for left turns
 ZEBRA = "zebra"  # no junction: a zebra crossing between two
 JOINT = "joint"  # no junction: a street goes on, with other lanes or without
 PARKING_CLASS = "custom1"  # SUMO vehicle class of nobody: parking lanes are not driven on
-NODE_KINDS = (
-    "traffic_light", PROTECTED_LEFT, "priority", "priority_stop", "allway_stop", "right_before_left", ZEBRA, JOINT,
-    "dead_end",
+DEAD_END = "dead_end"
+JUNCTION_KINDS = (
+    "traffic_light", PROTECTED_LEFT, "priority", "priority_stop", "allway_stop", "right_before_left"
 )  # fmt: skip
+NODE_KINDS = (*JUNCTION_KINDS, ZEBRA, JOINT, DEAD_END)
 
 
 @dataclass(frozen=True)

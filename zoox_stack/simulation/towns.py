@@ -16,7 +16,6 @@ from zoox_stack.simulation.ego_route import ego_route
 from zoox_stack.simulation.net_finish import finish_net
 from zoox_stack.simulation.plain_files import write_plain
 from zoox_stack.simulation.town_definition import TownDefinition, load_town_definition
-from zoox_stack.simulation.town_plan import TownPlan
 
 _LEAST_ROUTE = 150.0  # [m] that an ego must be able to drive in every town
 LAYOUTS = ("signal_grid", "arterial", "priority_grid", "roundabout")  # towns of the training sets
@@ -49,19 +48,6 @@ class Town:
     additional_path: Path | None
     demand: DemandConfig
     definition: TownDefinition
-
-
-def plan_town(name_or_path: str | Path, seed: int) -> TownPlan:
-    """Draw a town.
-
-    Args:
-        name_or_path: See `load_town_definition`.
-        seed: The same seed gives the same town.
-
-    Raises:
-        ConfigurationError: Unknown town, or a wrong definition.
-    """
-    return load_town_definition(name_or_path).plan(seed)
 
 
 def build_town(name_or_path: str | Path, seed: int, folder: Path) -> Town:

@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing import forkserver, get_context
@@ -62,7 +62,7 @@ class Outcome:
 
 def run_jobs(
     jobs: Sequence[Job], workers: int, on_progress: Callable[[Job, float], None] | None = None
-) -> Iterator[Outcome]:
+) -> Generator[Outcome, None, None]:
     """Run jobs, at most `workers` at a time, and yield their outcomes as they end.
 
     Args:

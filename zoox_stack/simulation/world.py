@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType, TracebackType
@@ -18,6 +19,7 @@ from zoox_stack.prediction.history import HistoryColumn
 from zoox_stack.simulation.actors.drivers import Drivers
 from zoox_stack.simulation.actors.scripts import Scripts
 from zoox_stack.simulation.actors.traffic_view import TrafficView
+from zoox_stack.simulation.actors.walkers import Walkers, beside_vehicles
 from zoox_stack.simulation.continuity import JUMP, Continuity
 from zoox_stack.simulation.demand import DemandConfig, write_demand
 from zoox_stack.simulation.observation import Cast, Roster, SignalReader, numbers, read_poses, read_speeds
@@ -27,7 +29,6 @@ from zoox_stack.simulation.towns import Town
 __all__ = ["EGO_ID", "JUMP", "STEP", "Snapshot", "TrafficStatistics", "TrafficWorld", "load_libsumo"]
 STEP = 0.1  # [s]
 _HALTED = 0.1  # [m/s]
-_WALKS = 0.3  # [m/s] drivers mind those who walk on crossings, not those who wait there
 
 
 def load_libsumo() -> ModuleType:
@@ -80,10 +81,7 @@ class TrafficStatistics:
         pedestrians: Now, scripted ones too.
         scripted: Moved by scripts now; parked cars are among them.
         halted: Vehicles of SUMO's that stand now.
-        longest_wait: Time that the one has stood that has stood longest, scheduled stops not counted [s].
-        waits_longest: Its id, -1 without vehicles.
         put_elsewhere: Road users that SUMO moved by more than `JUMP` in one step so far; they were taken out.
-        turned_away: Vehicles that were not let in so far, because no way leads to their goal.
         collisions: Pairs of vehicles that SUMO found colliding so far.
     """
 
@@ -92,10 +90,7 @@ class TrafficStatistics:
     pedestrians: int
     scripted: int
     halted: int
-    longest_wait: float
-    waits_longest: int
     put_elsewhere: int
-    turned_away: int
     collisions: int
 
 
@@ -118,6 +113,7 @@ class TrafficWorld:
         users: Who is who, by id.
         snapshot: Everyone now.
         controlled: Vehicles driven from outside: they do not brake for anybody by themselves.
+        asked: Speeds [m/s] asked of vehicles by id, whose drivers drive no faster, but slower where they have to.
 
     Raises:
         ConfigurationError: SUMO is not installed or refuses its input.
@@ -134,12 +130,18 @@ class TrafficWorld:
         nobody = np.zeros(0, np.int64), np.zeros((0, len(HistoryColumn))), np.zeros((0, len(Attribute)), np.uint8)
         self.snapshot = Snapshot(0.0, *nobody, np.zeros(len(town.net.signal_links), np.uint8))
         self.controlled: set[int] = set()
+        self.asked: dict[int, float] = {}
         self._roster, self._signals = Roster(self.users), SignalReader(town.net.signal_links)
-        self._scripts, self._drivers, self._continuity = Scripts(demand, STEP), Drivers(STEP), Continuity(STEP)
-        self._view = _NOBODY
+        self._scripts, self._drivers, self._continuity = (
+            Scripts(demand, town.net.network, STEP),
+            Drivers(STEP),
+            Continuity(STEP),
+        )
+        self._walkers, self._view = Walkers(), _NOBODY
         self._cast = Cast.of(self._roster, (), (), np.zeros(0, np.int64))
         self._steered: dict[int, tuple[float, float, float]] = {}  # x, y, yaw of front bumpers
-        self._steps = self._put_elsewhere = self._turned_away = 0
+        self._steps = 0
+        self._put_elsewhere: set[int] = set()
         self._collisions: set[tuple[str, str]] = set()
 
     def __enter__(self) -> TrafficWorld:
@@ -174,17 +176,12 @@ class TrafficWorld:
             ZooxStackError: SUMO ended or refused a command.
             InvalidInputError: SUMO moves somebody who is not in `users`.
         """
-        try:
+        with self._failures():
             self._react()
             self._sumo.simulationStep()
             self._turn_away()
             self._steps += 1
             self.snapshot = self._observe(lights)
-        except (self._sumo.TraCIException, self._sumo.FatalTraCIError) as error:
-            raise ZooxStackError(
-                f"SUMO failed in town {self.town.name} with seed {self.seed} at {self._steps * STEP:.1f} s: {error}. "
-                "What was recorded so far is whole; go on with another seed, or repeat this one to look into it."
-            ) from error
         return self.snapshot
 
     def steer(self, identity: int, x: float, y: float, yaw: float, speed: float) -> None:
@@ -198,13 +195,17 @@ class TrafficWorld:
             y: Of the box centre [m].
             yaw: [rad].
             speed: [m/s], what others see as its speed.
+
+        Raises:
+            ZooxStackError: SUMO ended or has no such vehicle.
         """
         self.controlled.add(identity)
         reach = self.users[identity].size[0] / 2
         name, angle = str(identity), 90.0 - np.rad2deg(yaw)
         front = float(x + reach * np.cos(yaw)), float(y + reach * np.sin(yaw))
-        self.vehicle.moveToXY(name, "", -1, *front, angle=float(angle % 360), keepRoute=2)
-        self.vehicle.setSpeed(name, max(0.0, speed))
+        with self._failures():
+            self.vehicle.moveToXY(name, "", -1, *front, angle=float(angle % 360), keepRoute=2)
+            self.vehicle.setSpeed(name, max(0.0, speed))
         self._steered[identity] = (*front, float(yaw))
 
     def insert(self, user: RoadUser, edges: Sequence[str], position: float, speed: float) -> None:
@@ -215,19 +216,28 @@ class TrafficWorld:
             edges: Its route.
             position: Of its front bumper on the first edge [m].
             speed: [m/s].
+
+        Raises:
+            ZooxStackError: SUMO ended or refuses the car or its route.
         """
         name = str(user.id)
-        self._sumo.vehicletype.copy("DEFAULT_VEHTYPE", f"t{name}")
         length, width, height = user.size
-        self._sumo.vehicletype.setLength(f"t{name}", length)
-        self._sumo.vehicletype.setWidth(f"t{name}", width)
-        self._sumo.vehicletype.setHeight(f"t{name}", height)
-        self._sumo.route.add(f"r{name}", list(edges))
-        self.vehicle.add(
-            name, f"r{name}", typeID=f"t{name}", departLane="best", departPos=f"{position:.2f}",
-            departSpeed=f"{speed:.2f}",
-        )  # fmt: skip
+        with self._failures():
+            self._sumo.vehicletype.copy("DEFAULT_VEHTYPE", f"t{name}")
+            self._sumo.vehicletype.setLength(f"t{name}", length)
+            self._sumo.vehicletype.setWidth(f"t{name}", width)
+            self._sumo.vehicletype.setHeight(f"t{name}", height)
+            self._sumo.route.add(f"r{name}", list(edges))
+            self.vehicle.add(
+                name, f"r{name}", typeID=f"t{name}", departLane="best", departPos=f"{position:.2f}",
+                departSpeed=f"{speed:.2f}",
+            )  # fmt: skip
         self.users[user.id] = user
+
+    def arrived(self, identity: int) -> bool:
+        """Whether a vehicle came to the end of its route in the last step, and so has left."""
+        with self._failures():  # SUMO also lists those whom we have taken out
+            return identity not in self._put_elsewhere and str(identity) in self._sumo.simulation.getArrivedIDList()
 
     def run(self, seconds: float) -> Snapshot:
         """Advance by about `seconds`."""
@@ -239,31 +249,44 @@ class TrafficWorld:
         """How the traffic has gone so far."""
         view, now = self._view, self.snapshot
         kinds = self._roster.kinds[self._roster.rows(now.ids)]
-        waits = [(float(self.vehicle.getWaitingTime(str(i))), i) for i in view.ids.tolist()]
-        longest, who = max(waits, default=(0.0, -1))
         return TrafficStatistics(
             time=now.time,
             vehicles=len(view.ids),
             pedestrians=int((kinds == AgentClass.PEDESTRIAN).sum()),
             scripted=int((now.ids >= FIRST_SCRIPTED).sum() - (view.ids >= FIRST_SCRIPTED).sum()),
             halted=int((np.hypot(view.velocity[:, 0], view.velocity[:, 1]) < _HALTED).sum()),
-            longest_wait=longest,
-            waits_longest=who,
-            put_elsewhere=self._put_elsewhere,
-            turned_away=self._turned_away,
+            put_elsewhere=len(self._put_elsewhere),
             collisions=len(self._collisions),
         )
 
+    def deviations(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """How far SUMO's vehicles ``[V]`` and pedestrians ``[P]`` are shown from where SUMO has them [m]."""
+        cast, count = self._cast, len(self._cast.vehicles)
+        xy, yaw = read_poses(self.vehicle, self._sumo.person, cast.vehicles, cast.people)
+        rows = np.argsort(cast.order)[: len(xy)]
+        middle = xy - cast.bodies.to_middle[rows, None] * np.stack([np.cos(yaw), np.sin(yaw)], axis=1)
+        off = np.hypot(*(self.snapshot.states[rows, : HistoryColumn.YAW] - middle).T)
+        return off[:count], off[count:]
+
+    @contextmanager
+    def _failures(self) -> Iterator[None]:
+        """SUMO's errors become ours, which say when and where."""
+        try:
+            yield
+        except (self._sumo.TraCIException, self._sumo.FatalTraCIError) as error:
+            raise ZooxStackError(
+                f"SUMO failed in town {self.town.name} with seed {self.seed} at {self._steps * STEP:.1f} s: "
+                f"{str(error).rstrip('.')}. "
+                "What was recorded so far is whole; go on with another seed, or repeat this one to look into it."
+            ) from error
+
     def _react(self) -> None:
         """Let drivers and scripts decide what to do in the next step."""
-        now, cast, road = self.snapshot, self._cast, self._sumo.person.getRoadID
-        rows = cast.walker_rows
-        walking = np.hypot(now.states[rows, HistoryColumn.VX], now.states[rows, HistoryColumn.VY]) > _WALKS
-        names = [cast.people[k] for k in np.flatnonzero(walking).tolist()]
-        at_junctions = {int(name): "_c" in edge for name in names if (edge := road(name)).startswith(":")}
-        obstacles = self._scripts.obstacles(now.time, now.ids, now.states, at_junctions)
-        self._drivers.step(self._view, cast.temper, obstacles, self.vehicle, self.controlled)
+        now, cast = self.snapshot, self._cast
+        obstacles = self._scripts.obstacles(now.time, now.ids[cast.on_foot], now.states[cast.on_foot])
+        self._drivers.step(self._view, cast.temper, obstacles, self.vehicle, self.controlled, self.asked)
         self._scripts.step(self._view, self.vehicle)
+        self._walkers.step(self._view, cast.people, now.states[cast.walker_rows], self._sumo.person)
 
     def _observe(self, lights: bool) -> Snapshot:
         """Everyone now: SUMO's and ours, made smooth."""
@@ -273,10 +296,13 @@ class TrafficWorld:
         scripted, poses = self._scripts.poses(time, driving, before.ids, before.states)
         cast, nothing = self._present(vehicles, people, scripted), np.zeros(len(scripted))
         xy, yaw = read_poses(self.vehicle, person, vehicles, people)
+        waits = [row for row, name in enumerate(people, len(vehicles)) if _waits(person, name)]
+        xy[waits] = self._scripts.ground.beside_road(xy[waits])
         speed = np.zeros(len(cast.ids))
         if cast is not self._cast:  # only of newcomers
             speed = np.concatenate([read_speeds(self.vehicle, person, vehicles, people), nothing])[cast.order]
         given = np.concatenate([xy, poses[:, :2]])[cast.order]
+        given[cast.on_foot] = beside_vehicles(given[cast.on_foot], self._view, STEP)
         yaw, exact = np.concatenate([yaw, poses[:, 2]])[cast.order], cast.exact
         if self._steered:
             exact = exact.copy()
@@ -315,7 +341,6 @@ class TrafficWorld:
         for name in self._sumo.simulation.getDepartedIDList():
             if not self.vehicle.isRouteValid(name):
                 self.vehicle.remove(name)
-                self._turned_away += 1
 
     def _look(self, time: float, cast: Cast, states: NDArray[np.float64]) -> None:
         """Keep what drivers and scripts see when they decide the next time."""
@@ -325,6 +350,14 @@ class TrafficWorld:
 
     def _take_out(self, ids: list[int], driving: frozenset[int]) -> None:
         """Let those leave whom SUMO has put elsewhere."""
-        self._put_elsewhere += len(ids)
+        self._put_elsewhere.update(ids)
         for identity in ids:
             (self._sumo.vehicle if identity in driving else self._sumo.person).remove(str(identity))
+
+
+def _waits(person: Any, name: str) -> bool:
+    """Whether somebody is on a walking area or waits to leave it: there SUMO lets people stand where vehicles turn."""
+    edge = person.getRoadID(name)
+    if not edge.startswith(":"):
+        return False
+    return edge.rsplit("_", 1)[1].startswith("w") or person.getSpeed(name) < _HALTED

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zoox_stack.simulation.anticipation import must_brake
+from zoox_stack.simulation.actors.traffic_view import TrafficView
+from zoox_stack.simulation.anticipation import about_to_touch, must_brake
 
 
 def _crossing(other_speed: float, distance: float, caution: float) -> bool:
@@ -46,8 +48,41 @@ def test_does_not_depend_on_the_frame(angle: float, shift: float, speed: float, 
     velocity = np.array([[10.0, 0.0], [0.0, speed]])
     c, s = np.cos(angle), np.sin(angle)
     turn = np.array([[c, s], [-s, c]])
-    needed = speed**2 / (2 * distance)
-    caution = np.array([1.5 if abs(needed - 1.5) > 1e-3 else 1.0, 1.5])
+    needed = np.array([speed, 10.0]) / (2 * time)  # by the other one
+    caution = np.where(np.abs(needed - 1.5) > 1e-3, 1.5, 1.0)
     here = must_brake(position, velocity, caution)
     there = must_brake(position @ turn + shift, velocity @ turn, caution)
     assert here.tolist() == there.tolist()
+
+
+def traffic(*vehicles: tuple[float, float, float, float]) -> TrafficView:
+    """Cars of 4 m by 2 m: x, y, yaw, speed."""
+    x, y, yaw, speed = np.array(vehicles).T
+    velocity = speed[:, None] * np.stack([np.cos(yaw), np.sin(yaw)], axis=1)
+    size = np.tile([4.0, 2.0], (len(vehicles), 1))
+    return TrafficView(0.0, np.arange(len(vehicles)), np.stack([x, y], axis=1), yaw, velocity, size)
+
+
+def touch(view: TrafficView, yaw_rate: float = 0.0) -> list[bool]:
+    return about_to_touch(view, np.append(yaw_rate, np.zeros(len(view.ids) - 1))).tolist()
+
+
+@pytest.mark.parametrize(("gap", "brakes"), [(2.0, True), (12.0, False)])
+def test_brakes_at_the_last_moment_for_one_that_stands_across(gap: float, brakes: bool) -> None:
+    """5 m/s: 1.5 m until the driver brakes, 2.8 m to a stop."""
+    assert touch(traffic((0.0, 0.0, 0.0, 5.0), (2.0 + gap + 1.0, 0.0, np.pi / 2, 0.0))) == [brakes, False]
+
+
+def test_does_not_brake_for_those_alongside_or_gone_in_time() -> None:
+    assert touch(traffic((0.0, 0.0, 0.0, 5.0), (5.0, 0.5, 0.05, 0.0))) == [False, False]  # SUMO's business
+    assert touch(traffic((0.0, 0.0, 0.0, 5.0), (4.5, 2.5, np.pi / 2, 12.0))) == [False, False]
+
+
+def test_looks_where_it_turns() -> None:
+    aside = traffic((0.0, 0.0, 0.0, 4.0), (4.2, 3.0, 0.6, 0.0))
+    assert touch(aside) == [False, False]
+    assert touch(aside, yaw_rate=0.7) == [True, False]
+
+
+def test_of_two_that_stand_in_each_other_s_way_one_goes() -> None:
+    assert touch(traffic((0.0, 0.0, 0.0, 0.1), (4.35, 0.0, np.pi - 0.3, 0.1))) == [False, True]

@@ -8,6 +8,7 @@ import pytest
 from zoox_stack.core.agents import EgoState, TrackedAgents, TrafficSignals
 from zoox_stack.core.predictions import STEP, STEPS
 from zoox_stack.road_network.made_up import straight_road
+from zoox_stack.simulation import branch_plans
 from zoox_stack.simulation.branch_plans import OFFSET, BranchPlan, PlanChooser, PlanKind, leaves_the_road, speed_at
 
 ROAD = straight_road(length=400.0, lanes=2)
@@ -20,30 +21,31 @@ def chooser() -> PlanChooser:
     return PlanChooser(ROAD)
 
 
-def choose(chooser: PlanChooser, count: int) -> list[BranchPlan]:
+def choose(chooser: PlanChooser, count: int, **more: bool) -> list[BranchPlan]:
     lane = chooser.index.lines[chooser.index.near(50.0, 0.0, 0.0)[0]]
     (x, y), yaw, _ = lane.at(50.0)
     ego = EgoState(10**9, float(x), float(y), yaw=float(yaw), speed=10.0)
-    return chooser.choose(TrackedAgents.empty(10**9, ego), NO_SIGNALS, None, count)
+    return chooser.choose(TrackedAgents.empty(10**9, ego), NO_SIGNALS, None, count, **more)
 
 
 @pytest.mark.parametrize(
     ("kind", "start", "time", "speed"),
     [
-        (PlanKind.KEEP, 8.0, 1.0, -1.0),
+        (PlanKind.KEEP, 8.0, 1.0, None),
         (PlanKind.STOP, 7.0, 1.0, 3.5),
         (PlanKind.STOP, 7.0, 4.0, 0.0),
         (PlanKind.GO, 5.0, 2.0, 9.4),
         (PlanKind.GO, 20.0, 2.0, 20.0),
+        (PlanKind.GO_AT_RED, 5.0, 2.0, 9.4),
         (PlanKind.YIELD, 8.0, 2.0, 2.0),
-        (PlanKind.YIELD, 8.0, 3.1, -1.0),
+        (PlanKind.YIELD, 8.0, 3.1, None),
         (PlanKind.BRAKE, 8.0, 1.0, 6.0),
         (PlanKind.BRAKE, 8.0, 5.0, 4.0),
         (PlanKind.ACCELERATE, 5.0, 2.0, 8.0),
         (PlanKind.ACCELERATE, 15.0, 8.0, 15.3),
     ],
 )
-def test_speeds(kind: PlanKind, start: float, time: float, speed: float) -> None:
+def test_speeds(kind: PlanKind, start: float, time: float, speed: float | None) -> None:
     assert speed_at(kind, start, time) == pytest.approx(speed)
 
 
@@ -59,6 +61,25 @@ def test_seven_of_ten_plans_are_fixed(chooser: PlanChooser, count: int, fixed: i
     assert all(plan.kind is PlanKind.CANDIDATE for plan in plans[fixed:])
     assert sum(not plan.reason for plan in plans) <= count
     assert len({plan.name for plan in plans}) == len(plans)
+
+
+def test_to_go_at_red_is_a_kind_of_its_own(chooser: PlanChooser) -> None:
+    plain, runs = choose(chooser, 14), choose(chooser, 14, runs_red=True)
+    assert [plan.kind for plan in plain].count(PlanKind.GO_AT_RED) == 0
+    assert [(a.kind, b.kind, b.name) for a, b in zip(plain, runs, strict=True) if a.kind != b.kind] == [
+        (PlanKind.GO, PlanKind.GO_AT_RED, "go at red")
+    ]
+
+
+def test_what_the_planner_does_not_offer_has_a_reason_that_fits(
+    chooser: PlanChooser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(branch_plans, "_row_of", lambda *_: None)
+    reasons = {plan.kind: plan.reason for plan in choose(chooser, 14) if plan.reason}
+    assert set(reasons) == set(list(PlanKind)[PlanKind.LEFT_OFFSET : PlanKind.CANDIDATE])
+    assert {reasons[kind] for kind in (PlanKind.LANE_LEFT, PlanKind.LANE_RIGHT)} == {"there is no such lane"}
+    assert "lane" in reasons[PlanKind.LEFT_OFFSET]
+    assert "no such lane" not in reasons[PlanKind.LEFT_OFFSET] + reasons[PlanKind.RIGHT_OFFSET]
 
 
 def test_sideways_plans_end_beside_the_lane_middle(chooser: PlanChooser) -> None:

@@ -9,19 +9,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from zoox_stack.core.agents import EgoState
-from zoox_stack.core.classes import AgentClass, EventKind
-from zoox_stack.core.errors import InvalidInputError
+from zoox_stack.core.agents import EgoState, TrackedAgents
+from zoox_stack.core.classes import AgentClass, Blame, EventKind
+from zoox_stack.core.errors import InvalidInputError, ZooxStackError
 from zoox_stack.core.events import SimulationEvent
 from zoox_stack.core.plans import EgoPlan, Trajectory
 from zoox_stack.road_network.polyline import Polyline
+from zoox_stack.simulation import ego_start
 from zoox_stack.simulation.closed_loop import ClosedLoop
 from zoox_stack.simulation.demand import DemandConfig
 from zoox_stack.simulation.ego_route import ego_route
+from zoox_stack.simulation.ego_start import free_place
+from zoox_stack.simulation.events import EventDetector
 from zoox_stack.simulation.lane_route import lane_route
-from zoox_stack.simulation.population import RoadUser
+from zoox_stack.simulation.population import FIRST_PEDESTRIAN, RoadUser
 from zoox_stack.simulation.towns import Town
-from zoox_stack.simulation.world import EGO_ID
+from zoox_stack.simulation.world import EGO_ID, Snapshot
 
 DEMAND = DemandConfig(vehicles_per_km=8.0, pedestrians_per_km=5.0, jaywalkers_per_hour=0.0, animals_per_hour=0.0)
 
@@ -117,6 +120,40 @@ def test_leaving_the_road_is_an_event_and_not_the_end(town: Town, tmp_path: Path
     states, events, _ = _drive(town, tmp_path, 10.0, off)
     assert len(states) == 100
     assert [e for e in events if e.kind is EventKind.OFF_ROAD and e.value > 1.0]
+
+
+def test_the_end_of_sumo_is_told(town: Town, tmp_path: Path) -> None:
+    """Also before its step, where the ego is put into it."""
+    import libsumo
+
+    with ClosedLoop(town, 4, tmp_path, duration=5.0, warm_up=2.0, demand=DEMAND) as loop:
+        loop.step(None)
+        libsumo.close()
+        with pytest.raises(ZooxStackError, match=r"SUMO failed in town signal_grid_3 with seed 4 at 2\.2 s"):
+            loop.step(None)
+        with pytest.raises(ZooxStackError, match="SUMO failed"):
+            loop.world.insert(RoadUser(7, AgentClass.CAR, (4.5, 1.8, 1.5), 9.9), loop.edges, 6.0, 8.0)
+
+
+def test_traffic_lasts_when_the_ego_has_to_wait(town: Town, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """New vehicles come until the end of a drive that begins late, and what happens in its first instant is told."""
+
+    def late(now: Snapshot, lane: Polyline) -> float | None:
+        return free_place(now, lane) if now.time > 40.0 else None
+
+    def told(_: EventDetector, scene: TrackedAgents, __: object) -> list[SimulationEvent]:
+        return [SimulationEvent(scene.stamp_ns, EventKind.COLLISION, Blame.OTHER, 0.0, 0.0, 1.0, "", 7, AgentClass.CAR)]
+
+    monkeypatch.setattr(ego_start, "free_place", late)
+    monkeypatch.setattr(EventDetector, "update", told)
+    with ClosedLoop(town, 4, tmp_path, duration=20.0, warm_up=8.0, demand=DEMAND) as loop:
+        before, first = set(loop.world.snapshot.ids.tolist()), loop.scene.stamp_ns
+        assert loop.world.snapshot.time > 40.0
+        assert [event.stamp_ns for event in loop.step(None)] == [first, loop.scene.stamp_ns]
+        assert [event.stamp_ns for event in loop.step(None)] == [loop.scene.stamp_ns]
+        for _ in range(150):
+            loop.step(None)
+        assert [i for i in set(loop.world.snapshot.ids.tolist()) - before if i < FIRST_PEDESTRIAN]
 
 
 def test_truth_is_consistent_over_time(town: Town, tmp_path: Path) -> None:

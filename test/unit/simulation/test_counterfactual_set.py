@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -71,6 +72,24 @@ def test_other_arguments_and_other_folders_are_refused(made: Path, tmp_path: Pat
         make_set(PLAN, tmp_path)
 
 
+def test_a_town_or_a_simulator_that_has_changed_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "mine.yaml"
+    text = "description: A roundabout.\nlayout:\n  kind: roundabout\ndemand:\n  bicycles: 0.1\n"
+    file.write_text(text)
+    out, plan = tmp_path / "set", replace(PLAN, towns=(str(file),))
+    monkeypatch.setattr(counterfactual_set, "run_jobs", lambda *_: iter(()))
+    make_set(plan, out)
+    file.write_text("# Nothing that matters\n" + text)
+    make_set(plan, out)
+    file.write_text(text.replace("0.1", "0.2"))
+    with pytest.raises(ConfigurationError, match="made with other definitions"):
+        make_set(plan, out)
+    file.write_text(text)
+    monkeypatch.setattr(counterfactual_set, "version", lambda name: "0.1" if name == "numpy" else version(name))
+    with pytest.raises(ConfigurationError, match="made with other versions"):
+        make_set(plan, out)
+
+
 def test_parts_fail_alone_and_are_made_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(counterfactual_set, "PART_SCENES", 1)
     killed = []
@@ -120,4 +139,6 @@ def test_training_set(tmp_path: Path) -> None:
     found = CounterfactualSet(tmp_path / "set")
     assert len(found) == 1
     assert found.manifest["towns"] == ["roundabout_2"]
+    assert found.manifest["arguments"]["config"]["runs_red"] > 0
     assert make_training_set.main([*words, "--town-seeds", "3"]) == 1
+    assert make_training_set.main([*words, "--plans", "65"]) == 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +24,12 @@ from zoox_stack.simulation.counterfactual_store import (  # noqa: E402
     write_part,
 )
 from zoox_stack.simulation.counterfactual_tables import LOG_BRANCH, SCHEMAS, TABLES  # noqa: E402
-from zoox_stack.simulation.samples import CounterfactualSample, CounterfactualScene, RefusedPlan  # noqa: E402
+from zoox_stack.simulation.samples import (  # noqa: E402
+    CounterfactualSample,
+    CounterfactualScene,
+    PlanColumn,
+    RefusedPlan,
+)
 
 
 def made_up_scene(seed: int, agents: int = 4, plans: int = 3, town: str = "straight") -> CounterfactualScene:
@@ -137,6 +142,26 @@ def test_training_samples_leave_implausible_plans_out(folder: Path) -> None:
     for sample, scene in zip(samples, SCENES, strict=False):
         assert sample.behaviours[0] == 0
         assert len(sample.behaviours) <= len(scene.plan_names)
+
+
+def test_fast_traffic_is_kept(tmp_path: Path) -> None:
+    scene = made_up_scene(2)
+    futures = scene.sample.futures.copy()
+    futures[..., 0] = np.where(scene.sample.futures_valid, 33.4 * 0.1 * np.arange(1, STEPS + 1), 0)
+    write_manifest(tmp_path, {"complete": True})
+    write_part(tmp_path, 0, 0, [replace(scene, sample=replace(scene.sample, futures=futures))])
+    (sample,) = CounterfactualSet(tmp_path).training_samples(0)
+    assert np.array_equal(sample.futures_valid[0], scene.sample.futures_valid[0])
+    assert np.array_equal(sample.futures[0], futures[0])
+
+
+def test_the_log_is_as_plausible_as_keep(tmp_path: Path) -> None:
+    scene = made_up_scene(2)
+    plans = scene.sample.ego_plans.copy()
+    plans[0, 5, PlanColumn.ACCELERATION] = -30.0
+    write_part(tmp_path, 0, 0, [replace(scene, sample=replace(scene.sample, ego_plans=plans))])
+    rows = pq.read_table(part_path(tmp_path, "branches", 0)).to_pylist()
+    assert [row["plausible"] for row in rows][:3] == [False, False, True]
 
 
 @pytest.mark.parametrize("table", list(SCHEMAS))

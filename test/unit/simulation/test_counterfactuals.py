@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import fields, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from zoox_stack.core.classes import AgentClass
+from zoox_stack.core.errors import ConfigurationError
 from zoox_stack.core.predictions import STEP, STEPS
 from zoox_stack.prediction.history import HISTORY_STEPS
+from zoox_stack.simulation.actors.traffic_view import Obstacles
 from zoox_stack.simulation.branch_plans import BranchPlan, PlanChooser, PlanKind
 from zoox_stack.simulation.branching import branch, roll_out
 from zoox_stack.simulation.counterfactuals import CounterfactualConfig, choose_ego, counterfactual_scenes
@@ -26,7 +29,6 @@ from zoox_stack.simulation.samples import (
     plausible_plans,
     reacts_early,
     with_plans,
-    without_jumps,
 )
 from zoox_stack.simulation.towns import Town
 from zoox_stack.simulation.world import EGO_ID, TrafficWorld
@@ -114,21 +116,6 @@ def test_reactions_before_the_plans_differ_are_noticed(samples: list[Counterfact
         assert found.since == pytest.approx(32 * STEP)
 
 
-def test_jumps_end_what_is_valid(samples: list[CounterfactualSample]) -> None:
-    sample = samples[0]
-    assert without_jumps(sample) is sample
-    row = int(sample.futures_valid.all(axis=(0, 2)).argmax())
-    futures, history = sample.futures.copy(), sample.history.copy()
-    futures[2, row, 40:, 0] += 9.0
-    history[row, :4, 1] += 9.0
-    cut = without_jumps(replace(sample, futures=futures, history=history))
-    assert cut.futures_valid[2, row].sum() == 40
-    assert not cut.futures[2, row, 40:].any()
-    assert np.array_equal(cut.futures_valid[3], sample.futures_valid[3])
-    assert not cut.history_valid[row, :4].any()
-    assert np.array_equal(cut.history_valid[row, 4:], sample.history_valid[row, 4:])
-
-
 def test_a_dead_stop_is_not_plausible(samples: list[CounterfactualSample]) -> None:
     plans = samples[0].ego_plans.copy()
     plans[..., PlanColumn.ACCELERATION] = 0
@@ -161,6 +148,45 @@ def test_plans_do_what_they_say(samples: list[CounterfactualSample]) -> None:
 
 def test_somebody_reacts(samples: list[CounterfactualSample]) -> None:
     assert any(affected_agents(sample, 0.2).any() for sample in samples)
+
+
+def test_who_is_affected_is_the_same_everywhere(samples: list[CounterfactualSample]) -> None:
+    for sample in samples:
+        rows = {found.agent for found in affected_by_plan(sample)}
+        assert set(np.flatnonzero(affected_agents(sample)).tolist()) == rows
+
+
+@pytest.mark.parametrize(
+    ("values", "text"),
+    [
+        ({"radius": -5.0}, "counterfactual.radius: expected 10.0 .. 300.0 m, found -5.0"),
+        ({"plans": 200}, "counterfactual.plans: expected 1 .. 64 "),
+        ({"runs_red": float("nan")}, "counterfactual.runs_red: expected a finite number"),
+        ({"shortest_gap": 5.0}, "longest_gap: expected at least shortest_gap, 5.0 s, found 3.5 s"),
+    ],
+)
+def test_values_out_of_range_are_refused(values: dict[str, Any], text: str) -> None:
+    with pytest.raises(ConfigurationError, match=text):
+        CounterfactualConfig(**values)
+
+
+def test_egos_mind_those_whom_sumo_does_not_know(town: Town, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody stands 40 m ahead. Who is only asked for a speed stops before them, in whatever hurry."""
+    lonely = DemandConfig(vehicles_per_km=0.0, pedestrians_per_km=0.0, jaywalkers_per_hour=0.0, animals_per_hour=0.0)
+    ids = np.array([EGO_ID])
+    with TrafficWorld(town, lonely, 1, tmp_path) as world:
+        world.insert(RoadUser(EGO_ID, AgentClass.CAR, (4.8, 1.9, 1.7), float("inf")), ego_route(town, 1), 10.0, 8.0)
+        x, y, yaw, *_ = world.step().states[0]
+        place = np.array([x + 40.0 * np.cos(yaw), y + 40.0 * np.sin(yaw)])
+        empty = roll_out(world, ids, BranchPlan(PlanKind.ACCELERATE, "accelerate"))
+        standing = Obstacles(place[None], np.zeros((1, 2)), np.array([0.4]), np.array([False]))
+        monkeypatch.setattr(world._scripts, "obstacles", lambda *_: standing)
+        for kind in (PlanKind.KEEP, PlanKind.ACCELERATE, PlanKind.BRAKE, PlanKind.YIELD, PlanKind.STOP):
+            way = roll_out(world, ids, BranchPlan(kind, kind.name))[:, 0]
+            assert np.hypot(*(way[:, :2] - place).T).min() > 2.4 + 0.4, kind
+        went = roll_out(world, ids, BranchPlan(PlanKind.GO, "go"))[:, 0]
+    assert np.hypot(*(went[:, :2] - place).T).min() < 1.0
+    assert np.diff(empty[:15, 0, 4]) == pytest.approx(0.15, abs=0.02)  # asked, and nobody in the way
 
 
 def test_forks_leave_the_world_as_it_was(town: Town, tmp_path: Path) -> None:

@@ -13,6 +13,8 @@ import pytest
 
 from zoox_stack.core.errors import ConfigurationError, InvalidInputError
 from zoox_stack.core.parameters import build
+from zoox_stack.simulation.actors.draw import draw_parked
+from zoox_stack.simulation.actors.streets import PLACE_LENGTH, ParkingPlace
 from zoox_stack.simulation.demand import Demand, DemandConfig, write_demand
 from zoox_stack.simulation.population import CLASS_OF, EGO_ID, FIRST_PEDESTRIAN, FIRST_SCRIPTED, Variety
 from zoox_stack.simulation.towns import Town, build_town
@@ -110,9 +112,39 @@ def test_parked_cars_have_room(village: Town, tmp_path: Path) -> None:
             assert following.place.number > car.place.number + 1
 
 
-def test_wrong_configurations_are_named(village: Town, tmp_path: Path) -> None:
-    nobody = replace(BUSY, cars=0.0, vans=0.0, trucks=0.0, buses=0.0, motorcycles=0.0, bicycles=0.0)
-    with pytest.raises(InvalidInputError, match="shares of vehicle kinds"):
-        _demand(village, tmp_path, nobody)
+def test_parked_cars_leave_as_often_as_asked() -> None:
+    """One that is to leave is not forgotten when the one behind it is drawn later."""
+    places = [ParkingPlace(0, k, 6.5 * k, 0.0, 0.0, 2.2, "e", 1, 50.0, 2.7, True) for k in range(40)]
+    busy = DemandConfig(parked_per_km=140.0, pull_outs_per_hour=400.0, doors_per_hour=0.0, duration=90.0)
+    mean = 400 * 90 / 3600 * len(places) * PLACE_LENGTH / 1000
+    for seed in range(100):
+        parked = draw_parked(np.random.default_rng(seed), places, busy, FIRST_SCRIPTED)
+        random = np.random.default_rng(seed)
+        random.random(len(places))  # who parks is drawn first, then how many leave
+        assert sum(np.isfinite(car.leaves) and not car.comes for car in parked.cars) == random.poisson(mean)
+
+
+def test_a_short_demand_starts_in_its_time(village: Town, tmp_path: Path) -> None:
+    _, root = _demand(village, tmp_path, replace(BUSY, duration=2.0))
+    departures = [float(trip.attrib["depart"]) for trip in root.findall("trip")]
+    assert departures
+    assert max(departures) <= 2.0
+
+
+@pytest.mark.parametrize(
+    ("values", "who"), [({"vehicles_per_km": 100.0}, "vehicles"), ({"pedestrians_per_km": 300.0}, "pedestrians")]
+)
+def test_more_road_users_than_ids_are_refused(
+    village: Town, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, values: dict[str, float], who: str
+) -> None:
+    monkeypatch.setattr("zoox_stack.simulation.demand.EGO_ID", 300)
+    monkeypatch.setattr("zoox_stack.simulation.demand.FIRST_SCRIPTED", FIRST_PEDESTRIAN + 300)
+    with pytest.raises(InvalidInputError, match=rf"demand of town village_3: expected at most \d+ {who}, found \d+"):
+        _demand(village, tmp_path, replace(BUSY, **{"vehicles_per_km": 1.0, "pedestrians_per_km": 1.0} | values))
+
+
+def test_wrong_configurations_are_named() -> None:
+    with pytest.raises(ConfigurationError, match="shares of vehicle kinds: expected at least one above 0"):
+        replace(BUSY, cars=0.0, vans=0.0, trucks=0.0, buses=0.0, motorcycles=0.0, bicycles=0.0)
     with pytest.raises(ConfigurationError, match=r"demand\.lorries.*does not exist"):
         build(DemandConfig, {"lorries": 0.1}, "demand")

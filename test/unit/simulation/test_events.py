@@ -67,19 +67,41 @@ def _only(events: list[SimulationEvent], kind: EventKind) -> list[SimulationEven
         (0.0, (50.0 + 1.4 - 4.5, 0.0, 0.0, 6.0), Blame.OTHER),  # hit while standing
         (5.0, (50.0 + 1.4 - 4.5, 0.0, 0.0, 9.0), Blame.OTHER),  # hit from behind
         (8.0, (50.0, 1.7, -0.15, 8.0), Blame.OTHER),  # somebody cuts in from the side
+        (8.0, (50.0, 1.7, 0.0, 8.0), Blame.UNCLEAR),  # side by side
+        (8.0, (50.0, 1.7, 0.15, 8.0), Blame.UNCLEAR),  # side by side, and moving away
+        (8.0, (50.9, 1.7, 0.0, 2.0), Blame.UNCLEAR),  # the ego passes too close
+        (5.0, (47.5, 1.7, 0.0, 9.0), Blame.OTHER),  # somebody passes too close, into its rear corner
+        (8.0, (53.5, 1.7, -0.15, 8.0), Blame.OTHER),  # somebody cuts in right in front
+        (8.0, (53.5, 1.7, 0.15, 8.0), Blame.EGO),  # with the front into one that moves away
+        (8.0, (55.9, 0.2, -0.15, 6.0), Blame.EGO),  # with the front into one that is in the lane, whatever it steers
+        (3.0, (55.5, 0.0, np.pi, 12.0), Blame.OTHER),  # head-on, in the ego's lane
+        (0.06, (55.5, 0.0, np.pi, 12.0), Blame.OTHER),
+        (1.0, (54.6, 1.5, -np.pi / 2, 10.0), Blame.EGO),  # with the front into one that crosses
+        (5.0, (51.4, 2.9, -np.pi / 2, 1.3), Blame.OTHER),  # somebody crosses into its side
     ],
 )
-def test_blame_for_a_collision(road: LaneIndex, speed: float, agent: tuple[float, ...], blame: Blame) -> None:
-    scenes = [_scene(_ego(i, 50.0, speed=speed), (7, AgentClass.CAR, *agent)) for i in range(3)]
+@pytest.mark.parametrize("side", [1, -1])
+def test_blame_for_a_collision(
+    road: LaneIndex, speed: float, agent: tuple[float, float, float, float], blame: Blame, side: int
+) -> None:
+    x, y, yaw, moving = agent
+    other = (7, AgentClass.CAR, x, side * y, side * yaw, moving)
+    scenes = [_scene(_ego(i, 50.0, speed=speed), other) for i in range(3)]
     (event,) = _only(_run(road, scenes), EventKind.COLLISION)  # one contact is one collision
     assert event.blame is blame
     assert (event.agent_id, event.agent_class) == (7, AgentClass.CAR)
-    assert event.value == pytest.approx(abs(speed - agent[3]), abs=1.3)
+    assert event.value == pytest.approx(np.hypot(moving * np.cos(yaw) - speed, moving * np.sin(yaw)))
 
 
 def test_blame_at_the_side_while_changing_lanes(road: LaneIndex) -> None:
     ego = _ego(0, 50.0, 1.7, yaw=0.02)  # on the line between the lanes
     (event,) = _only(_run(road, [_scene(ego, (7, AgentClass.CAR, 50.5, 3.5, 0.0, 8.0))]), EventKind.COLLISION)
+    assert event.blame is Blame.EGO
+
+
+def test_an_ego_that_drives_against_its_lane_is_at_fault_head_on(road: LaneIndex) -> None:
+    ego = _ego(0, 50.0, yaw=np.pi)
+    (event,) = _only(_run(road, [_scene(ego, (7, AgentClass.CAR, 44.5, 0.0, 0.0, 8.0))]), EventKind.COLLISION)
     assert event.blame is Blame.EGO
 
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import os
 import shlex
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -145,6 +148,29 @@ def test_a_full_disk_leaves_a_readable_log(tmp_path: Path) -> None:
     with BagReader(out) as reader:
         assert reader.message_count == log["messages"]
     assert [path.name for path in tmp_path.iterdir()] == ["drive.mcap"]
+
+
+def test_ctrl_c_says_what_was_kept(tmp_path: Path) -> None:
+    out = tmp_path / "drive"
+    command = [
+        *(sys.executable, "-m", "zoox_stack.cli", "simulate", "--town", TOWN, "--seed", "2", "--duration", "6000"),
+        *("--sensors", "none", "--out", str(out)),
+    ]
+    running = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    while not (out.is_dir() and sum(path.stat().st_size for path in out.iterdir()) > 300_000):
+        assert running.poll() is None
+        time.sleep(0.1)
+    os.killpg(running.pid, signal.SIGINT)
+    told, complaints = running.communicate(timeout=60)
+    assert running.returncode == 130, complaints
+    assert "interrupted" in complaints
+    assert "kept and readable" in complaints
+    assert "broke off" in told
+    with BagReader(out) as reader:
+        assert reader.message_count
+        assert not reader.problems
 
 
 def test_nothing_recorded_leaves_nothing(tmp_path: Path) -> None:

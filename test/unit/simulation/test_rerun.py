@@ -13,7 +13,7 @@ from zoox_stack.core.errors import InvalidInputError
 from zoox_stack.core.plans import EgoPlan, Trajectory
 from zoox_stack.core.predictions import STEP, STEPS
 from zoox_stack.simulation.closed_loop import ClosedLoop
-from zoox_stack.simulation.rerun import PRESENT, SimulatedDrive, drive_plan, rerun
+from zoox_stack.simulation.rerun import PRESENT, SimulatedDrive, drive_plan, largest_difference, rerun
 from zoox_stack.simulation.towns import Town
 
 DRIVE = SimulatedDrive("signal_grid", 3, duration=6.0, warm_up=10.0)
@@ -54,8 +54,12 @@ def egos_of(scenes: list[TrackedAgents]) -> list[EgoState]:
 def test_everyone_is_where_they_were(recorded: tuple[list[TrackedAgents], np.ndarray], tmp_path: Path) -> None:
     scenes, _ = recorded
     count = 0
-    for loop, then in zip(rerun(DRIVE, egos_of(scenes), tmp_path), scenes, strict=True):
+    truth = {scene.stamp_ns: scene for scene in scenes}
+    for loop, then in zip(rerun(DRIVE, egos_of(scenes), tmp_path, truth), scenes, strict=True):
         now = loop.scene
+        assert now.ego is not None
+        assert then.ego is not None
+        assert now.ego.yaw_rate == pytest.approx(then.ego.yaw_rate, abs=1e-12)
         np.testing.assert_array_equal(now.ids, then.ids)
         np.testing.assert_allclose(now.position, then.position, rtol=0, atol=1e-9)
         np.testing.assert_allclose(now.velocity, then.velocity, rtol=0, atol=1e-8)
@@ -63,6 +67,7 @@ def test_everyone_is_where_they_were(recorded: tuple[list[TrackedAgents], np.nda
     assert count == 60
     moved = np.hypot(scenes[-1].ego.x - scenes[0].ego.x, scenes[-1].ego.y - scenes[0].ego.y)  # type: ignore[union-attr]
     assert moved > 10.0
+    assert max(abs(ego.yaw_rate) for ego in egos_of(scenes)) > 1e-4
 
 
 def test_plans_are_driven_without_moving_the_world(
@@ -98,5 +103,28 @@ def test_another_drive_is_refused(recorded: tuple[list[TrackedAgents], np.ndarra
     egos = egos_of(recorded[0])
     with pytest.raises(InvalidInputError, match="state 0 of the ego"):
         list(rerun(DRIVE, [replace(egos[0], x=egos[0].x + 0.01)], tmp_path))
+    with pytest.raises(InvalidInputError, match=r"4\.80 x 1\.90 x 1\.70 m.* found 4\.80 x 2\.40 x 1\.70 m"):
+        list(rerun(DRIVE, [replace(egos[0], width=2.4)], tmp_path))
     with pytest.raises(InvalidInputError, match="at least one"):
         list(rerun(DRIVE, [], tmp_path))
+
+
+def test_other_traffic_is_refused(recorded: tuple[list[TrackedAgents], np.ndarray], tmp_path: Path) -> None:
+    scenes = recorded[0]
+    truth = {scene.stamp_ns: scene for scene in scenes}
+    with pytest.raises(InvalidInputError, match=r"road users at step 0: .* found others"):
+        list(rerun(replace(DRIVE, duration=60.0), egos_of(scenes), tmp_path, truth))
+    truth[scenes[2].stamp_ns] = replace(scenes[2], position=scenes[2].position + np.array([0.0, 0.01, 0.0]))
+    with pytest.raises(InvalidInputError, match=r"road users at step 2: .* found a difference of 0.01 m"):
+        list(rerun(DRIVE, egos_of(scenes), tmp_path, truth))
+
+
+def test_difference_of_a_recording_to_the_world(recorded: tuple[list[TrackedAgents], np.ndarray]) -> None:
+    now = recorded[0][0]
+    assert now.ego is not None
+    order = np.argsort(np.hypot(*(now.position[:, :2] - now.ego.centre).T))
+    assert largest_difference(now, now) == 0.0
+    assert largest_difference(now.take(np.sort(order[:5])), now) == 0.0  # recorded up to some distance
+    assert largest_difference(now.take(np.sort(order[1:5])), now) == np.inf  # the nearest was not there
+    assert largest_difference(now, now.take(np.sort(order[1:]))) == np.inf
+    assert largest_difference(now.take(np.zeros(0, np.int64)), now) == 0.0

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from zoox_stack.core.agents import EgoState, TrackedAgents
+from zoox_stack.core.classes import AreaType
 from zoox_stack.core.errors import InvalidInputError
+from zoox_stack.road_network.area_index import AreaIndex
 from zoox_stack.road_network.made_up import crossing
 from zoox_stack.road_network.network import RoadNetwork
+from zoox_stack.simulation.meshes import Mesh, join
 from zoox_stack.simulation.scenery import make_scenery
 from zoox_stack.simulation.terrain import Terrain
+from zoox_stack.simulation.towns import build_town
 
 
 def test_scenery_stands_beside_the_lanes() -> None:
@@ -22,6 +28,32 @@ def test_scenery_stands_beside_the_lanes() -> None:
     for mesh in (scenery.buildings, scenery.poles, scenery.traffic_lights, scenery.trees, scenery.hedges):
         gaps = mesh.vertices[:, None, :2] - network.centre_lines.values[None, :, :2]
         assert np.hypot(gaps[..., 0], gaps[..., 1]).min() > 1.5
+
+
+@pytest.mark.parametrize("name", ["downtown", "village"])
+def test_nothing_stands_where_people_walk_and_cars_park(tmp_path: Path, name: str) -> None:
+    pytest.importorskip("sumo", reason="needs the simulation extra (eclipse-sumo)")
+    o3d = pytest.importorskip("open3d", reason="needs open3d")
+    network = build_town(name, 1, tmp_path).net.network
+    scenery, areas = make_scenery(network, 1), AreaIndex(network)
+    assert len(scenery.buildings.triangles) > 100
+    random = np.random.default_rng(0)
+    boxes = np.concatenate([random.uniform(ring[:, :2].min(axis=0), ring[:, :2].max(axis=0), (400, 2))
+                            for ring in network.areas])  # fmt: skip
+
+    def struck(standing: Mesh, kinds: tuple[AreaType, ...]) -> int:
+        """Points of areas with something above them."""
+        points = boxes[areas.contains(boxes, kinds)]
+        assert len(points) > 2000
+        world = o3d.t.geometry.RaycastingScene()
+        world.add_triangles(o3d.core.Tensor(standing.vertices), o3d.core.Tensor(standing.triangles))
+        up = np.column_stack([points, np.full(len(points), 0.2), np.tile([0.0, 0.0, 1.0], (len(points), 1))])
+        found = world.cast_rays(o3d.core.Tensor(up.astype(np.float32)))["t_hit"].numpy()
+        return int(np.isfinite(found).sum())
+
+    assert struck(join(scenery.buildings, scenery.trees, scenery.hedges), tuple(AreaType)) == 0
+    poles = join(scenery.poles, scenery.traffic_lights)
+    assert struck(poles, tuple(kind for kind in AreaType if kind is not AreaType.SIDEWALK)) == 0
 
 
 def test_the_same_seed_gives_the_same() -> None:

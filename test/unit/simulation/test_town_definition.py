@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from zoox_stack.core.errors import ConfigurationError
+from zoox_stack.simulation.terrain import Terrain
 from zoox_stack.simulation.town_definition import load_town_definition, town_names
 from zoox_stack.simulation.town_plan import Node
 
@@ -90,12 +91,26 @@ def test_an_explicit_place_is_what_is_written(tmp_path: Path) -> None:
         ("bicycles: 0.3", "bicycles: many", r"demand\.bicycles: expected float, found str 'many'"),
         ("description: Two streets.", "", r"expected description, found layout, demand"),
         ("description: Two streets.", "description: 7", r"description: expected text, found int 7"),
-        ("description:", "size: 3\ndescription:", r"expected description, layout, demand, found 'size'"),
+        ("description:", "size: 3\ndescription:", r"expected description, layout, demand, terrain, found 'size'"),
         ("demand:\n  bicycles: 0.3\n  vehicles_per_km: 5", "demand: 3", r"demand: expected a mapping, found int 3"),
         ("layout:\n  kind: grid\n  columns: 3", "layout: grid", r"layout: expected a mapping, found str 'grid'"),
         ("kind: grid", "kind: [grid", r"expected YAML, found"),
+        ("columns: 3", "1: 2", r"layout\.1 does not exist; known are columns"),
+        ("bicycles: 0.3", "1: 2", r"demand\.1 does not exist; known are"),
+        ("columns: 3", "kinds: [3]", r"layout\.kinds: expected str, found int 3"),
+        ("columns: 3", "kinds: [zebra]", r"kinds: expected some of traffic_light, .*found zebra"),
+        ("columns: 3", "kinds: [traffic_light, joint]", r"kinds: expected some of traffic_light, .*found .*joint"),
+        ("columns: 3", "kinds: [dead_end]", r"kinds: expected some of traffic_light, .*found dead_end"),
+        ("kind: grid\n  columns: 3", "kind: roundabout\n  kinds: [protected_left]", r"found protected_left"),
+        (
+            "bicycles: 0.3", "cars: 0\n  vans: 0\n  trucks: 0\n  buses: 0\n  motorcycles: 0\n  bicycles: 0",
+            "shares of vehicle kinds: expected at least one above 0",
+        ),
+        ("demand:", "terrain: {amplitude: 20.0}\ndemand:", r"Terrain\.amplitude: expected 0 \.\. 6\.0 m, found 20\.0"),
+        ("demand:", "terrain: {amplitud: 2.0}\ndemand:", r"terrain\.amplitud does not exist; did you mean amplitude"),
+        ("demand:", "terrain: 3\ndemand:", r"terrain: expected a mapping, found int 3"),
     ],
-)
+)  # fmt: skip
 def test_what_is_wrong_is_named(tmp_path: Path, old: str, new: str, message: str) -> None:
     assert old in GOOD
     with pytest.raises(ConfigurationError, match=message) as error:
@@ -120,6 +135,14 @@ def test_what_is_wrong_is_named(tmp_path: Path, old: str, new: str, message: str
             r"layout\.streets\[1\]: expected one street between two nodes, found another one between b and a",
         ),
         ("kind: explicit", "kind: explicit\n  seed: 3", r"layout: expected nodes and streets, found seed"),
+        ("x: 0.0,", "x: 0.0, 3: 4,", r"layout\.nodes\.a\.3 does not exist; known are x, y, kind"),
+        ("lanes: 2", "1: 2", r"layout\.streets\[0\]\.1 does not exist"),
+        ("    b: {", "    1: {x: 1, y: 1}\n    b: {", r"layout\.nodes: expected names that are text, found 1"),
+        ("x: 100.0, y: 5.0", "x: 0.5, y: 0.0", r"layout\.nodes: expected nodes 1\.0 m apart.*a and b at one place"),
+        ("    b: {", "    c: {x: 9, y: 9}\n    b: {", r"nodes\.c: expected 1 street at least at a priority, found 0"),
+        ("y: 5.0", "y: 5.0, kind: zebra", r"layout\.nodes\.b: expected 2 streets at a zebra, found 1"),
+        ("y: 5.0", "y: 5.0, kind: joint", r"layout\.nodes\.b: expected 2 streets at least at a joint, found 1"),
+        ("y: 5.0", "y: 5.0, kind: protected_left", r"layout\.nodes\.b: expected a street with a median of 3.*found 0"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_in_an_explicit_place_is_named(tmp_path: Path, old: str, new: str, message: str) -> None:
@@ -128,10 +151,50 @@ def test_what_is_wrong_in_an_explicit_place_is_named(tmp_path: Path, old: str, n
         load_town_definition(_file(tmp_path, EXPLICIT.replace(old, new)))
 
 
+FORK = """
+description: By hand.
+layout:
+  kind: explicit
+  nodes:
+    a: {x: 0.0, y: 0.0, kind: KIND}
+    b: {x: 100.0, y: 0.0}
+    c: {x: 0.0, y: 100.0}
+    d: {x: 0.0, y: -100.0}
+  streets:
+    - {start: a, end: b, one_way: true}
+    - {start: a, end: c, one_way: true}
+"""
+
+
+@pytest.mark.parametrize(
+    ("kind", "more", "message"),
+    [
+        ("zebra", "", r"nodes\.a: expected a street that leads to the zebra, found only ways from it"),
+        ("zebra", "    - {start: d, end: a}\n", r"nodes\.a: expected 2 streets at a zebra, found 3"),
+        ("dead_end", "", r"nodes\.a: expected 1 street at a dead_end, found 2"),
+        ("protected_left", "    - {start: d, end: a, median: 2.9}\n", r"nodes\.a: expected a street with a median"),
+    ],
+)
+def test_streets_have_to_fit_a_node(tmp_path: Path, kind: str, more: str, message: str) -> None:
+    text = FORK.replace("KIND", kind) + more
+    text = text if more else text.replace("    d: {x: 0.0, y: -100.0}\n", "")
+    with pytest.raises(ConfigurationError, match=message):
+        load_town_definition(_file(tmp_path, text))
+    fitting = FORK.replace("KIND", "protected_left") + "    - {start: d, end: a, median: 3.0}\n"
+    assert len(load_town_definition(_file(tmp_path, fitting)).plan(1).streets) == 3
+
+
+def test_a_town_may_have_hills(tmp_path: Path) -> None:
+    assert load_town_definition(_file(tmp_path, GOOD)).terrain == Terrain()
+    hilly = GOOD + "terrain: {amplitude: 2, wavelength: 150, seed: 4}\n"
+    assert load_town_definition(_file(tmp_path, hilly)).terrain == Terrain(2.0, 150.0, 4)
+    assert load_town_definition("priority_grid").terrain.amplitude > 1.0
+
+
 @pytest.mark.parametrize("speeds", ["[]", "[fast]", "[true]"])
 def test_speeds_are_numbers(tmp_path: Path, speeds: str) -> None:
     text = f"description: A web.\nlayout:\n  kind: web\n  speeds: {speeds}\n"
-    with pytest.raises(ConfigurationError, match=r"speeds: expected numbers"):
+    with pytest.raises(ConfigurationError, match=r"speeds: expected (numbers|float)"):
         load_town_definition(_file(tmp_path, text))
 
 

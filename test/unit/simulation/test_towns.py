@@ -14,9 +14,9 @@ import pytest
 from zoox_stack.core.classes import AreaType, LaneType, LineType
 from zoox_stack.core.errors import ConfigurationError, InvalidInputError
 from zoox_stack.simulation.ego_route import car_ways
-from zoox_stack.simulation.town_definition import town_names
+from zoox_stack.simulation.town_definition import load_town_definition, town_names
 from zoox_stack.simulation.town_plan import PARKING_CLASS, PROTECTED_LEFT
-from zoox_stack.simulation.towns import LAYOUTS, Town, build_town, plan_town
+from zoox_stack.simulation.towns import LAYOUTS, Town, build_town
 
 SEEDS = (1, 2)
 Build = Callable[[str, int], Town]
@@ -50,15 +50,15 @@ def _area_types(town: Town) -> set[int]:
 
 @pytest.mark.parametrize("name", town_names())
 def test_plan_depends_on_the_seed_only(name: str) -> None:
-    assert plan_town(name, 5) == plan_town(name, 5)
+    assert load_town_definition(name).plan(5) == load_town_definition(name).plan(5)
     if name != "market_square":  # hand-made
-        assert plan_town(name, 5).nodes != plan_town(name, 6).nodes
+        assert load_town_definition(name).plan(5).nodes != load_town_definition(name).plan(6).nodes
 
 
 @pytest.mark.parametrize("name", town_names())
 @pytest.mark.parametrize("seed", range(8))
 def test_streets_connect_all_nodes(name: str, seed: int) -> None:
-    plan = plan_town(name, seed)
+    plan = load_town_definition(name).plan(seed)
     streets = nx.Graph((street.start, street.end) for street in plan.streets)
     assert set(streets) == set(plan.nodes)
     parts = nx.number_connected_components(streets)
@@ -73,14 +73,14 @@ def test_towns_of_the_training_sets_exist() -> None:
 
 def test_unknown_town_is_named() -> None:
     with pytest.raises(ConfigurationError, match=r"signal_grid.*found 'castle'"):
-        plan_town("castle", 1)
+        load_town_definition("castle").plan(1)
 
 
 @pytest.mark.parametrize("name", town_names())
 @pytest.mark.parametrize("seed", SEEDS)
 def test_every_lane_leads_somewhere(built: Build, name: str, seed: int) -> None:
     town = built(name, seed)
-    plan, network = plan_town(name, seed), town.net.network
+    plan, network = load_town_definition(name).plan(seed), town.net.network
     entered = set(network.successors.values.tolist())
     ending = set()
     for lane, row in town.net.lane_rows.items():
@@ -125,7 +125,7 @@ def test_there_is_room_for_pedestrians(built: Build, name: str) -> None:
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_signal_grid_has_protected_and_permissive_lefts(built: Build, seed: int) -> None:
-    root, plan = _root(built("signal_grid", seed)), plan_town("signal_grid", seed)
+    root, plan = _root(built("signal_grid", seed)), load_town_definition("signal_grid").plan(seed)
     lefts: dict[str, set[int]] = {}
     for link in root.findall("connection"):
         if link.get("tl") and link.attrib["dir"] == "l":
@@ -168,7 +168,7 @@ def test_signal_grid_has_lights_for_pedestrians(built: Build, seed: int) -> None
 @pytest.mark.parametrize("name", ["random", "bus_and_bike"])
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_protected_lefts_never_meet_oncoming_traffic(built: Build, name: str, seed: int) -> None:
-    root, plan = _root(built(name, seed)), plan_town(name, seed)
+    root, plan = _root(built(name, seed)), load_town_definition(name).plan(seed)
     programs = {
         p.attrib["id"]: [phase.attrib["state"] for phase in p.findall("phase")] for p in root.findall("tlLogic")
     }
@@ -250,7 +250,7 @@ def test_village_is_slow_narrow_and_gives_way_to_the_right(built: Build, seed: i
     assert "traffic_light" not in kinds
     assert town.net.network.lane_speed_limits.max() * 3.6 <= 30.1
     assert np.nanmax(town.net.network.lane_widths) < 3
-    assert any(name.startswith("z_") for name in plan_town("village", seed).nodes)
+    assert any(name.startswith("z_") for name in load_town_definition("village").plan(seed).nodes)
     assert AreaType.PARKING in _area_types(town)
 
 
@@ -284,7 +284,7 @@ def test_lanes_of_the_arterial_begin_end_and_merge(built: Build, seed: int) -> N
 
 @pytest.mark.parametrize("seed", range(6))
 def test_random_towns_are_of_many_kinds(seed: int) -> None:
-    plan = plan_town("random", seed)
+    plan = load_town_definition("random").plan(seed)
     assert len({node.kind for node in plan.nodes.values()} - {"dead_end", "joint", "zebra"}) >= 2
     assert sum(node.kind == "dead_end" for node in plan.nodes.values()) >= 2
     assert np.abs([street.bend for street in plan.streets]).max() > 3
@@ -300,7 +300,7 @@ def test_same_seed_same_network(tmp_path: Path, built: Build) -> None:
 
 
 def test_coordinates_are_those_of_the_plan(town: Town) -> None:
-    plan = plan_town("signal_grid", 3)
+    plan = load_town_definition("signal_grid").plan(3)
     nodes = np.array([(node.x, node.y) for node in plan.nodes.values()])
     points = town.net.network.centre_lines.values[:, :2]
     assert np.abs(points.min(axis=0) - nodes.min(axis=0)).max() < 15

@@ -30,12 +30,11 @@ _SLOWING = 2.5  # [m/s^2]
 class Phase(IntEnum):
     """Where somebody is on the way."""
 
-    BEFORE = 0  # not there yet
-    COMING = 1  # walks to the kerb
-    CROSSING = 2
-    LEAVING = 3
-    BACK = 4  # gave up and goes
-    GONE = 5
+    COMING = 0  # walks to the kerb
+    CROSSING = 1
+    LEAVING = 2
+    BACK = 3  # gave up and goes
+    GONE = 4
 
 
 @dataclass(frozen=True)

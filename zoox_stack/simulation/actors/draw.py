@@ -115,7 +115,7 @@ def draw_parked(random: Generator, places: list[ParkingPlace], config: DemandCon
         ahead, rear, time = before[k], behind[k], float(random.uniform(0.05, 0.95) * config.duration)
         if not places[k].joins or k in kept_free:
             continue
-        if len(leaving) < leave and taken[k] and ahead is not None and ahead not in coming:
+        if len(leaving) < leave and taken[k] and ahead is not None and ahead not in coming and ahead not in leaving:
             leaving[k] = time
             taken[ahead] = False
             kept_free.add(ahead)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,12 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoox_stack.simulation.actors.traffic_view import Obstacles, TrafficView
-from zoox_stack.simulation.anticipation import BRAKING, HARDEST, free_way, must_brake
+from zoox_stack.simulation.anticipation import BRAKING, HARDEST, STOPPING, about_to_touch, free_way, must_brake
 
 LOOK_EVERY = 3  # [steps] between two looks of anticipating drivers
 _SAFE, _SAFE_AND_HARD = 31, 27  # SUMO speed modes: all checks on; may brake harder than comfortable
 _COMFORTABLE = 2.5  # [m/s^2]
 _STEER_AROUND = 1.1  # [m] farthest
+_STANDS = 0.3  # [m/s]
+_PATIENCE = 8.0  # [s] before a body that does not move: it may be waiting for this very driver
 _LOOK_AHEAD = 30.0  # [m] from where on drivers steer around something
 
 
@@ -44,9 +47,18 @@ class Drivers:
         self._held: set[int] = set()
         self._anticipating: set[int] = set()
         self._watching: dict[int, float] = {}  # how long somebody has had an obstacle in the way [s]
+        self._blocked: dict[int, float] = {}  # how long somebody has stood before another vehicle's body [s]
         self._ids, self._yaws = np.zeros(0, np.int64), np.zeros(0)  # seen at the step before
 
-    def step(self, view: TrafficView, temper: Temper, obstacles: Obstacles, vehicle: Any, controlled: set[int]) -> None:
+    def step(
+        self,
+        view: TrafficView,
+        temper: Temper,
+        obstacles: Obstacles,
+        vehicle: Any,
+        controlled: Set[int],
+        asked: Mapping[int, float],
+    ) -> None:
         """Set speeds for the next step.
 
         Args:
@@ -55,38 +67,60 @@ class Drivers:
             obstacles: What is on the road.
             vehicle: SUMO's vehicle functions.
             controlled: Ids of vehicles driven from outside; these are left alone.
+            asked: Speeds [m/s] by id that drivers are asked for: they drive no faster, but brake for what they mind.
         """
         free = ~np.isin(view.ids, list(controlled)) if controlled else np.ones(len(view.ids), bool)
         if self._steps % LOOK_EVERY == 0:
             brake = must_brake(view.position, view.velocity, np.where(free, temper.caution, np.inf))
             self._anticipating = set(view.ids[brake].tolist())
         self._steps += 1
-        speeds = {i: -BRAKING for i in self._anticipating if i not in controlled}
-        speeds |= self._minded(view, temper, obstacles, vehicle, free)
-        if not speeds and not self._held:
+        braking = {i: -BRAKING for i in self._anticipating if i not in controlled}
+        yaw_rate = _turned(view, self._ids, self._yaws) / self._dt
+        self._ids, self._yaws = view.ids, view.yaw
+        braking |= self._minded(view, temper, obstacles, vehicle, free, yaw_rate)
+        for i in self._touching(view, about_to_touch(view, yaw_rate) & free):
+            braking[i] = min(braking.get(i, 0.0), -STOPPING)
+        held = braking.keys() | asked.keys()
+        if not held and not self._held:
             return
         present = set(view.ids.tolist())
-        for i in sorted(speeds.keys() & present):
-            name = str(i)
-            hard = speeds[i] < -4.0
-            if hard:
+        for i in sorted(held & present):
+            name, speed = str(i), asked.get(i, np.inf)
+            if i in braking:
+                speed = min(speed, max(0.0, vehicle.getSpeed(name) + braking[i] * self._dt))
+            if braking.get(i, 0.0) < -4.0:
                 vehicle.setSpeedMode(name, _SAFE_AND_HARD)
-            vehicle.setSpeed(name, max(0.0, vehicle.getSpeed(name) + speeds[i] * self._dt))
-        for i in sorted((self._held - speeds.keys() - controlled) & present):
+            elif i in asked:
+                vehicle.setSpeedMode(name, _SAFE)
+            vehicle.setSpeed(name, float(speed))
+        for i in sorted((self._held - held - controlled) & present):
             vehicle.setSpeed(str(i), -1)
             vehicle.setSpeedMode(str(i), _SAFE)
-        self._held = set(speeds) & present
+        self._held = held & present
+
+    def _touching(self, view: TrafficView, touching: NDArray[np.bool_]) -> list[int]:
+        """Ids of those who brake before they touch somebody; who has stood so for long squeezes past."""
+        rows = np.flatnonzero(touching).tolist()
+        self._blocked = {
+            int(view.ids[row]): self._blocked.get(int(view.ids[row]), 0.0) + self._dt * float(view.speed[row] < _STANDS)
+            for row in rows
+        }
+        return [i for i, waited in self._blocked.items() if waited < _PATIENCE]
 
     def _minded(
-        self, view: TrafficView, temper: Temper, obstacles: Obstacles, vehicle: Any, free: NDArray[np.bool_]
+        self,
+        view: TrafficView,
+        temper: Temper,
+        obstacles: Obstacles,
+        vehicle: Any,
+        free: NDArray[np.bool_],
+        yaw_rate: NDArray[np.float64],
     ) -> dict[int, float]:
         """Accelerations of those who have noticed an obstacle in their way."""
-        ids, yaws = self._ids, self._yaws
-        self._ids, self._yaws = view.ids, view.yaw
         if not len(obstacles) or not len(view.ids):
             self._watching.clear()
             return {}
-        way, aside = free_way(view, _turned(view, ids, yaws) / self._dt, obstacles)
+        way, aside = free_way(view, yaw_rate, obstacles)
         in_the_way = np.flatnonzero(np.isfinite(way) & free)
         watching, accelerations = {}, {}
         for row in in_the_way.tolist():

@@ -9,13 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoox_stack.core.classes import Attribute
+from zoox_stack.prediction.history import HistoryColumn
+from zoox_stack.road_network.network import RoadNetwork
 from zoox_stack.simulation.actors.companions import Companions
 from zoox_stack.simulation.actors.crossers import Crossers
+from zoox_stack.simulation.actors.ground import Ground
 from zoox_stack.simulation.actors.parked import ParkedCars
 from zoox_stack.simulation.actors.traffic_view import Obstacles, TrafficView
 from zoox_stack.simulation.demand import Demand
 
-_ON_CROSSING, _ON_CORNER = 0.3, 0.0  # [m] radius of pedestrians
+_WALKER = 0.3  # [m] radius of pedestrians
+_WALKS = 0.3  # [m/s] drivers mind those who walk, not those who wait
 
 
 class Scripts:
@@ -23,11 +27,13 @@ class Scripts:
 
     Args:
         demand: Who there is.
+        network: Where.
         dt: Between two steps [s].
     """
 
-    def __init__(self, demand: Demand, dt: float) -> None:
-        self.companions = Companions(demand.companions)
+    def __init__(self, demand: Demand, network: RoadNetwork, dt: float) -> None:
+        self.ground = Ground(network)
+        self.companions = Companions(demand.companions, self.ground)
         self.crossers = Crossers(demand.crossers)
         self.parked = ParkedCars(demand.parked, demand.doors)
         self._dt = dt
@@ -57,30 +63,20 @@ class Scripts:
         walking, places = self.companions.places(ids, states, self._dt)
         return np.concatenate([table[:, 0].astype(np.int64), walking]), np.concatenate([table[:, 1:], places])
 
-    def obstacles(
-        self, time: float, ids: NDArray[np.int64], states: NDArray[np.float64], at_junctions: dict[int, bool]
-    ) -> Obstacles:
-        """What drivers have to mind.
+    def obstacles(self, time: float, people: NDArray[np.int64], states: NDArray[np.float64]) -> Obstacles:
+        """What drivers have to mind: what stands on the road, and everyone who walks where vehicles drive.
 
         Args:
             time: Now [s].
-            ids: Agents ``[N]``, rising.
-            states: Theirs ``[N, 5]``.
-            at_junctions: Pedestrians of SUMO's who walk about a junction; their companions do too. Whether they are
-                on a crossing: the others are on its corners, where vehicles come close to them and not into their way.
+            people: Ids of pedestrians and animals ``[P]``.
+            states: Theirs ``[P, 5]``.
         """
-        minded = dict(self.crossers.on_the_road())
-        for leader, crosses in at_junctions.items():
-            radius = _ON_CROSSING if crosses else _ON_CORNER
-            minded |= dict.fromkeys((leader, *self.companions.friends(leader)), radius)
-        things = Obstacles.of(self.parked.obstacles(time))
-        if not minded or not len(ids):
-            return things
-        who = np.array(sorted(minded), np.int64)
-        rows = np.searchsorted(ids, who).clip(max=len(ids) - 1)
-        here = ids[rows] == who
-        radii = np.array([minded[i] for i in who[here].tolist()])
-        return things.and_people(states[rows[here]], radii)
+        crossing = dict(self.crossers.on_the_road())
+        radius = np.array([crossing.get(i, _WALKER) for i in people.tolist()])
+        walks = np.hypot(states[:, HistoryColumn.VX], states[:, HistoryColumn.VY]) > _WALKS
+        minded = walks & self.ground.on_roadway(states[:, : HistoryColumn.YAW])
+        minded |= np.isin(people, list(crossing))
+        return Obstacles.of(self.parked.obstacles(time)).and_people(states[minded], radius[minded])
 
     def attributes(self, time: float) -> list[tuple[int, Attribute, int]]:
         """Id, attribute and value of what is on or open."""

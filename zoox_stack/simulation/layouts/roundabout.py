@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from zoox_stack.core.parameters import parameter
 from zoox_stack.simulation.layouts.pieces import add_ring, check_kinds, check_order
-from zoox_stack.simulation.town_plan import KMH, Node, Street, TownPlan
+from zoox_stack.simulation.town_plan import JUNCTION_KINDS, KMH, PROTECTED_LEFT, Node, Street, TownPlan
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class RoundaboutLayout:
     )
 
     def __post_init__(self) -> None:
-        check_kinds(self.kinds)
+        check_kinds(self.kinds, [kind for kind in JUNCTION_KINDS if kind != PROTECTED_LEFT])  # arms have no median
         check_order("least_arms", self.least_arms, "most_arms", self.most_arms)
         check_order("smallest_radius", self.smallest_radius, "largest_radius", self.largest_radius)
 

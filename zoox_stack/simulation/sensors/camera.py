@@ -8,6 +8,7 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtri
 
 from zoox_stack.core.agents import N_CLASSES, EgoState, TrackedAgents
 from zoox_stack.core.classes import VEHICLE_CLASSES, AgentClass, Attribute, TriState, TurnSignal
@@ -18,7 +19,7 @@ from zoox_stack.core.sensors import CameraDetections
 from zoox_stack.simulation.sensors.mount import EgoPose, Mount
 from zoox_stack.simulation.sensors.projection import TO_OPTICAL, Pinhole, box_corners_3d, box_points, project_boxes
 from zoox_stack.simulation.sensors.ray_world import AgentScene
-from zoox_stack.simulation.sensors.seeds import generator
+from zoox_stack.simulation.sensors.seeds import dice_of, generator
 
 _PROBES = np.array([(x, y, z) for x in (-0.38, 0.0, 0.38) for y in (-0.38, 0.0, 0.38) for z in (-0.3, 0.0, 0.3, 0.45)])
 _CONFUSED_WITH = {
@@ -105,10 +106,8 @@ class Cameras:
         config, random = sensor.config, generator(self.seed, agents.stamp_ns, 2000 + number)
         pose = EgoPose.of(ego, scene.world.terrain)
         boxes, pixels_high, distance, visible = _in_picture(sensor, agents, pose, scene)
-        # drawn for everyone, seen or not, so that one who comes into view changes nobody else's numbers
-        dice = random.random((len(agents), 4))
-        noise = random.standard_normal((len(agents), 6))
-        wrong = random.random((len(agents), len(Attribute)))
+        dice, normal, wrong = np.split(dice_of(random, agents.ids, 9 + len(Attribute)), [4, 9], axis=1)
+        noise = ndtri(normal)
         hidden = 1 - visible
         miss = config.miss + config.miss_far * (distance / config.range_high) ** 2 + config.miss_hidden * hidden**2
         found = (

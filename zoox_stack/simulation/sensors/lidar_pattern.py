@@ -8,14 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoox_stack.core.agents import EgoState, TrackedAgents
-from zoox_stack.core.classes import Attribute, TriState
 from zoox_stack.core.errors import ConfigurationError
 from zoox_stack.core.geometry import wrap_angle
 from zoox_stack.core.parameters import parameter
 from zoox_stack.simulation.sensors.mount import EgoPose, Mount, motion
 
 _SPREAD = 1.6  # exponent that packs the beams near the horizon
-_DOOR = 1.0  # [m] by which an open door may reach out of a box
 _MARGIN = 0.15  # [m] around boxes, for those that stand tilted on a slope
 _SIGNS = np.array([(x, y, z) for x in (-1.0, 1.0) for y in (-1.0, 1.0) for z in (-1.0, 1.0)])
 
@@ -56,6 +54,18 @@ class LidarConfig:
                 raise ConfigurationError(
                     f"LidarConfig.{low}: expected less than {high} {getattr(self, high)}, found {getattr(self, low)}"
                 )
+        if self.elevations:
+            usual = type(self)()
+            unused = [k for k in ("beams", "elevation_low", "elevation_high") if getattr(self, k) != getattr(usual, k)]
+            if unused:
+                raise ConfigurationError(f"LidarConfig.elevations: expected without {unused[0]}, found both")
+            if len(set(self.elevations)) < len(self.elevations):
+                raise ConfigurationError(
+                    f"LidarConfig.elevations: expected different ones, found {list(self.elevations)}"
+                )
+        if not len(_azimuths(self)):
+            expected, found = f"a direction in {self.azimuth_low} .. {self.azimuth_high} deg", self.azimuth_steps
+            raise ConfigurationError(f"LidarConfig.azimuth_steps: expected {expected}, found none of {found}")
 
 
 @dataclass(frozen=True)
@@ -93,9 +103,7 @@ class LidarPattern:
     def of(cls, sensor: LidarSensor) -> LidarPattern:
         """The pattern of a sensor."""
         config = sensor.config
-        azimuth = -np.pi + np.arange(config.azimuth_steps) * 2 * np.pi / config.azimuth_steps
-        low, high = np.deg2rad([config.azimuth_low, config.azimuth_high])
-        azimuth = azimuth[(azimuth >= low - 1e-9) & (azimuth <= high + 1e-9)]
+        azimuth = _azimuths(config)
         elevation = np.deg2rad(np.sort(_elevations(config)))
         e, a = np.meshgrid(elevation, azimuth, indexing="ij")
         directions = np.stack([np.cos(e) * np.cos(a), np.cos(e) * np.sin(a), np.sin(e)], axis=-1).reshape(-1, 3)
@@ -201,8 +209,7 @@ class LidarPattern:
         self, agents: TrackedAgents, rows: NDArray[np.int64], dt: NDArray[np.float64], ego: EgoState, pose: EgoPose
     ) -> NDArray[np.float64]:
         """Corners a little outside the boxes of agents at times `dt`, frame of the sensor then ``[n, 8, 3]`` [m]."""
-        doors = agents.attributes[rows, Attribute.DOOR_OPEN] == TriState.YES
-        half = agents.size[rows] / 2 + np.where(doors, _DOOR, _MARGIN)[:, None]
+        half = agents.size[rows] / 2 + _MARGIN
         yaw = agents.yaw[rows] + agents.yaw_rate[rows] * dt
         local = _SIGNS * half[:, None, :]
         c, s = np.cos(yaw)[:, None], np.sin(yaw)[:, None]
@@ -222,6 +229,13 @@ class LidarPattern:
 def _time_at(config: LidarConfig, azimuth: NDArray[np.float64]) -> NDArray[np.float64]:
     """When the beam of a rolling sensor looks into a direction: the turn ends behind the sensor, at the stamp [s]."""
     return np.asarray((wrap_angle(azimuth) - np.pi) / (2 * np.pi) / config.rate)
+
+
+def _azimuths(config: LidarConfig) -> NDArray[np.float64]:
+    """Directions in the field of view, rising [rad]."""
+    azimuth = -np.pi + np.arange(config.azimuth_steps) * 2 * np.pi / config.azimuth_steps
+    low, high = np.deg2rad([config.azimuth_low, config.azimuth_high])
+    return np.asarray(azimuth[(azimuth >= low - 1e-9) & (azimuth <= high + 1e-9)])
 
 
 def _elevations(config: LidarConfig) -> NDArray[np.float64]:

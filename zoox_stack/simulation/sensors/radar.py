@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtri, pdtr
 
 from zoox_stack.core.agents import EgoState, TrackedAgents
 from zoox_stack.core.classes import AgentClass
@@ -15,7 +16,7 @@ from zoox_stack.core.parameters import parameter
 from zoox_stack.core.sensors import RadarScan
 from zoox_stack.simulation.sensors.mount import EgoPose, Mount
 from zoox_stack.simulation.sensors.ray_world import AgentScene, Hits
-from zoox_stack.simulation.sensors.seeds import generator
+from zoox_stack.simulation.sensors.seeds import dice_of, generator
 
 _RCS = {
     AgentClass.CAR: 10.0, AgentClass.TRUCK: 20.0, AgentClass.BUS: 20.0, AgentClass.TRAILER: 17.0,
@@ -29,6 +30,8 @@ _STEEP = 0.7  # surfaces whose normal points up more than this do not send radar
 _PER_METRE = 1.5  # returns per metre of a road user's size at short range
 _FADING = 40.0  # [m] over which the number of returns falls to half
 _NEAREST = 0.5  # [m]
+_MOST = 64  # returns of a road user
+_DICE = 6  # of a return: lost, noise in azimuth, elevation, range and speed, cross section
 
 
 @dataclass(frozen=True)
@@ -99,21 +102,17 @@ class Radars:
         # base_link moves and turns; the sensor moves with its lever arm
         lever = sensor.mount.position
         carried = np.array([ego.speed - ego.yaw_rate * lever[1], ego.lateral_velocity + ego.yaw_rate * lever[0], 0.0])
-        directions = np.concatenate([
-            self._towards_agents(sensor, agents, pose, random),
-            _anywhere(config, random, config.scenery),
-        ])  # fmt: skip
+        towards, dice = _towards_agents(sensor, agents, pose, random)
+        directions = np.concatenate([towards, _anywhere(config, random, config.scenery)])
+        dice = np.concatenate([dice, random.random((config.scenery, _DICE))])
         in_map = directions @ (pose.rotation @ sensor.mount.rotation).T
         origin = pose.to_map(lever)
         hits = scene.cast_with_scenery(scene.world.rays(origin[None], in_map), pose.position[:2], config.range_high)
-        kept = _answers(config, hits, random)
+        kept = _answers(config, hits, dice[:, 0])
         rows, distance, seen = hits.agent_rows[kept], hits.distance[kept].astype(np.float64), in_map[kept]
-        of_agent = rows >= 0
         velocity = np.zeros((len(rows), 3))
-        velocity[of_agent, :2] = agents.velocity[rows[of_agent]]
-        lever_of = (origin + seen * distance[:, None])[of_agent, :2] - agents.position[rows[of_agent], :2]
-        turning = agents.yaw_rate[rows[of_agent], None]
-        velocity[of_agent, :2] += turning * np.stack([-lever_of[:, 1], lever_of[:, 0]], axis=1)
+        of_agent = rows >= 0
+        velocity[of_agent] = _velocity(agents, rows[of_agent], (origin + seen * distance[:, None])[of_agent], scene)
         radial = (seen * (velocity - pose.rotation @ carried)).sum(axis=1)
         mean = np.full(len(rows), _SCENERY_RCS)
         mean[of_agent] = _RCS_OF[agents.classes[rows[of_agent]]]
@@ -122,29 +121,40 @@ class Radars:
         distance = np.concatenate([distance, random.uniform(_NEAREST, config.range_high, count)])
         radial = np.concatenate([radial, random.normal(0.0, 5.0, count)])
         mean = np.concatenate([mean, np.full(count, _CLUTTER_RCS)])
-        xyz = _measured(config, local, distance, random) @ sensor.mount.rotation.T + lever
-        radial += random.normal(0.0, config.doppler_noise, len(radial)) if config.doppler_noise else 0.0
-        return np.column_stack([xyz, radial, mean + random.normal(0.0, _RCS_SPREAD, len(mean))])
+        noise = ndtri(np.concatenate([dice[kept, 1:], random.random((count, _DICE - 1))]))
+        xyz = _measured(config, local, distance, noise[:, :3]) @ sensor.mount.rotation.T + lever
+        return np.column_stack([xyz, radial + config.doppler_noise * noise[:, 3], mean + _RCS_SPREAD * noise[:, 4]])
 
-    def _towards_agents(
-        self, sensor: RadarSensor, agents: TrackedAgents, pose: EgoPose, random: np.random.Generator
-    ) -> NDArray[np.float64]:
-        """Directions ``[D, 3]``, sensor frame, to points in the boxes of those in the field of view."""
-        config = sensor.config
-        local = (pose.to_base(agents.position) - sensor.mount.position) @ sensor.mount.rotation
-        away = np.linalg.norm(local, axis=1)
-        inside = _in_view(config, local) & (away < config.range_high) & (away > _NEAREST)
-        expected = 1.0 + _PER_METRE * np.hypot(agents.size[:, 0], agents.size[:, 1]) * np.exp2(-away / _FADING)
-        # drawn for everyone, seen or not, so that one who comes into view changes nobody else's numbers
-        counts = np.where(inside, random.poisson(expected), 0)
-        rows = np.repeat(np.arange(len(agents)), counts)
-        offset = random.uniform(-0.45, 0.45, (len(rows), 3)) * agents.size[rows]
-        c, s = np.cos(agents.yaw[rows]), np.sin(agents.yaw[rows])
-        point = agents.position[rows] + np.stack(
-            [c * offset[:, 0] - s * offset[:, 1], s * offset[:, 0] + c * offset[:, 1], offset[:, 2]], axis=1
-        )
-        towards = (pose.to_base(point) - sensor.mount.position) @ sensor.mount.rotation
-        return np.asarray(towards / np.linalg.norm(towards, axis=1, keepdims=True))
+
+def _towards_agents(
+    sensor: RadarSensor, agents: TrackedAgents, pose: EgoPose, random: np.random.Generator
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Directions ``[D, 3]``, sensor frame, to points of boxes in the field of view, and their dice ``[D, 6]``."""
+    config = sensor.config
+    away = np.linalg.norm(agents.position - pose.to_map(sensor.mount.position), axis=1)
+    expected = 1.0 + _PER_METRE * np.hypot(agents.size[:, 0], agents.size[:, 1]) * np.exp2(-away / _FADING)
+    each = np.arange(_MOST)  # of a Poisson distribution
+    rows, number = np.nonzero(pdtr(each, expected[:, None]) < dice_of(random, agents.ids, 1))
+    dice = dice_of(random, agents.ids[rows].astype(np.int64) * _MOST + number, 3 + _DICE)
+    offset = 0.9 * (dice[:, :3] - 0.5) * agents.size[rows]
+    c, s = np.cos(agents.yaw[rows]), np.sin(agents.yaw[rows])
+    point = agents.position[rows] + np.stack(
+        [c * offset[:, 0] - s * offset[:, 1], s * offset[:, 0] + c * offset[:, 1], offset[:, 2]], axis=1
+    )
+    towards = (pose.to_base(point) - sensor.mount.position) @ sensor.mount.rotation
+    length = np.linalg.norm(towards, axis=1)
+    seen = np.flatnonzero(_in_view(config, towards) & (length > _NEAREST) & (length < config.range_high))
+    return towards[seen] / length[seen, None], dice[seen, 3:]
+
+
+def _velocity(
+    agents: TrackedAgents, rows: NDArray[np.int32], points: NDArray[np.float64], scene: AgentScene
+) -> NDArray[np.float64]:
+    """Of points ``[P, 3]`` [m] of road users that turn and go uphill or downhill, map frame ``[P, 3]`` [m/s]."""
+    lever = points[:, :2] - agents.position[rows, :2]
+    level = agents.velocity[rows] + agents.yaw_rate[rows, None] * np.stack([-lever[:, 1], lever[:, 0]], axis=1)
+    climb = (agents.velocity[rows] * scene.world.terrain.gradient(agents.position[rows, :2])).sum(axis=1)
+    return np.column_stack([level, climb])
 
 
 def _in_view(config: RadarConfig, local: NDArray[np.float64]) -> NDArray[np.bool_]:
@@ -166,18 +176,17 @@ def _unit(azimuth: NDArray[np.float64], elevation: NDArray[np.float64]) -> NDArr
     )
 
 
-def _answers(config: RadarConfig, hits: Hits, random: np.random.Generator) -> NDArray[np.int64]:
+def _answers(config: RadarConfig, hits: Hits, dice: NDArray[np.float64]) -> NDArray[np.int64]:
     """Which rays come back: those that meet something upright in range and are not missed."""
-    lost = random.random(len(hits.distance)) < config.miss
+    lost = dice < config.miss
     upright = (hits.agent_rows >= 0) | (hits.level < _STEEP)
     return np.flatnonzero(upright & ~lost & (hits.distance > _NEAREST) & (hits.distance < config.range_high))
 
 
 def _measured(
-    config: RadarConfig, directions: NDArray[np.float64], distance: NDArray[np.float64], random: np.random.Generator
+    config: RadarConfig, directions: NDArray[np.float64], distance: NDArray[np.float64], noise: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Points with noise in range and angles, sensor frame ``[P, 3]`` [m]."""
-    noise = random.standard_normal((len(distance), 3))
+    """Points with noise ``[P, 3]`` in azimuth, elevation and range, sensor frame ``[P, 3]`` [m]."""
     azimuth = np.arctan2(directions[:, 1], directions[:, 0]) + np.deg2rad(config.azimuth_noise) * noise[:, 0]
     elevation = np.arcsin(np.clip(directions[:, 2], -1, 1)) + np.deg2rad(config.elevation_noise) * noise[:, 1]
     away = np.maximum(distance + config.range_noise * noise[:, 2], 0.0)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from zoox_stack.core.agents import TrackedAgents
-from zoox_stack.core.classes import AgentClass, Attribute, TriState
+from zoox_stack.core.classes import AgentClass
 from zoox_stack.core.errors import ConfigurationError
 from zoox_stack.road_network.network import RoadNetwork
 from zoox_stack.simulation.agent_meshes import agent_mesh
@@ -197,8 +197,7 @@ class RayWorld:
             phase = _stride_phase(
                 agents.position[row, :2], float(agents.yaw[row]), float(agents.speed[row]), height, int(agents.ids[row])
             )
-        door = bool(agents.attributes[row, Attribute.DOOR_OPEN] == TriState.YES)
-        return agent_mesh(kind, length, width, height, phase=phase, door_open=door)
+        return agent_mesh(kind, length, width, height, phase=phase)
 
 
 @dataclass(frozen=True, eq=False)

@@ -50,13 +50,34 @@ class SensorRig:
     cameras: tuple[CameraSensor, ...] = ()
     odometry: OdometryConfig = field(default_factory=OdometryConfig)
 
+    @property
+    def sensors(self) -> tuple[LidarSensor | RadarSensor | CameraSensor, ...]:
+        """All sensors: LiDARs, radars, cameras."""
+        return (*self.lidars, *self.radars, *self.cameras)
+
+    def check_rates(self, highest: float) -> None:
+        """Refuse sensors that are to measure more often than they are asked.
+
+        Args:
+            highest: Ticks per second [Hz].
+
+        Raises:
+            ConfigurationError: Names the sensor.
+        """
+        for sensor in self.sensors:
+            if sensor.config.rate > highest:
+                expected = f"at most {highest:g} Hz, the ticks of the simulation"
+                raise ConfigurationError(
+                    f"sensor rig {self.name}: {sensor.name}.rate: expected {expected}, found {sensor.config.rate:g}"
+                )
+
     def calibration(self, stamp_ns: int) -> SensorCalibration:
         """Poses and cameras as published, in the order LiDARs, radars, cameras.
 
         Args:
             stamp_ns: From when on it is valid [ns].
         """
-        sensors: tuple[LidarSensor | RadarSensor | CameraSensor, ...] = (*self.lidars, *self.radars, *self.cameras)
+        sensors = self.sensors
         kinds = [SensorKind.LIDAR] * len(self.lidars) + [SensorKind.RADAR] * len(self.radars)
         kinds += [SensorKind.CAMERA] * len(self.cameras)
         intrinsics, sizes = np.zeros((len(sensors), 4)), np.zeros((len(sensors), 2), np.uint32)
@@ -126,7 +147,7 @@ def _rig(name: str, document: object) -> SensorRig:
             raise ConfigurationError(f"{here}.name: expected letters, digits and underscores, found {label!r}")
         if label in names:
             raise ConfigurationError(f"{here}.name: {label!r} is the name of an earlier sensor")
-        if kind not in _KINDS:
+        if not isinstance(kind, str) or kind not in _KINDS:
             raise ConfigurationError(f"{here}.kind: expected one of {', '.join(_KINDS)}, found {kind!r}")
         names.add(label)
         config, sensor = _KINDS[kind]
@@ -138,8 +159,11 @@ def _rig(name: str, document: object) -> SensorRig:
 
 def _mapping(where: str, value: object, keys: Mapping[str, bool] | None = None) -> dict[str, Any]:
     """A mapping with string keys; `keys`: the allowed ones and whether they must be there."""
-    if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
+    if not isinstance(value, dict):
         raise ConfigurationError(f"{where}: expected keys and values, found {type(value).__name__}")
+    for key in value:
+        if not isinstance(key, str):
+            raise ConfigurationError(f"{where}: expected keys that are text, found {key!r}")
     if keys is not None:
         for key in value:
             if key not in keys:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
+
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
 
 def generator(seed: int, stamp_ns: int, number: int) -> np.random.Generator:
@@ -15,6 +19,31 @@ def generator(seed: int, stamp_ns: int, number: int) -> np.random.Generator:
         number: Of the sensor, different for each in the rig.
     """
     return np.random.default_rng([seed, number, stamp_ns & 0xFFFFFFFF, (stamp_ns >> 32) & 0xFFFFFFFF])
+
+
+def dice_of(random: np.random.Generator, ids: NDArray[np.integer[Any]], columns: int) -> NDArray[np.float64]:
+    """Uniform numbers of road users, the same for each whoever else is there.
+
+    Source: SplitMix64 (Steele, Lea, Flood: Fast splittable pseudorandom number generators, 2014), begun at each id.
+
+    Args:
+        random: Of one sensor at one time; one number is drawn from it.
+        ids: ``[N]`` of the road users.
+        columns: Numbers for each.
+
+    Returns:
+        ``[N, columns]``, above 0 and below 1.
+    """
+    key = random.integers(1 << 64, dtype=np.uint64)
+    start = _mixed(ids.astype(np.uint64) * _GOLDEN + key)
+    bits = _mixed(start[:, None] + np.arange(1, columns + 1, dtype=np.uint64) * _GOLDEN)
+    return np.asarray(((bits >> np.uint64(11)).astype(np.float64) + 0.5) * 2.0**-53)
+
+
+def _mixed(x: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return x ^ (x >> np.uint64(31))
 
 
 class NoiseBank:

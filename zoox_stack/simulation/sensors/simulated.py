@@ -45,7 +45,8 @@ class SimulatedSensors:
     """The sensors of a vehicle in a place.
 
     Noise depends on the seed and the stamp; only the error of the odometry, and which sensors are due, depend on the
-    ticks before. Agents are where they are at the stamp; only a LiDAR with `rolling` looks at the time before.
+    ticks before. That of radars and cameras is each road user's own, whoever else is there.
+    Agents are where they are at the stamp; only a LiDAR with `rolling` looks at the time before.
 
     Args:
         rig: Which sensors there are.
@@ -65,10 +66,13 @@ class SimulatedSensors:
         self._radars = Radars(rig.radars, range(first_radar, first_radar + len(rig.radars)), seed)
         self._cameras = Cameras(rig.cameras, seed)
         self._odometry = OdometryNoise(rig.odometry, seed)
-        self._last: dict[str, int] = {}
+        self._begun: dict[str, tuple[int, int]] = {}  # first stamp and number of the next turn
+        self._stamp_ns = 0
 
     def observe(self, agents: TrackedAgents) -> SensorFrame:
-        """Measure. A sensor measures at the first tick and then whenever its period has passed.
+        """Measure. A sensor measures at the first tick, and then at the first tick after each period has passed.
+
+        With 10 ticks per second a sensor of 4 Hz measures at 0, 0.3, 0.5, 0.8, 1.0 s.
 
         Args:
             agents: Everyone with the true ego, in a flat world (feet and base_link at z = 0); the terrain lifts them.
@@ -81,6 +85,9 @@ class SimulatedSensors:
         if ego is None:
             raise ConfigurationError("SimulatedSensors.observe: expected a scene with an ego, found none")
         stamp_ns = agents.stamp_ns
+        if stamp_ns < self._stamp_ns:
+            self._begun.clear()
+        self._stamp_ns = stamp_ns
         turning, measuring, taking = (
             self._due([(sensor.name, sensor.config.rate) for sensor in sensors], stamp_ns)
             for sensors in (self.rig.lidars, self.rig.radars, self.rig.cameras)
@@ -108,8 +115,9 @@ class SimulatedSensors:
         """Rows of the sensors (name, rate [Hz]) that measure at this stamp."""
         due = []
         for row, (name, rate) in enumerate(sensors):
-            last = self._last.get(name)
-            if last is None or stamp_ns < last or stamp_ns - last >= 1e9 / rate - _EARLY_NS:
+            first, number = self._begun.get(name, (stamp_ns, 0))
+            since = stamp_ns - first + _EARLY_NS
+            if since >= round(number * 1e9 / rate):
                 due.append(row)
-                self._last[name] = stamp_ns
+                self._begun[name] = first, int(since * rate / 1e9) + 1  # what was missed is not made up for
         return due

@@ -16,7 +16,7 @@ from zoox_stack.simulation.sensors.ray_world import RayWorld
 
 SIZES = {
     AgentClass.CAR: (4.5, 1.8, 1.5), AgentClass.TRUCK: (8.0, 2.5, 3.5), AgentClass.PEDESTRIAN: (0.6, 0.6, 1.7),
-    AgentClass.BUS: (12.0, 2.5, 3.1), AgentClass.BICYCLE: (1.8, 0.65, 1.75),
+    AgentClass.BUS: (12.0, 2.5, 3.1), AgentClass.BICYCLE: (1.8, 0.65, 1.75), AgentClass.HAZARD: (1.0, 0.14, 1.2),
 }  # fmt: skip
 MakeScene = Callable[..., TrackedAgents]
 

@@ -211,6 +211,18 @@ def test_boxes_are_noisy_and_repeat(bare_world: RayWorld, scene_of: MakeScene) -
     np.testing.assert_array_equal(again.box[0], boxes[3])
 
 
+def test_who_else_is_there_changes_no_detection(bare_world: RayWorld, scene_of: MakeScene) -> None:
+    sensor = replace(FRONT, config=CameraConfig(focal=800.0, false_alarms=1.0))
+    rows = [(AgentClass.CAR, 20.0, y, 0.0) for y in (-9.0, -4.5, 0.0, 4.5, 9.0)]
+    everyone = scene_of(EGO, (AgentClass.CAR, -30.0, 0.0, 0.0), *rows, attributes=ALL_ON)
+    found, alone = (detect(bare_world, scene, sensor) for scene in (everyone, everyone.take(np.arange(1, 6))))
+    assert len(alone) >= 4
+    np.testing.assert_array_equal(found.box, alone.box)
+    np.testing.assert_array_equal(found.class_probabilities, alone.class_probabilities)
+    np.testing.assert_array_equal(found.attributes, alone.attributes)
+    np.testing.assert_array_equal(found.score, alone.score)
+
+
 def test_needs_an_ego(bare_world: RayWorld, scene_of: MakeScene) -> None:
     with pytest.raises(ConfigurationError, match="ego"):
         detect(bare_world, scene_of(None))

@@ -217,13 +217,14 @@ def test_only_rays_that_cannot_hit_are_spared(town_world: RayWorld, scene_of: Ma
     np.testing.assert_array_equal(scan.hits, np.bincount(struck[struck >= 0], minlength=len(scene)))
 
 
-def test_an_open_door_is_hit_outside_of_the_box(bare_world: RayWorld, scene_of: MakeScene) -> None:
-    ego = EgoState(1_000, 0.0, 0.0)
-    parked = (AgentClass.CAR, 12.0, -3.0, 0.0)
+def test_an_open_door_is_the_hazard_beside_the_car_alone(bare_world: RayWorld, scene_of: MakeScene) -> None:
+    ego, opened = EgoState(1_000, 0.0, 0.0), {Attribute.DOOR_OPEN: TriState.YES}
+    parked, door = (AgentClass.CAR, 12.0, -3.0, 0.0), (AgentClass.HAZARD, 12.5, -1.8, np.deg2rad(115.0))
     sensors = [LidarSensor("a", Mount(), replace(CLEAN, beams=64, azimuth_steps=1800))]
-    for state, opened in ((TriState.NO, False), (TriState.YES, True)):
-        scan = MountedLidars(bare_world, sensors).scan(scene_of(ego, parked, attributes={Attribute.DOOR_OPEN: state}))
-        assert (scan.cloud.xyz[scan.agent_rows == 0, 1].max() > -1.6) == opened
+    scan = MountedLidars(bare_world, sensors).scan(scene_of(ego, parked, door, attributes=opened))
+    assert scan.hits[0] > 100
+    assert scan.hits[1] > 20
+    assert scan.cloud.xyz[scan.agent_rows == 0, 1].max() < -3.0 + 0.9 + 0.05
 
 
 def test_legs_move_with_the_way_walked(bare_world: RayWorld, scene_of: MakeScene) -> None:

@@ -12,9 +12,11 @@ from zoox_stack.core.agents import EgoState, TrackedAgents
 from zoox_stack.core.classes import AgentClass
 from zoox_stack.core.errors import ConfigurationError
 from zoox_stack.core.sensors import RadarScan
-from zoox_stack.simulation.sensors.mount import Mount
+from zoox_stack.road_network.network import RoadNetwork
+from zoox_stack.simulation.sensors.mount import EgoPose, Mount
 from zoox_stack.simulation.sensors.radar import RadarConfig, Radars, RadarSensor
 from zoox_stack.simulation.sensors.ray_world import RayWorld
+from zoox_stack.simulation.terrain import Terrain
 
 MakeScene = Callable[..., TrackedAgents]
 CLEAN = RadarConfig(
@@ -70,6 +72,57 @@ def test_what_is_hidden_or_out_of_view_is_not_seen(bare_world: RayWorld, scene_o
     assert scan(bare_world, scene_of(ego, walker, truck), FRONT).xyz[:, 0].max() < 25
     assert len(scan(bare_world, scene_of(ego, behind, far), FRONT)) == 0
     assert len(scan(bare_world, scene_of(ego), FRONT)) == 0
+
+
+@pytest.mark.parametrize("gap", [1.0, 2.0, 4.0, 8.0])
+def test_a_lorry_answers_however_near_it_is(bare_world: RayWorld, scene_of: MakeScene, gap: float) -> None:
+    narrow = replace(FRONT, config=replace(CLEAN, field_of_view=90.0))
+    lorry = (AgentClass.TRUCK, 3.0 + gap + 4.0, 0.0, 0.0)  # its middle is higher than the field of view is from near
+    counts = [len(scan(bare_world, scene_of(EgoState(1, 0.0, 0.0), lorry, stamp_ns=i), narrow)) for i in range(20)]
+    assert np.mean(counts) > 2.0
+
+
+@pytest.mark.parametrize("x", [3.0, 8.0])  # with the middle out of and in view
+def test_only_the_part_in_the_field_of_view_answers(bare_world: RayWorld, scene_of: MakeScene, x: float) -> None:
+    narrow = replace(FRONT, config=replace(CLEAN, field_of_view=90.0))
+    bus = (AgentClass.BUS, x, 4.0, 0.0)
+    scans = [scan(bare_world, scene_of(EgoState(1, 0.0, 0.0), bus, stamp_ns=i), narrow).xyz for i in range(40)]
+    local = np.concatenate(scans) - FRONT.mount.position
+    assert len(local) > 20
+    assert (np.abs(np.arctan2(local[:, 1], local[:, 0])) < np.deg2rad(45.01)).all()
+    assert (np.abs(np.arctan2(local[:, 2], np.hypot(local[:, 0], local[:, 1]))) < np.deg2rad(10.01)).all()
+
+
+def test_who_else_is_there_changes_no_returns(bare_world: RayWorld, scene_of: MakeScene) -> None:
+    radar = RadarSensor("front", Mount(x=3.0, z=0.6), RadarConfig(scenery=0))
+    others = [(AgentClass.TRUCK, 40.0, -9.0, 0.0), (AgentClass.CAR, -30.0, 0.0, 0.0)]
+    scene = scene_of(EgoState(1, 0.0, 0.0), *others, (AgentClass.CAR, 20.0, 3.0, 0.3))
+    alone, with_both, with_one_behind = (
+        set(map(tuple, scan(bare_world, scene.take(np.array(rows)), radar).xyz.tolist()))
+        for rows in ([2], [0, 1, 2], [1, 2])
+    )
+    assert len(alone) > 2
+    assert alone == with_one_behind
+    assert alone < with_both
+
+
+def test_who_drives_downhill_comes_down(scene_of: MakeScene) -> None:
+    hills = Terrain(amplitude=5.0, wavelength=100.0, seed=2)
+    steep = max(np.linspace(0.0, 400.0, 200), key=lambda x: abs(hills.gradient((x, 0.0))[0]))
+    world = RayWorld(RoadNetwork(), 0, hills)
+    scene = hills.lifted(scene_of(EgoState(1, steep, 0.0), (AgentClass.CAR, steep, 0.0, 0.0, (20.0, 0.0))))
+    up = replace(scene, position=scene.position + np.array([0.0, 0.0, 6.0]))
+    assert scene.ego is not None
+    above = RadarSensor("above", Mount(x=0.0, z=0.5, pitch=-90.0), CLEAN)  # it looks up at a car that flies over it
+    pose = EgoPose.of(scene.ego, hills)
+    radars = Radars([above], [0])
+    returns = radars.scan(up, world.with_agents(up, np.arange(1)))
+    assert len(returns) > 0
+    towards = (returns.xyz - above.mount.position) @ pose.rotation.T
+    towards /= np.linalg.norm(towards, axis=1, keepdims=True)
+    climb = 20.0 * float(hills.gradient((steep, 0.0))[0])
+    assert abs(climb) > 1.0
+    np.testing.assert_allclose(returns.radial_velocity, towards @ [20.0, 0.0, climb], atol=0.05)
 
 
 def test_scenery_stands_still_over_ground(town_world: RayWorld, scene_of: MakeScene) -> None:

@@ -10,6 +10,7 @@ from scipy.spatial.transform import Rotation
 
 from zoox_stack.core.errors import ConfigurationError
 from zoox_stack.core.sensors import SensorKind
+from zoox_stack.simulation.sensors.lidar_pattern import LidarPattern
 from zoox_stack.simulation.sensors.rig import SensorRig, load_sensor_rig, sensor_rigs
 
 GOOD = """
@@ -18,7 +19,7 @@ sensors:
   - name: top
     kind: lidar
     mount: {x: 1, z: 2}
-    parameters: {beams: 16, rolling: true, elevations: [-10, 0, 1.5]}
+    parameters: {beams: 16, rolling: true}
   - {name: nose, kind: radar, mount: {x: 3.5, z: 0.5}}
   - {name: eye, kind: camera, mount: {yaw: 90}, parameters: {focal: 800}}
 """
@@ -35,11 +36,24 @@ def test_a_rig_is_read(tmp_path: Path) -> None:
     assert rig.name == "some"
     assert rig.odometry.position_drift == 0.1
     (lidar,), (radar,), (camera,) = rig.lidars, rig.radars, rig.cameras
-    assert lidar.config.elevations == (-10, 0, 1.5)
+    assert lidar.config.beams == 16
     assert lidar.config.rolling
     assert (lidar.mount.x, lidar.mount.z, lidar.mount.yaw) == (1.0, 2.0, 0.0)
     assert radar.name == "nose"
     assert camera.config.focal == 800.0
+
+
+def test_beams_may_be_given_one_by_one(tmp_path: Path) -> None:
+    rig = load_sensor_rig(write(tmp_path, GOOD.replace("beams: 16", "elevations: [-10, 0, 1.5]")))
+    assert rig.lidars[0].config.elevations == (-10.0, 0.0, 1.5)
+    assert LidarPattern.of(rig.lidars[0]).elevation == pytest.approx(np.deg2rad([-10.0, 0.0, 1.5]))
+
+
+def test_sensors_cannot_be_faster_than_the_ticks(tmp_path: Path) -> None:
+    rig = load_sensor_rig(write(tmp_path, GOOD.replace("beams: 16", "beams: 16, rate: 15")))
+    rig.check_rates(15.0)
+    with pytest.raises(ConfigurationError, match=r"some: top\.rate: expected at most 10 Hz.*found 15"):
+        rig.check_rates(10.0)
 
 
 def test_rigs_of_the_package_are_whole() -> None:
@@ -79,7 +93,16 @@ def test_calibration_says_where_sensors_are_and_how_cameras_look(tmp_path: Path)
         ("beams: 16", "beems: 16", r"top\.beems.*did you mean beams"),
         ("beams: 16", "beams: 16.5", r"top\.beams: expected int"),
         ("beams: 16", "beams: 1000", r"top\.beams: expected 1 .. 256"),
-        ("elevations: [-10, 0, 1.5]", "elevations: [-100]", r"top\.elevations"),
+        ("beams: 16", "elevations: [-100]", r"top\.elevations: expected -89"),
+        ("beams: 16", "elevations: [a, b]", r"top\.elevations: expected float, found str 'a'"),
+        ("beams: 16", "elevations: [true]", r"top\.elevations: expected float, found bool"),
+        ("beams: 16", "elevations: [[1]]", r"top\.elevations: expected float, found list"),
+        ("beams: 16", "elevations: [1, 2, 1]", r"elevations: expected different ones, found \[1\.0, 2\.0, 1\.0\]"),
+        ("beams: 16", "beams: 16, elevations: [-10, 0, 1.5]", "elevations: expected without beams, found both"),
+        ("beams: 16", "elevation_high: 3, elevations: [1]", "elevations: expected without elevation_high, found both"),
+        ("beams: 16", "azimuth_steps: 8, azimuth_low: 1, azimuth_high: 2", "azimuth_steps: expected a direction in"),
+        ("beams: 16", "3: 16", r"sensors\[0\]\.parameters: expected keys that are text, found 3"),
+        ("kind: lidar", "kind: [lidar]", r"sensors\[0\]\.kind: expected one of .*found \['lidar'\]"),
         ("x: 1,", "x: .nan,", r"top\.mount\.x.*finite"),
         ("x: 1,", "w: 1,", r"top\.mount\.w"),
         ("mount: {x: 1, z: 2}", "mount: [1, 2]", r"sensors\[0\]\.mount: expected keys and values, found list"),

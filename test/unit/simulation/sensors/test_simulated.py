@@ -12,6 +12,9 @@ from zoox_stack.core.agents import EgoState, TrackedAgents
 from zoox_stack.core.classes import AgentClass
 from zoox_stack.core.errors import ConfigurationError
 from zoox_stack.road_network.made_up import crossing
+from zoox_stack.road_network.network import RoadNetwork
+from zoox_stack.simulation.sensors.camera import CameraConfig, CameraSensor
+from zoox_stack.simulation.sensors.mount import Mount
 from zoox_stack.simulation.sensors.rig import SensorRig, load_sensor_rig
 from zoox_stack.simulation.sensors.simulated import SensorFrame, SimulatedSensors
 from zoox_stack.simulation.terrain import Terrain
@@ -70,10 +73,44 @@ def test_every_sensor_has_its_own_rate(scene_of: MakeScene) -> None:
     slow = replace(rig.lidars[0], config=replace(rig.lidars[0].config, rate=5.0, beams=8, azimuth_steps=180))
     camera = replace(rig.cameras[0], config=replace(rig.cameras[0].config, rate=3.0))
     sensors = SimulatedSensors(replace(rig, lidars=(slow,), cameras=(camera,)), crossing(), 0)
-    frames = [sensors.observe(tick(scene_of, step)) for step in range(7)]
-    assert [frame.lidar is not None for frame in frames] == [True, False] * 3 + [True]
-    assert [frame.radar is not None for frame in frames] == [True] * 7
-    assert [len(frame.cameras) for frame in frames] == [1, 0, 0, 0, 1, 0, 0]
+    frames = [sensors.observe(tick(scene_of, step)) for step in range(11)]
+    assert [frame.lidar is not None for frame in frames] == [True, False] * 5 + [True]
+    assert [frame.radar is not None for frame in frames] == [True] * 11
+    assert [len(frame.cameras) for frame in frames] == [1, 0, 0, 0, 1, 0, 0, 1, 0, 0, 1]
+
+
+@pytest.mark.parametrize("rate", [1.0, 3.0, 4.0, 6.0, 7.0, 9.5, 10.0])
+def test_rates_that_ticks_do_not_give_are_right_on_average(scene_of: MakeScene, rate: float) -> None:
+    camera = CameraSensor("eye", Mount(), CameraConfig(rate=rate))
+    sensors = SimulatedSensors(SensorRig("one", cameras=(camera,)), RoadNetwork())
+    ego = EgoState(START, 0.0, 0.0)
+    taken = [len(sensors.observe(scene_of(ego, stamp_ns=START + step * TICK)).cameras) for step in range(100)]
+    assert sum(taken) == 10 * rate
+
+
+def test_a_pause_is_not_made_up_for_and_time_may_start_anew(scene_of: MakeScene) -> None:
+    camera = CameraSensor("eye", Mount(), CameraConfig(rate=5.0))
+    sensors = SimulatedSensors(SensorRig("one", cameras=(camera,)), RoadNetwork())
+    ego = EgoState(START, 0.0, 0.0)
+    taken = [len(sensors.observe(scene_of(ego, stamp_ns=START + step * TICK)).cameras)
+             for step in (0, 1, 50, 51, 52, 53, 54, 3, 4, 5)]  # fmt: skip
+    assert taken == [1, 0, 1, 0, 1, 0, 1, 1, 0, 1]
+
+
+def test_who_is_out_of_range_and_other_sensors_change_nothing(scene_of: MakeScene) -> None:
+    rig = load_sensor_rig("roof")
+    camera = replace(rig.cameras[0], config=replace(rig.cameras[0].config, range_high=60.0))
+    ahead, ego = (AgentClass.CAR, 20.0, 0.0, 0.0), EgoState(START, 0.0, 0.0)
+    scene = scene_of(ego, (AgentClass.CAR, -70.0, 5.0, 0.0), ahead, stamp_ns=START)
+    pictures = [
+        SimulatedSensors(replace(rig, lidars=(), cameras=(camera,), radars=radars), RoadNetwork())
+        .observe(scene.take(np.array(rows))).cameras[0]
+        for radars, rows in (((), [1]), ((), [0, 1]), (rig.radars, [1]), (rig.radars, [0, 1]))
+    ]  # fmt: skip
+    assert len(pictures[0]) >= 1
+    for other in pictures[1:]:
+        np.testing.assert_array_equal(other.box, pictures[0].box)
+        np.testing.assert_array_equal(other.score, pictures[0].score)
 
 
 def test_hills_lift_everything_and_the_sensors_still_find_it(scene_of: MakeScene) -> None:
