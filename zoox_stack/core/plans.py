@@ -161,3 +161,13 @@ class PlanDecision:
             object.__setattr__(self, attribute, array)
         if not 0 <= self.chosen < max(c, 1):
             raise InvalidInputError(name + "chosen", f"0..{c - 1}", str(self.chosen))
+
+    @property
+    def changed(self) -> bool:
+        """Whether the answer made another candidate win than the best before it, which is the first asked about."""
+        return self.answer_status == WhatIfStatus.OK and len(self.asked) > 0 and self.chosen != int(self.asked[0])
+
+    @property
+    def acceptable(self) -> bool:
+        """Whether the chosen candidate may be driven; if not, no other may either, and it is the safest stop."""
+        return bool(self.rejections[self.chosen] == Rejection.KEPT)

@@ -84,9 +84,7 @@ def facts_of(run: RecordedRun) -> dict[str, Any]:
         "seconds": float(stamps[-1] - stamps[0]) * 1e-9 if len(stamps) else 0.0,
         "metres": float(np.hypot(*np.diff(xy, axis=0).T).sum()) if len(xy) > 1 else 0.0,
         "standing": float((np.abs(speed) < _STANDS).mean()) if len(speed) else 0.0,
-        "changed": sum(
-            len(d.asked) > 0 and d.conditional and d.chosen != int(d.asked[0]) for d in run.decisions.values()
-        ),
+        "changed": sum(decision.changed for decision in run.decisions.values()),
         "events": [f"{count} {_words(kind)}" for kind, count in sorted(kinds.items())],
         "watched": bool(run.events) or bool(run.true_egos),
     }

@@ -5,17 +5,26 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
+from zoox_stack.evaluation import prediction_command, what_if_command
 from zoox_stack.evaluation.traffic_logs import find_logs, load_recording
+from zoox_stack.evaluation.traffic_overlaps import overlaps, pooled_overlaps
 from zoox_stack.evaluation.traffic_physics import PhysicsCheck, as_rows, physics_violations
 from zoox_stack.evaluation.traffic_statistics import collect, merged, summarise
-from zoox_stack.evaluation.traffic_tables import physics_table, print_tables, replace_tables, statistics_tables
+from zoox_stack.evaluation.traffic_tables import (
+    check_page,
+    overlaps_table,
+    physics_table,
+    print_tables,
+    replace_tables,
+    statistics_tables,
+)
 
 LOG_HELP = (
     "a bag with ground truth, a CommonRoad .xml, an Argoverse 2 log folder or a nuScenes ScenarioNet .pkl; "
@@ -24,8 +33,8 @@ LOG_HELP = (
 
 
 def register(subparsers: Any) -> None:
-    """Add ``evaluate`` with ``traffic``."""
-    parser = subparsers.add_parser("evaluate", help="statistics of recorded logs")
+    """Add ``evaluate`` with its kinds."""
+    parser = subparsers.add_parser("evaluate", help="predictions against what followed, and statistics of traffic")
     kinds = parser.add_subparsers(dest="what", required=True, metavar="WHAT")
     traffic = kinds.add_parser(
         "traffic",
@@ -37,21 +46,26 @@ def register(subparsers: Any) -> None:
     traffic.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
     traffic.add_argument("--markdown", type=Path, metavar="FILE", help="write the tables into this Markdown file")
     traffic.set_defaults(func=run)
+    prediction_command.register(kinds)
+    what_if_command.register(kinds)
 
 
 def run(args: argparse.Namespace) -> int:
     """Run the command; 0 also where labels break physics: that is what logs are like."""
+    if args.markdown is not None:
+        check_page(args.markdown)
     results = measure_logs(args.logs)
     tables = [
         *statistics_tables({name: result["statistics"] for name, result in results.items()}),
         physics_table({name: result["physics"] for name, result in results.items()}),
+        overlaps_table({name: result["overlaps"] for name, result in results.items()}),
     ]
-    if args.markdown is not None:
-        replace_tables(args.markdown, tables, "Made by `zoox-stack evaluate traffic`.")
     if args.json:
-        print(json.dumps(results))
+        print(json.dumps(results), flush=True)
     else:
         print_tables(tables)
+    if args.markdown is not None:
+        replace_tables(args.markdown, tables, "Made by `zoox-stack evaluate traffic`.")
     return 0
 
 
@@ -71,13 +85,18 @@ def measure_logs(words: Sequence[str]) -> dict[str, dict[str, Any]]:
         task = progress.add_task("logs", total=sum(len(paths) for paths in sources.values()))
         results = {}
         for name, paths in sources.items():
-            samples, checks = [], []
+            samples, checks, found = [], [], []
             for path in paths:
                 recording = load_recording(path)
                 samples.append(collect(recording))
                 checks.append(physics_violations(recording))
+                found.append(overlaps(recording))
                 progress.advance(task)
-            results[name] = {"statistics": summarise(merged(samples)), "physics": as_rows(pooled(checks))}
+            results[name] = {
+                "statistics": summarise(merged(samples)),
+                "physics": as_rows(pooled(checks)),
+                "overlaps": asdict(pooled_overlaps(found)),
+            }
     return results
 
 

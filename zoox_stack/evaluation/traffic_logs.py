@@ -58,15 +58,22 @@ def find_logs(words: Sequence[str]) -> dict[str, list[Path]]:
             a pattern may hold ``*``, ``?`` and ``[...]``.
 
     Raises:
-        InvalidInputError: A word without a file.
+        InvalidInputError: A word without a file, a log that is there twice, or two of one name.
     """
     found: dict[str, list[Path]] = {}
     for word in words:
-        named, _, pattern = word.rpartition("=")
+        name, _, pattern = word.partition("=")
+        named = bool(name and pattern) and not Path(word).exists()
         paths = sorted(Path(pattern).parent.glob(Path(pattern).name)) if named else [Path(word)]
         if not paths or not all(path.exists() for path in paths):
             raise InvalidInputError(f"log {word}", "a bag, an .xml, a .pkl or a folder", "nothing of that name")
-        found.setdefault(named or Path(word).stem, []).extend(paths)
+        name = name if named else Path(word).stem
+        if name in found and not named:
+            raise InvalidInputError(f"log {word}", f"one log {name}", "two", f"Give it another name: NAME={word}")
+        group = found.setdefault(name, [])
+        if {path.resolve() for path in group} & {path.resolve() for path in paths}:
+            raise InvalidInputError(f"log {word}", f"every log once in {name}", "one for the second time")
+        group.extend(paths)
     return found
 
 

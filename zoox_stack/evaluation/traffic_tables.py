@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from zoox_stack.core.classes import AgentClass
-from zoox_stack.core.errors import InvalidInputError
+from zoox_stack.core.errors import ConfigurationError
+from zoox_stack.evaluation.traffic_overlaps import SHRUNK
 
 BEGIN, END = "<!-- tables: begin -->", "<!-- tables: end -->"
 _CLASSES = (
@@ -70,7 +72,7 @@ def statistics_tables(sources: Mapping[str, Mapping[str, Any]]) -> list[Table]:
                 "gap in queues [m] p5, p50, p95": _numbers(("standing_gap",), "p5", "p50", "p95"),
                 "least time to collision [s] p5, p50": _numbers(("time_to_collision",), "p5", "p50"),
                 "pairs below 1.5 s": _share("pairs_below_1.5_s_to_collision", "following_pairs"),
-                "pairs whose boxes overlap": lambda source: str(source["overlapping_pairs"]),
+                "following pairs whose boxes touch": lambda source: str(source["overlapping_pairs"]),
                 "lane changes per vehicle-minute": _lane_changes,
             },
         ),
@@ -106,6 +108,23 @@ def physics_table(sources: Mapping[str, Sequence[Mapping[str, Any]]]) -> Table:
     return Table("Steps beyond what is physically possible, over every road user and step", columns, tuple(rows))
 
 
+def overlaps_table(sources: Mapping[str, Mapping[str, Any]]) -> Table:
+    """Who drives through whom, one row per source.
+
+    Args:
+        sources: Results of `overlaps` as JSON by name.
+    """
+    rows = []
+    for name, found in sources.items():
+        worst = "; ".join(
+            f"{' and '.join(kind.lower() for kind in one['classes'])} {one['seconds']:.1f} s at {one['since']:.0f} s"
+            for one in found["worst"]
+        )
+        rows.append((name, str(found["pairs"]), f"{found['seconds']:.1f}", f"{found['share']:.2%}", worst or _UNKNOWN))
+    columns = ("", "pairs", "in all [s]", "share of the time of vehicles under way", "the longest")
+    return Table(f"Vehicles whose boxes, {SHRUNK} m smaller, overlap with others or with people", columns, tuple(rows))
+
+
 def markdown(tables: Sequence[Table]) -> str:
     """Tables as Markdown."""
     lines: list[str] = []
@@ -114,6 +133,20 @@ def markdown(tables: Sequence[Table]) -> str:
         lines += ["| " + " | ".join(table.columns) + " |", "|" + "---|" * len(table.columns)]
         lines += ["| " + " | ".join(row) + " |" for row in table.rows] + [""]
     return "\n".join(lines)
+
+
+def check_page(path: Path) -> None:
+    """Check that tables can be put into a Markdown file, before they are made.
+
+    Raises:
+        ConfigurationError: It is there without the comments `BEGIN` and `END`, or cannot be written.
+    """
+    folder = path.absolute().parent
+    if not folder.is_dir():
+        raise ConfigurationError(f"{path}: expected a file in a folder that exists, found no folder {folder}")
+    if not os.access(path if path.exists() else folder, os.W_OK) or path.is_dir():
+        raise ConfigurationError(f"{path}: expected a file that can be written")
+    _parts(path)
 
 
 def replace_tables(path: Path, tables: Sequence[Table], note: str) -> None:
@@ -125,14 +158,20 @@ def replace_tables(path: Path, tables: Sequence[Table], note: str) -> None:
         note: A line above them: how they were made.
 
     Raises:
-        InvalidInputError: The file is there but has not both comments.
+        ConfigurationError: The file is there but has not both comments.
     """
+    before, after = _parts(path)
+    path.write_text(f"{before}{BEGIN}\n{note}\n\n{markdown(tables)}{END}{after}")
+
+
+def _parts(path: Path) -> tuple[str, str]:
+    """What stands before and after the tables."""
     text = path.read_text() if path.exists() else f"{BEGIN}\n{END}\n"
     before, begin, rest = text.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not (begin and end):
-        raise InvalidInputError(str(path), f"the lines {BEGIN} and {END}", "a file without them")
-    path.write_text(f"{before}{BEGIN}\n{note}\n\n{markdown(tables)}{END}{after}")
+        raise ConfigurationError(f"{path}: expected the lines {BEGIN} and {END}, found a file without them")
+    return before, after
 
 
 def print_tables(tables: Sequence[Table]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +15,7 @@ from zoox_stack.road_network.queries import LaneIndex
 STANDING = 0.3  # [m/s] slower is standing
 SHORTEST_STOP = 1.0  # [s]
 STUCK = 180.0  # [s]
+PROGRESS = 5.0  # [m] who does not get so far in that time is stuck
 PARKING = 60.0  # [s] who stands longer beside the lanes parks
 _ON_LANE = 1.2  # [m] from a centre line: farther off is beside the lane
 
@@ -71,13 +73,13 @@ def _parked(recording: TrafficRecording, start: NDArray[np.int64], duration: NDA
 
 @dataclass(frozen=True)
 class StuckAgent:
-    """One that stands too long.
+    """One that gets nowhere for too long.
 
     Attributes:
         id: Of the agent.
         agent_class: Name of its class.
-        since: When it came to stand [s since the start].
-        seconds: How long it stands, red lights left out [s].
+        since: From when on it gets nowhere [s since the start].
+        seconds: For how long, red lights left out [s].
         x: [m].
         y: [m].
     """
@@ -91,22 +93,23 @@ class StuckAgent:
 
 
 def stuck_agents(recording: TrafficRecording, longest: float = STUCK) -> tuple[StuckAgent, ...]:
-    """Who stands for more than `longest` seconds for no good reason, in order of id.
+    """Who stays within `PROGRESS` metres for more than `longest` seconds for no good reason, in order of id.
 
     Good reasons: a vehicle parks (see `Stops`), or the signals that govern its lane and the lanes after it are all red:
     that time does not count. Pedestrians have none. Animals, hazards and trailers are not asked.
     """
     kinds = (AgentClass.HAZARD, AgentClass.ANIMAL, AgentClass.TRAILER, AgentClass.UNKNOWN)
     asked = ~recording.of_classes(kinds)
-    found = stops(recording)
     index = LaneIndex(recording.network) if recording.network is not None else None
     stuck = []
-    for stop in np.flatnonzero((found.duration > longest) & asked[found.agent] & ~found.parked).tolist():
-        agent, start, end = int(found.agent[stop]), int(found.start[stop]), int(found.end[stop])
-        seconds = float(found.duration[stop])
-        x, y = recording.position[start]
+    for start, end in _without_progress(recording, asked, longest):
+        agent, middle = int(recording.agent[start]), (start + end) // 2
+        seconds = float(recording.time[end] - recording.time[start]) + recording.period
+        if _parked(recording, np.array([middle]), np.array([seconds]))[0]:
+            continue
+        x, y = recording.position[middle]
         if index is not None and recording.classes[agent] != AgentClass.PEDESTRIAN:
-            lane = index.nearest(recording.position[[start]], recording.yaw[[start]], max_distance=_ON_LANE).rows[0]
+            lane = index.nearest(recording.position[[middle]], recording.yaw[[middle]], max_distance=_ON_LANE).rows[0]
             if lane >= 0:
                 seconds -= _red_time(recording, int(lane), recording.step[start : end + 1])
         if seconds > longest:
@@ -115,6 +118,25 @@ def stuck_agents(recording: TrafficRecording, longest: float = STUCK) -> tuple[S
                 StuckAgent(int(recording.ids[agent]), kind, float(recording.time[start]), seconds, float(x), float(y))
             )
     return tuple(sorted(stuck, key=lambda one: (one.id, one.since)))
+
+
+def _without_progress(
+    recording: TrafficRecording, asked: NDArray[np.bool_], longest: float
+) -> Iterator[tuple[int, int]]:
+    """First and last row of every stretch in which an agent that is `asked` stays near for `longest` seconds."""
+    steps = recording.stride(longest)
+    if len(recording.agent) <= steps:
+        return
+    near = np.hypot(*(recording.position[steps:] - recording.position[:-steps]).T) < PROGRESS
+    near &= recording.follows(steps) & asked[recording.agent[steps:]]
+    starts = np.flatnonzero(np.diff(near, prepend=False) & near)
+    for start in starts.tolist():
+        last = start + int(np.argmin(np.append(near[start:], False))) - 1
+        for begin in range(start, last + 1):  # who goes away and comes back has got somewhere
+            way = recording.position[begin : begin + steps + 1] - recording.position[begin]
+            if np.hypot(*way.T).max() < PROGRESS:
+                yield begin, last + steps
+                break
 
 
 def _red_time(recording: TrafficRecording, lane: int, steps: NDArray[np.int32]) -> float:

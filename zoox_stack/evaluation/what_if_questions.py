@@ -14,6 +14,7 @@ from zoox_stack.core.geometry import wrap_angle
 from zoox_stack.core.plans import EgoPlan, PlanDecision
 from zoox_stack.core.predictions import STEP, STEPS
 from zoox_stack.evaluation.run import RecordedRun
+from zoox_stack.prediction.what_if import MAX_PLANS
 
 WINDOW = 2.5  # [s] of which one question is checked
 MOST_PLANS = 4  # of a question that are driven
@@ -26,22 +27,22 @@ class Question:
 
     Attributes:
         stamp_ns: Scene it was about [ns].
-        plans: All plans asked about, the best by unconditional futures first.
+        plans: All plans asked about, the best by unconditional futures first; last the one that won, if it was not
+            among them.
         shown: Rows of the plans that are driven, rising.
-        chosen: Row of the plan that won; None if it was not among those asked about.
-        recorded: Collision probabilities answered during the drive, one per plan.
+        chosen: Row of the plan that won.
+        recorded: Collision probabilities answered during the drive, one per plan asked about then.
+        changed: See `PlanDecision`.
+        acceptable: See `PlanDecision`.
     """
 
     stamp_ns: int
     plans: tuple[EgoPlan, ...]
     shown: tuple[int, ...]
-    chosen: int | None
+    chosen: int
     recorded: NDArray[np.float32]
-
-    @property
-    def changed(self) -> bool:
-        """Whether the answer made another plan win than the one that was best before it."""
-        return self.chosen is not None and self.chosen != 0
+    changed: bool
+    acceptable: bool
 
 
 def questions_of(run: RecordedRun) -> list[Question]:
@@ -64,9 +65,8 @@ def questions_of(run: RecordedRun) -> list[Question]:
         if stamp > last or decision.positions.shape[1] != STEPS:
             continue
         window = int((stamp - begin) // round(WINDOW * 1e9))
-        changed = decision.chosen != int(decision.asked[0])
         shift = np.abs(decision.conditional_totals - decision.totals[decision.asked])
-        weight = (changed, float(np.nanmax(shift, initial=0.0)))
+        weight = (decision.changed, float(np.nanmax(shift, initial=0.0)))
         if window not in best or weight > best[window][0]:
             best[window] = weight, stamp
     return [question(run.decisions[stamp], run.ego(stamp)) for _, (_, stamp) in sorted(best.items())]  # type: ignore[arg-type]
@@ -74,15 +74,20 @@ def questions_of(run: RecordedRun) -> list[Question]:
 
 def question(decision: PlanDecision, ego: EgoState) -> Question:
     """The question behind a decision."""
-    rows = decision.asked.astype(np.int64)
-    plans = tuple(plan_of(decision, int(row), ego) for row in rows)
-    chosen = int(np.flatnonzero(rows == decision.chosen)[0]) if decision.chosen in rows else None
+    asked = decision.asked.astype(np.int64)
+    if decision.chosen not in asked:
+        asked = asked[: MAX_PLANS - 1]
+    rows = np.array(list(dict.fromkeys([*asked.tolist(), decision.chosen])))
+    plans = tuple(plan_of(decision, row, ego) for row in rows.tolist())
+    chosen = int(np.flatnonzero(rows == decision.chosen)[0])
     return Question(
         stamp_ns=decision.stamp_ns,
         plans=plans,
-        shown=most_different(plans, [0] if chosen is None else [0, chosen], MOST_PLANS),
+        shown=most_different(plans, [0, chosen], MOST_PLANS),
         chosen=chosen,
-        recorded=decision.collision_probabilities,
+        recorded=decision.collision_probabilities[: len(asked)],
+        changed=decision.changed,
+        acceptable=decision.acceptable,
     )
 
 

@@ -19,7 +19,7 @@ from zoox_stack.core.predictions import PredictedAgents, WhatIfRequest
 from zoox_stack.evaluation.run import RecordedRun
 from zoox_stack.evaluation.what_if_questions import Question
 from zoox_stack.prediction.predictor import Predictor
-from zoox_stack.simulation.rerun import PRESENT, SimulatedDrive, drive_plan, rerun
+from zoox_stack.simulation.rerun import PRESENT, SimulatedDrive, drive_plan, largest_difference, rerun
 from zoox_stack.simulation.world import TrafficWorld
 
 REACTS = 0.5  # [m] between the futures of an agent under two plans: from here on it counts as affected
@@ -63,8 +63,7 @@ class Rebuilt:
 
     Attributes:
         truths: By stamp of the question.
-        max_difference: Largest distance between a road user in the recording and in the world built again [m];
-            infinite if somebody is missing.
+        max_difference: Largest distance between a road user in the recording and in the world built again [m].
         compared: Positions compared.
     """
 
@@ -156,31 +155,22 @@ def rebuild(
 
     Raises:
         ConfigurationError: Unknown town, or SUMO is not installed.
-        InvalidInputError: The recording is not one of this drive.
+        InvalidInputError: The recording is not one of this drive, or somebody is elsewhere.
         ZooxStackError: The simulation ended.
     """
     wanted = {question.stamp_ns: question for question in questions}
     truths: dict[int, Truth] = {}
     worst, compared = 0.0, 0
     with tempfile.TemporaryDirectory(prefix="zoox-rerun-") as folder:
-        for number, loop in enumerate(rerun(drive, egos, Path(folder))):
+        for number, loop in enumerate(rerun(drive, egos, Path(folder), recorded)):
             stamp, scene = loop.scene.stamp_ns, loop.scene
             if stamp in recorded:
-                worst = max(worst, _difference(recorded[stamp], scene))
+                worst = max(worst, largest_difference(recorded[stamp], scene))
                 compared += len(recorded[stamp])
             if stamp in wanted:
                 truths[stamp] = _truth(loop.world, scene, wanted[stamp])
             report((number + 1) / len(egos))
     return Rebuilt(truths, worst, compared)
-
-
-def _difference(recorded: TrackedAgents, now: TrackedAgents) -> float:
-    if not len(recorded):
-        return 0.0
-    rows = np.searchsorted(now.ids, recorded.ids)
-    if rows.max() >= len(now) or not np.array_equal(now.ids[rows], recorded.ids):
-        return float("inf")
-    return float(np.hypot(*(now.position[rows, :2] - recorded.position[:, :2]).T).max())
 
 
 def _truth(world: TrafficWorld, scene: TrackedAgents, question: Question) -> Truth:
@@ -221,9 +211,9 @@ def answer_again(run: RecordedRun, questions: Sequence[Question], predictor: Pre
 
 def check(question: Question, scene: TrackedAgents, answer: Answer, truth: Truth) -> Checked:
     """Hold an answer against the truth, for those who react."""
-    reacting = np.flatnonzero(truth.spread > REACTS)
-    tracks, users = matches(scene.position[:, :2], truth.scene.position[reacting, :2])
-    users = reacting[users]
+    reacts = truth.spread > REACTS
+    tracks, users = matches(scene.position[:, :2], truth.scene.position[:, :2])
+    tracks, users = tracks[reacts[users]], users[reacts[users]]
     assert scene.ego is not None
     behind = _follows(scene, tracks, scene.ego)
     distance = np.hypot(*(scene.position[tracks, :2] - scene.ego.centre).T)
@@ -235,7 +225,7 @@ def check(question: Question, scene: TrackedAgents, answer: Answer, truth: Truth
             future = truth.futures[place, :, user]
             told[place, column] = likeliest_error(answer.predictions[row], int(track), future)
             usual[place, column] = likeliest_error(answer.unconditional, int(track), future)
-    return Checked(question, scene, answer, truth, tracks, users, len(reacting) - len(users), told, usual)
+    return Checked(question, scene, answer, truth, tracks, users, int(reacts.sum()) - len(users), told, usual)
 
 
 def _follows(scene: TrackedAgents, tracks: NDArray[np.int64], ego: EgoState) -> NDArray[np.bool_]:

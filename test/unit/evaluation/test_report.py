@@ -20,6 +20,7 @@ from zoox_stack.evaluation.report_player import candidate_rows, frame_stamps
 from zoox_stack.evaluation.report_plots import accelerations
 from zoox_stack.evaluation.run import RecordedRun
 from zoox_stack.planning.planner import Planner
+from zoox_stack.prediction.asked_and_happened import AskedAndHappened
 from zoox_stack.road_network.made_up import straight_road
 
 _START = 10**12
@@ -191,3 +192,13 @@ def test_the_chosen_candidate_leads_the_table() -> None:
     costs = [float(row["total"]) for row in rows[1:]]
     assert costs == sorted(costs)
     assert all(row["conditional"] == "" for row in rows)  # there was no answer
+
+
+def test_answers_that_were_driven_are_one_row(tmp_path: Path) -> None:
+    asked = AskedAndHappened(4, 3, 12.0, 7, 7.0, 14.0, 21.0, 28.0, 5)
+    for told, texts in ((asked, ("4.0 s", "1.00 m", "2.00 m", "3.00 m", "71 %")), (AskedAndHappened(), ("0 s",))):
+        path = tmp_path / "report.html"
+        write_report(drive(3), result() | {"asked_versus_happened": told.means()}, path, pictures=1)
+        text = Page(path.read_text(encoding="utf-8")).text
+        row = text[text.index("Asked versus happened") :]
+        assert all(one in row for one in texts)

@@ -12,7 +12,7 @@ import pytest
 
 from zoox_stack.core.agents import EgoState, TrackedAgents, TrafficSignals
 from zoox_stack.core.classes import AgentClass, SignalState
-from zoox_stack.core.errors import InvalidInputError
+from zoox_stack.core.errors import ConfigurationError, InvalidInputError
 from zoox_stack.evaluation.traffic_command import measure_logs, pooled, violations
 from zoox_stack.evaluation.traffic_logs import find_logs, load_recording, signal_table
 from zoox_stack.evaluation.traffic_physics import as_rows, physics_violations
@@ -111,7 +111,7 @@ def test_tables_are_replaced_between_the_marks(tmp_path: Path) -> None:
     replace_tables(path, [table], "note")
     assert path.read_text() == text
     path.write_text("no marks")
-    with pytest.raises(InvalidInputError, match="tables: begin"):
+    with pytest.raises(ConfigurationError, match="tables: begin"):
         replace_tables(path, [table], "note")
     replace_tables(tmp_path / "new.md", [table], "note")
     assert (tmp_path / "new.md").read_text().startswith(BEGIN)
@@ -163,6 +163,19 @@ def test_what_is_no_log_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InvalidInputError, match="nothing of that name"):
         find_logs([f"x={tmp_path}/*.xml"])
     (tmp_path / "notes.txt").write_text("no log")
+    notes = str(tmp_path / "notes.txt")
+    with pytest.raises(InvalidInputError, match="every log once"):
+        find_logs([f"x={notes}", f"x={tmp_path}/*.txt"])
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "notes.txt").write_text("no log")
+    with pytest.raises(InvalidInputError, match="one log notes"):
+        find_logs([notes, str(tmp_path / "other" / "notes.txt")])
+    (tmp_path / "a=1").mkdir()
+    (tmp_path / "a=1" / "c.xml").write_text("")
+    assert find_logs([f"{tmp_path}/a=1/c.xml", f"x={tmp_path}/a=1/*.xml"]) == {
+        "c": [tmp_path / "a=1" / "c.xml"],
+        "x": [tmp_path / "a=1" / "c.xml"],
+    }
     with pytest.raises(InvalidInputError, match="mcap"):
         load_recording(tmp_path / "notes.txt")
     empty = drive()

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from zoox_stack.core.agents import EgoState, TrackedAgents
-from zoox_stack.core.classes import PredictionSource, WhatIfStatus
+from zoox_stack.core.classes import PredictionSource, Rejection, WhatIfStatus
 from zoox_stack.core.plans import EgoPlan, PlanDecision
 from zoox_stack.core.predictions import STEP, STEPS
 from zoox_stack.evaluation.run import RecordedRun
@@ -100,9 +100,6 @@ def test_a_question_knows_whether_the_answer_changed_the_plan() -> None:
     assert changed.chosen == 1  # row among those asked about
     assert [plan.name for plan in changed.plans] == ["at 6", "at 10", "at 2"]
     assert not question(decision(asked=(1, 2, 0), chosen=1), ego()).changed
-    other = question(decision(asked=(1, 2, 0), chosen=3), ego())
-    assert other.chosen is None
-    assert not other.changed
 
 
 def test_one_question_per_window_and_the_most_telling() -> None:
@@ -115,6 +112,21 @@ def test_one_question_per_window_and_the_most_telling() -> None:
     ]
     found = questions_of(run_of(decisions, seconds=20.0))
     assert [q.stamp_ns for q in found] == [1 * _NS, 4 * _NS]
+
+
+def test_the_plan_that_won_is_always_shown() -> None:
+    d = decision(asked=(1, 2, 0), chosen=3)  # nobody was asked about it
+    found = question(d, ego())
+    assert [plan.id for plan in found.plans] == [1, 2, 0, 3]
+    assert (found.chosen, found.changed, found.acceptable) == (3, True, True)
+    assert found.chosen in found.shown
+    assert len(found.recorded) == 3
+
+
+def test_a_plan_that_the_answer_threw_out_is_not_confirmed() -> None:
+    d = replace(decision(chosen=1), rejections=np.full(4, Rejection.COLLISION, np.uint8))
+    found = question(d, ego())
+    assert (found.chosen, found.changed, found.acceptable) == (0, False, False)
 
 
 @pytest.mark.parametrize("seconds", [8.0, 7.9])

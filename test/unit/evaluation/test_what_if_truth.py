@@ -18,7 +18,14 @@ from zoox_stack.evaluation.report import write_report
 from zoox_stack.evaluation.run import RecordedRun
 from zoox_stack.evaluation.what_if_pictures import common_view, draw_question, tags_of
 from zoox_stack.evaluation.what_if_questions import Question
-from zoox_stack.evaluation.what_if_section import WhatIfCheck, contact_of, summary_of, ways_of
+from zoox_stack.evaluation.what_if_section import (
+    WhatIfCheck,
+    answers_apart,
+    contact_of,
+    decided,
+    summary_of,
+    ways_of,
+)
 from zoox_stack.evaluation.what_if_truth import (
     MATCH,
     Answer,
@@ -73,7 +80,7 @@ def checked(stamp_ns: int = 0, *, changed: bool = False, reaction: float = 3.0) 
         np.stack([futures(places, [5.0, 5.0, 5.0]), futures(places, [5.0 - reaction, 5.0, 5.0])]),
     )
     question = Question(
-        stamp_ns, (plan(0.0), plan(8.0), plan(4.0)), (0, 1), 1 if changed else 0, np.zeros(3, np.float32)
+        stamp_ns, (plan(0.0), plan(8.0), plan(4.0)), (0, 1), 1 if changed else 0, np.zeros(3, np.float32), changed, True
     )
     answers = tuple(predicted(scene, v) for v in (5.0, 5.0 - reaction, 5.0))
     answer = Answer(predicted(scene, 5.0), answers, np.array([0.0, 0.25, 0.5], np.float32))
@@ -100,6 +107,31 @@ def test_who_reacts_unseen_is_counted() -> None:
     assert (len(blind.tracks), blind.unseen) == (0, 1)
     assert blind.told.shape == (2, 0)
     assert len(summary_of([blind])) == 1  # no errors to tell
+
+
+def test_a_bystander_is_not_taken_for_the_one_who_reacts() -> None:
+    known = checked()
+    places = [(30.0, 0.0), (30.0, 1.5)]  # the first reacts and was not tracked; the second is tracked and does not
+    truth = Truth(agents(places, 5.0, [1, 2]), np.stack([futures(places, [v, 5.0]) for v in (5.0, 2.0)]))
+    scene = agents([(30.0, 1.4)], 5.0, [11])
+    future = predicted(scene, 5.0)
+    found = check(known.question, scene, Answer(future, (future,) * 3, known.answer.collisions), truth)
+    assert (len(found.tracks), found.unseen) == (0, 1)
+
+
+def test_what_the_answer_led_to() -> None:
+    question = checked().question
+    assert decided(question) == "The answer confirmed '0 m/s'."
+    assert decided(checked(changed=True).question).endswith("the answer made it '8 m/s'.")
+    assert "no plan was acceptable any more: '0 m/s'" in decided(replace(question, acceptable=False))
+
+
+def test_answers_are_compared_for_the_plans_asked_about_in_the_drive() -> None:
+    found = checked()
+    assert answers_apart(found) == pytest.approx(0.5)
+    assert answers_apart(replace(found, question=replace(found.question, recorded=np.float32([0.0, 0.2])))) == (
+        pytest.approx(0.05)
+    )
 
 
 def replace_futures(answer: Answer) -> Answer:
@@ -268,6 +300,18 @@ def test_another_world_is_not_taken_for_the_same(drive: RecordedRun) -> None:
     moved = labels[50].position + np.array([0.01, 0.0, 0.0])
     labels[50] = replace(labels[50], position=moved)
     with WhatIfCheck(replace(drive, labels=labels), SimulatedDrive("signal_grid", 1, duration=12.0)) as checking:
-        assert "largest difference: 0.01 m" in checking.section().reason
+        assert "step 50: expected those of the world built again, found a difference of 0.01 m" in (
+            checking.section().reason
+        )
     with WhatIfCheck(drive, SimulatedDrive("signal_grid", 2, duration=12.0)) as checking:
         assert "state 0 of the ego" in checking.section().reason
+
+
+@pytest.mark.slow
+def test_answers_of_another_model_are_not_checked(drive: RecordedRun) -> None:
+    others = {
+        stamp: replace(d, collision_probabilities=(d.collision_probabilities + 0.3).clip(0, 1))
+        for stamp, d in drive.decisions.items()
+    }
+    with WhatIfCheck(replace(drive, decisions=others), SimulatedDrive("signal_grid", 1, duration=12.0)) as checking:
+        assert "are not those of the drive" in checking.section().reason
