@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from functools import cached_property
-
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import distance_transform_edt
 
 from zoox_stack.core.classes import AreaType
 from zoox_stack.road_network.network import RoadNetwork
@@ -45,31 +42,44 @@ class Ground:
         off_road = self._distance_to(self._road) > _KERB
         self._clear = self._drawn(sidewalks) & off_road
         self._within = self._distance_to(~(self._clear | self._drawn(crossings)))
+        self._last = np.array(self._shape[::-1]) - 1
+        self._nearest = self._nearest_clear()
 
     def within_footway(self, xy: NDArray[np.float64]) -> NDArray[np.float64]:
         """How far inside crossings and sidewalks each point ``[..., 2]`` lies [m], 0 off them; to about a cell."""
-        return np.asarray(self._within[self._cells(xy)], np.float64)
+        return np.asarray(self._within.take(self._cells(xy)), np.float64)
 
     def on_roadway(self, xy: NDArray[np.float64]) -> NDArray[np.bool_]:
         """Whether each point ``[..., 2]`` lies in the strip of a lane; crossings do."""
-        return np.asarray(self._road[self._cells(xy)])
+        return np.asarray(self._road.take(self._cells(xy)))
 
     def beside_road(self, xy: NDArray[np.float64]) -> NDArray[np.float64]:
         """Points ``[P, 2]`` put on the nearest sidewalk off the roadway; those are left that have none near."""
         if not len(xy):
             return xy
-        rows, columns = self._cells(xy)
-        nearest = self._nearest[:, rows, columns]
-        moved = (nearest - np.stack([rows, columns]))[::-1].T * self._cell
-        far = np.hypot(*moved.T) > _FARTHEST
-        return np.where(far[:, None], xy, xy + moved)
+        cells = self._cells(xy)
+        nearest = self._nearest.take(cells)
+        away = np.flatnonzero(nearest != cells)
+        if not len(away):
+            return xy
+        width = self._shape[1]
+        rows, columns = np.divmod(np.stack([nearest[away], cells[away]]), width)
+        move = np.stack([columns[0] - columns[1], rows[0] - rows[1]], axis=1) * self._cell
+        near = np.hypot(move[:, 0], move[:, 1]) <= _FARTHEST
+        moved = xy.copy()
+        moved[away[near]] += move[near]
+        return moved
 
-    @cached_property
-    def _nearest(self) -> NDArray[np.int32]:
-        """Row and column of the clear cell that is nearest to each cell ``[2, H, W]``."""
+    def _nearest_clear(self) -> NDArray[np.int64]:
+        """Flat index of the clear cell that is nearest to each cell ``[H * W]``; its own where none is clear."""
         if not self._clear.any():
-            return np.asarray(np.indices(self._shape), np.int32)
-        return np.asarray(distance_transform_edt(~self._clear, return_distances=False, return_indices=True), np.int32)
+            return np.arange(self._clear.size)
+        blocked = (~self._clear).astype(np.uint8)
+        label = cv2.distanceTransformWithLabels(blocked, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)[1].ravel()
+        clear = np.flatnonzero(self._clear)
+        cell_of = np.zeros(label.max() + 1, np.int64)
+        cell_of[label[clear]] = clear
+        return cell_of[label]
 
     def _drawn(self, rings: list[NDArray[np.float64]]) -> NDArray[np.bool_]:
         grid = np.zeros(self._shape, np.uint8)
@@ -82,8 +92,9 @@ class Ground:
         """Of every cell to the nearest one that is set [m]."""
         return np.asarray(cv2.distanceTransform((~grid).astype(np.uint8), cv2.DIST_L2, 5) * self._cell, np.float32)
 
-    def _cells(self, xy: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Rows and columns; beyond the map those of its rim, where there is nothing."""
-        cell = np.floor((xy - self._low) / self._cell).astype(np.int64)
-        height, width = self._shape
-        return cell[..., 1].clip(0, height - 1), cell[..., 0].clip(0, width - 1)
+    def _cells(self, xy: NDArray[np.float64]) -> NDArray[np.int64]:
+        """Flat indices; beyond the map those of its rim, where there is nothing."""
+        cell = ((xy - self._low) * (1.0 / self._cell)).astype(np.int64)  # rounds towards zero, which is the rim
+        np.maximum(cell, 0, out=cell)
+        np.minimum(cell, self._last, out=cell)
+        return np.asarray(cell[..., 1] * self._shape[1] + cell[..., 0])
