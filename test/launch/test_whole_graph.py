@@ -14,6 +14,7 @@ pytest.importorskip("rclpy", reason="needs ROS 2")
 
 from zoox_stack.core import topics
 from zoox_stack.evaluation.replay_records import TickRecord, combined_hash, read_records
+from zoox_stack.evaluation.run import read_run
 from zoox_stack.logs.bag_reader import BagReader
 from zoox_stack.ros.message_types import peek_stamp
 
@@ -125,3 +126,10 @@ def test_the_recording_holds_inputs_and_outputs(runs: list[Run]) -> None:
                 assert reader.topics[topic.name].count == 1
                 assert reader.topics[topic.name].latched
             assert topics.CLOCK.name not in reader.topics
+
+
+def test_the_recording_tells_how_answers_compare_with_what_followed(runs: list[Run]) -> None:
+    for run in runs:
+        asked = read_run(run.recording).asked
+        assert asked is not None
+        assert 0 <= asked.followed <= asked.questions <= 1 + TICKS // 10

@@ -17,7 +17,7 @@ from zoox_stack.core.classes import WhatIfStatus
 from zoox_stack.core.errors import InvalidInputError
 from zoox_stack.core.frames import Frame
 from zoox_stack.core.plans import EgoPlan
-from zoox_stack.core.predictions import PredictedAgents, WhatIfAnswer, WhatIfRequest
+from zoox_stack.core.predictions import PlanEffects, PredictedAgents, WhatIfAnswer, WhatIfRequest
 from zoox_stack.road_network.network import RoadNetwork
 from zoox_stack.ros.conversions import agents, odometry, plans, predictions, road_network
 from zoox_stack.ros.conversions.basics import stamp_from_message, stamp_to_message
@@ -45,6 +45,20 @@ def futures(a: int = 2, k: int = 3, t: int = 4) -> Any:
         PredictedAgents(
             5, np.arange(a), np.full((a, k), 1 / k), np.zeros(2), np.zeros((a, k, t, 2)), np.zeros((a, k, t)),
             np.zeros((a, k, t, 3)),
+        )
+    )  # fmt: skip
+
+
+def effects() -> Any:
+    third = np.full(2, 1 / 3)
+    return predictions.plan_effects_to_message(PlanEffects(np.array([1, 2]), third, third, third))
+
+
+def answer() -> Any:
+    return predictions.what_if_answer_to_message(
+        WhatIfAnswer(
+            WhatIfStatus.OK, "", 5, True, (predictions.predicted_agents_from_message(futures()),), np.zeros(1), 0.1,
+            (predictions.plan_effects_from_message(effects()),),
         )
     )  # fmt: skip
 
@@ -120,6 +134,10 @@ FUTURES = predictions.predicted_agents_from_message
         (futures, lambda m: m.probabilities.__setitem__(0, 0.9), FUTURES, "probabilities"),
         (futures, lambda m: m.positions.__setitem__(0, float("nan")), FUTURES, "positions"),
         (futures, lambda m: m.headings.pop(), FUTURES, "headings"),
+        (effects, lambda m: m.goes_first.pop(), predictions.plan_effects_from_message, "goes_first"),
+        (effects, lambda m: m.displacement.__setitem__(0, -1.0), predictions.plan_effects_from_message, "displacement"),
+        (effects, lambda m: m.agent_ids.reverse(), predictions.plan_effects_from_message, "rising"),
+        (answer, set_field(effects=[]), predictions.what_if_answer_from_message, "one per plan"),
         (question, set_field(plans=[]), predictions.what_if_request_from_message, "plans"),
         (question, set_field(deadline=0.0), predictions.what_if_request_from_message, "deadline"),
         (question, set_field(deadline=float("nan")), predictions.what_if_request_from_message, "deadline"),
@@ -131,7 +149,7 @@ def test_broken_messages_are_refused(
     make: Callable[[], Any], change: Callable[[Any], None], convert: Callable[[Any], Any], named: str
 ) -> None:
     message = make()
-    if make in (scene, detections, futures, question):
+    if make in (scene, detections, futures, effects, answer, question):
         convert(message)  # whole before it is broken
     change(message)
     with pytest.raises(InvalidInputError, match=named):

@@ -32,7 +32,7 @@ from zoox_stack.core.errors import InvalidInputError
 from zoox_stack.core.events import SimulationEvent
 from zoox_stack.core.frames import Frame
 from zoox_stack.core.plans import EgoPlan, PlanDecision, Route, Trajectory
-from zoox_stack.core.predictions import PredictedAgents, WhatIfAnswer, WhatIfRequest
+from zoox_stack.core.predictions import PlanEffects, PredictedAgents, WhatIfAnswer, WhatIfRequest
 from zoox_stack.core.ragged import Ragged
 from zoox_stack.core.sensors import CameraDetections, PointCloud, RadarScan, SensorCalibration
 from zoox_stack.core.timing import StageTick
@@ -222,7 +222,13 @@ def ragged(draw: st.DrawFn, rows: int, least: int, width: int | None, high: int 
 @st.composite
 def networks(draw: st.DrawFn) -> RoadNetwork:
     lanes, lines, areas, heads = (draw(st.integers(0, 3)) for _ in range(4))
-    unknown = or_nan(st.floats(0, 50, width=32))
+    unknown = or_nan(st.floats(0, 50, width=32, exclude_min=True))
+    own = np.arange(lanes)
+
+    def others(rows: Any) -> Any:
+        return np.where(rows == own, np.int32(-1), rows)
+
+    waiting = draw(ragged(lanes, 0, None, lanes - 1))
     return RoadNetwork(
         name=draw(names),
         lane_ids=np.array(sorted(draw(st.sets(ids, min_size=lanes, max_size=lanes))), np.int64),
@@ -237,16 +243,16 @@ def networks(draw: st.DrawFn) -> RoadNetwork:
         right_boundaries=draw(ragged(lanes, 0, 3)),
         right_boundary_types=draw(integers(np.uint8, lanes, 0, 9)),
         successors=draw(ragged(lanes, 0, None, lanes - 1)),
-        yields=draw(ragged(lanes, 0, None, lanes - 1)),
-        left_neighbours=draw(integers(np.int32, lanes, -1, lanes - 1)),
-        right_neighbours=draw(integers(np.int32, lanes, -1, lanes - 1)),
-        line_ids=draw(arrays(np.int64, lines)),
+        yields=Ragged.from_rows([row[row != i] for i, row in enumerate(waiting)], np.int32),
+        left_neighbours=others(draw(integers(np.int32, lanes, -1, lanes - 1))),
+        right_neighbours=others(draw(integers(np.int32, lanes, -1, lanes - 1))),
+        line_ids=draw(arrays(np.int64, lines, unique=True)),
         line_types=draw(integers(np.uint8, lines, 0, 9)),
         lines=draw(ragged(lines, 2, 3)),
-        area_ids=draw(arrays(np.int64, areas)),
+        area_ids=draw(arrays(np.int64, areas, unique=True)),
         area_types=draw(integers(np.uint8, areas, 0, 5)),
         areas=draw(ragged(areas, 3, 3)),
-        signal_ids=draw(arrays(np.int64, heads)),
+        signal_ids=draw(arrays(np.int64, heads, unique=True)),
         signal_positions=draw(f64((heads, 3))),
         signal_lanes=draw(ragged(heads, 0, None, lanes - 1)),
     )
@@ -342,11 +348,21 @@ def questions(draw: st.DrawFn) -> WhatIfRequest:
 
 
 @st.composite
+def plan_effects(draw: st.DrawFn) -> PlanEffects:
+    affected = sorted(draw(st.sets(ids, max_size=4)))
+    n = len(affected)
+    first = draw(f32(0, 1, n))
+    first[draw(arrays(np.bool_, n))] = np.nan
+    return PlanEffects(np.array(affected, np.int64), draw(f32(0, 1, n)), draw(f32(0, 99, n)), first)
+
+
+@st.composite
 def answers(draw: st.DrawFn) -> WhatIfAnswer:
     several = tuple(draw(st.lists(futures(), max_size=2)))
+    effects = tuple(draw(plan_effects()) for _ in several)
     status = draw(st.sampled_from([s for s in WhatIfStatus if s < WhatIfStatus.NOT_ASKED]))
     risk = draw(f32(0, 1, len(several)))
-    return WhatIfAnswer(status, draw(names), draw(stamps), draw(st.booleans()), several, risk, draw(decimals))
+    return WhatIfAnswer(status, draw(names), draw(stamps), draw(st.booleans()), several, risk, draw(decimals), effects)
 
 
 CASES = {
@@ -362,6 +378,7 @@ CASES = {
         predictions.predicted_agents_to_message,
         predictions.predicted_agents_from_message,
     ),
+    "plan effects": (plan_effects(), predictions.plan_effects_to_message, predictions.plan_effects_from_message),
     "what-if request": (
         questions(),
         predictions.what_if_request_to_message,

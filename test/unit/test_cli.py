@@ -32,7 +32,12 @@ def test_an_unknown_command_is_an_error_with_code_2(capsys: pytest.CaptureFixtur
 
 
 @pytest.mark.parametrize(
-    ("error", "code"), [(InvalidInputError("bag x", "a file", "nothing"), 2), (ZooxStackError("it broke"), 1)]
+    ("error", "code"),
+    [
+        (InvalidInputError("bag x", "a file", "nothing"), 2),
+        (ZooxStackError("it broke"), 1),
+        (PermissionError(13, "not allowed", "/x"), 1),
+    ],
 )
 def test_errors_become_one_line_and_an_exit_code(
     error: Exception, code: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -88,17 +88,17 @@ class CollisionReport:
     @cached_property
     def probability(self) -> NDArray[np.float64]:
         """Of hitting at least one agent, ``[C]``."""
-        return _any_agent(self.agent_probability)
+        return any_of(self.agent_probability)
 
     @cached_property
     def risk(self) -> NDArray[np.float64]:
         """`agent_risk` of at least one agent, ``[C]``."""
-        return _any_agent(self.agent_risk)
+        return any_of(self.agent_risk)
 
     @cached_property
     def certain(self) -> NDArray[np.float64]:
         """`agent_certain` of at least one agent, ``[C]``."""
-        return _any_agent(self.agent_certain)
+        return any_of(self.agent_certain)
 
     @cached_property
     def time(self) -> NDArray[np.float64]:
@@ -136,7 +136,8 @@ class CollisionReport:
         return tuple(getattr(self, field.name) for field in fields(self))
 
 
-def _any_agent(values: NDArray[np.float64]) -> NDArray[np.float64]:
+def any_of(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Probability ``[C]`` of at least one of independent events with probabilities ``[C, A]``."""
     return np.asarray(1.0 - np.prod(1.0 - values, axis=1))
 
 

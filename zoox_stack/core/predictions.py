@@ -148,6 +148,46 @@ class WhatIfRequest:
 
 
 @dataclass(frozen=True, eq=False)
+class PlanEffects:
+    """What one plan of the ego does to the A agents near it; nobody else is moved or hit by it or crosses its way.
+
+    Attributes:
+        agent_ids: int64 ``[A]``, strictly rising.
+        collision_probability: float32 ``[A]`` of the ego hitting the agent within the horizon.
+        displacement: float32 ``[A]`` largest distance between the future under the plan and the unconditional one,
+            mean over the modes by their probabilities [m].
+        goes_first: float32 ``[A]`` probability that the agent is at the place where both ways cross or merge before
+            the ego is; NaN where they do not (see `zoox_stack.prediction.crossings`).
+    """
+
+    agent_ids: NDArray[np.int64]
+    collision_probability: NDArray[np.float32]
+    displacement: NDArray[np.float32]
+    goes_first: NDArray[np.float32]
+
+    def __post_init__(self) -> None:
+        a, f32, name = len(self.agent_ids), np.float32, "PlanEffects."
+        for attribute, array in (
+            ("agent_ids", checked_array(name + "agent_ids", self.agent_ids, np.int64, (a,))),
+            (
+                "collision_probability",
+                checked_array(name + "collision_probability", self.collision_probability, f32, (a,), low=0, high=1.001),
+            ),
+            ("displacement", checked_array(name + "displacement", self.displacement, f32, (a,), low=0)),
+            (
+                "goes_first",
+                checked_array(name + "goes_first", self.goes_first, f32, (a,), finite=False, low=0, high=1.001),
+            ),
+        ):
+            object.__setattr__(self, attribute, array)
+        if bool((self.agent_ids[1:] <= self.agent_ids[:-1]).any()):
+            raise InvalidInputError(name + "agent_ids", "strictly rising ids", np.array2string(self.agent_ids))
+
+    def __len__(self) -> int:
+        return len(self.agent_ids)
+
+
+@dataclass(frozen=True, eq=False)
 class WhatIfAnswer:
     """Conditional futures, one `PredictedAgents` per plan in the order asked.
 
@@ -158,7 +198,8 @@ class WhatIfAnswer:
         conditional: True if the futures depend on the plans.
         predictions: One per plan.
         collision_probabilities: float32 ``[N]``.
-        compute_time: Time spent on the question: model and collision probabilities [s].
+        compute_time: Time spent on the question: model, collision probabilities and effects [s].
+        effects: One per plan.
     """
 
     status: WhatIfStatus
@@ -168,3 +209,4 @@ class WhatIfAnswer:
     predictions: tuple[PredictedAgents, ...] = ()
     collision_probabilities: NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))
     compute_time: float = 0.0
+    effects: tuple[PlanEffects, ...] = ()

@@ -17,7 +17,7 @@ from zoox_stack.core.predictions import STEP, STEPS
 from zoox_stack.datasets.scene_futures import LOG, SceneFutures, plan_along
 from zoox_stack.logs.bag_reader import BagReader
 from zoox_stack.logs.codec import decode
-from zoox_stack.prediction.history import HistoryBuffer, ego_row
+from zoox_stack.prediction.history import HistoryBuffer, SceneHistory, ego_row
 from zoox_stack.road_network.network import RoadNetwork
 
 _TOLERANCE_NS = 50_000_000  # [ns] a scene may be off the regular grid of time
@@ -25,6 +25,23 @@ _SCENES = (topics.GROUND_TRUTH, topics.TRACKED_AGENTS)  # the first that is ther
 _EGOS = (topics.GROUND_TRUTH_EGO, topics.KINEMATIC_STATE)
 _BAG_MARKS = ("metadata.yaml",)
 _BAG_FILES = (".mcap", ".db3")
+
+
+@dataclass(frozen=True, eq=False)
+class LoggedInstant:
+    """A scene of a log with what followed. N agents, T = 80 steps of 0.1 s, map frame.
+
+    Attributes:
+        history: The last second; its scene has an ego.
+        futures: float64 ``[N, T, 3]`` x, y [m], yaw [rad] of the box centres; NaN where an agent is not there.
+        egos: float64 ``[T, 3]`` of the ego's box centre; NaN where it is not known, as after the end of the log.
+        signals: States of the traffic signals now, None if nobody told.
+    """
+
+    history: SceneHistory
+    futures: NDArray[np.float64]
+    egos: NDArray[np.float64]
+    signals: TrafficSignals | None
 
 
 @dataclass(eq=False)
@@ -37,6 +54,7 @@ class LoggedScenes:
         network: The map, None without one.
         route: Of the ego, None without one.
         signals: States of the traffic signals.
+        tracked: The scenes are a tracker's, not the truth.
     """
 
     path: Path
@@ -44,6 +62,7 @@ class LoggedScenes:
     network: RoadNetwork | None = None
     route: Route | None = None
     signals: Sequence[TrafficSignals] = field(default_factory=list)
+    tracked: bool = False
 
     def __post_init__(self) -> None:
         self._stamps = np.array([scene.stamp_ns for scene in self.scenes], np.int64)
@@ -75,6 +94,7 @@ class LoggedScenes:
             network=found[topics.ROAD_NETWORK.name][-1] if found[topics.ROAD_NETWORK.name] else None,  # type: ignore[arg-type]
             route=found[topics.ROUTE.name][-1] if found[topics.ROUTE.name] else None,  # type: ignore[arg-type]
             signals=found[topics.TRAFFIC_SIGNALS.name],  # type: ignore[arg-type]
+            tracked=agents is topics.TRACKED_AGENTS,
         )
 
     def futures(self, every: float = 1.0, *, first: float = 1.0) -> Iterator[SceneFutures]:
@@ -84,11 +104,32 @@ class LoggedScenes:
             every: Time between the scenes [s].
             first: Of the log that is history only [s].
         """
+        for instant in self.instants(every, first=first):
+            scene = instant.history.scene
+            if scene.ego is None or not np.isfinite(instant.egos).all():
+                continue  # without the ego's own future it is not known what it did
+            yield SceneFutures(
+                source=f"{self.path.name}, {(scene.stamp_ns - int(self._stamps[0])) * 1e-9:.1f} s",
+                history=instant.history,
+                plans=(plan_along(instant.egos, scene.ego, 0, LOG),),
+                futures=instant.futures[None],
+                network=self.network,
+                signals=instant.signals,
+                route=self.route,
+                tracked=self.tracked,
+            )
+
+    def instants(self, every: float = 1.0, *, first: float = 1.0) -> Iterator[LoggedInstant]:
+        """Scenes with an ego in order of time, each with what followed as far as the log goes.
+
+        Args:
+            every: Time between the scenes [s].
+            first: Of the log that is history only [s].
+        """
         if not len(self._stamps):
             return
         history = HistoryBuffer()
-        begin = int(self._stamps[0])
-        due = begin + round(first * 1e9)
+        due = int(self._stamps[0]) + round(first * 1e9)
         for scene in self.scenes:
             seen = history.push(scene)
             if scene.stamp_ns < due - _TOLERANCE_NS or scene.ego is None or not len(scene):
@@ -97,17 +138,7 @@ class LoggedScenes:
             if due <= scene.stamp_ns:
                 due = scene.stamp_ns + round(every * 1e9)
             futures, egos = self._after(scene)
-            if not np.isfinite(egos).all():
-                continue  # without the ego's own future it is not known what it did
-            yield SceneFutures(
-                source=f"{self.path.name}, {(scene.stamp_ns - begin) * 1e-9:.1f} s",
-                history=seen,
-                plans=(plan_along(egos, scene.ego, 0, LOG),),
-                futures=futures[None],
-                network=self.network,
-                signals=self._signals_at(scene.stamp_ns),
-                route=self.route,
-            )
+            yield LoggedInstant(seen, futures, egos, self._signals_at(scene.stamp_ns))
 
     def _after(self, scene: TrackedAgents) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Where the agents of a scene are in the next 8 s ``[N, T, 3]``, and the ego's box centre ``[T, 3]``."""

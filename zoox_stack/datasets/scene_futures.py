@@ -34,6 +34,7 @@ class SceneFutures:
         network: The map, None without one.
         signals: States of the traffic signals now, None if nobody told.
         route: Of the ego, None without one.
+        tracked: The agents are as a tracker saw them, with its errors; else they are the truth.
     """
 
     source: str
@@ -43,6 +44,7 @@ class SceneFutures:
     network: RoadNetwork | None = None
     signals: TrafficSignals | None = None
     route: Route | None = None
+    tracked: bool = False
 
     def __post_init__(self) -> None:
         if self.history.scene.ego is None:
@@ -102,7 +104,7 @@ class SceneFutures:
                 history.valid[row],
             ),
             plans=(plan_along(self.futures[0, row], ego, 0, LOG),),
-            futures=np.concatenate([self.futures[:1, others], _centres(self.plans[0], old)[None, None]], axis=1),
+            futures=np.concatenate([self.futures[:1, others], centres_along(self.plans[0], old)[None, None]], axis=1),
             route=None,
         )
 
@@ -121,7 +123,7 @@ def plan_along(centres: NDArray[np.float64], ego: EgoState, number: int, name: s
     return EgoPlan(number, name, STEP, x, y, np.asarray(wrap_angle(yaw)), speed, acceleration, turned / way)
 
 
-def _centres(plan: EgoPlan, ego: EgoState) -> NDArray[np.float64]:
+def centres_along(plan: EgoPlan, ego: EgoState) -> NDArray[np.float64]:
     """Box centre ``[T, 3]`` x, y, yaw along a plan of base_link."""
     reach = ego.rear_axle_to_centre
     return np.stack([plan.x + reach * np.cos(plan.yaw), plan.y + reach * np.sin(plan.yaw), plan.yaw], axis=1)

@@ -27,6 +27,7 @@ GROUPS = {
     "vehicle": VEHICLE_CLASSES,
     "cyclist": CYCLIST_CLASSES,
     "pedestrian": (AgentClass.PEDESTRIAN,),
+    "animal": (AgentClass.ANIMAL,),
 }
 
 

@@ -93,5 +93,13 @@ def print_result(result: dict[str, Any]) -> None:
             numbers = (e[k] for k in ("ade_1", "fde_1", "min_ade", "min_fde", "miss_rate", "cv_ade", "cv_fde"))
             table.add_row(f"{group} {horizon}", str(e["n"]), *(f"{v:.2f}" for v in numbers))
     console.print(table)
+    asked = result["asked_versus_happened"]
+    if asked and asked["agents"]:
+        console.print(
+            f"asked versus happened: {asked['followed']} of {asked['questions']} questions with a plan that was then "
+            f"driven, for {asked['followed_s']:.1f} s on average; {asked['agents']} agents that the answers move, off "
+            f"by {asked['conditional_minADE6_m']:.2f} m (best of 6; without the plan "
+            f"{asked['unconditional_minADE6_m']:.2f} m), nearer in {asked['better']:.0%}"
+        )
     told = f"hash {result['hash'][:16]}" if result["hash"] else "no hash in real time (--lockstep has one)"
     console.print(f"{', '.join(result['prediction_model'])}; {result['machine']}; {told}")

@@ -14,14 +14,16 @@ from zoox_stack.core.plans import PlanDecision, Route, Trajectory
 from zoox_stack.core.predictions import PredictedAgents
 from zoox_stack.core.timing import StageTick
 from zoox_stack.logs.bag_reader import BagReader
-from zoox_stack.logs.codec import decode
+from zoox_stack.logs.codec import decode, decode_message
+from zoox_stack.prediction.asked_and_happened import AskedAndHappened
 from zoox_stack.road_network.network import RoadNetwork
 
 WANTED = (
     topics.TRACKED_AGENTS, topics.PREDICTED_AGENTS, topics.TRAJECTORY, topics.DECISION, topics.TIMING,
     topics.GROUND_TRUTH, topics.GROUND_TRUTH_EGO, topics.EVENTS, topics.ROAD_NETWORK, topics.ROUTE,
-    topics.TRAFFIC_SIGNALS,
+    topics.TRAFFIC_SIGNALS, topics.DIAGNOSTICS,
 )  # fmt: skip
+_PREDICTION = "prediction"  # the node that scores its own answers
 
 
 @dataclass(eq=False)
@@ -40,6 +42,7 @@ class RecordedRun:
         true_egos: The ego without error, in order; empty if the log does not know it.
         events: What a simulation found worth telling, in the order of their beginnings.
         timing: In order.
+        asked: What the prediction node said last of its answers and what followed, None if it said nothing.
         problems: What was wrong with the bag.
     """
 
@@ -54,6 +57,7 @@ class RecordedRun:
     true_egos: list[EgoState] = field(default_factory=list)
     events: list[SimulationEvent] = field(default_factory=list)
     timing: list[StageTick] = field(default_factory=list)
+    asked: AskedAndHappened | None = None
     problems: list[str] = field(default_factory=list)
 
     def ego(self, stamp_ns: int) -> EgoState | None:
@@ -90,9 +94,19 @@ def read_run(bag: Path) -> RecordedRun:
         run.problems = list(reader.problems)
         present = [t.name for t in WANTED if t.name in reader.topics]
         for message in reader.messages(present):
-            _add(run, message.topic, decode(message.type_name, message.data))
+            if message.topic == topics.DIAGNOSTICS.name:
+                _add_diagnostics(run, decode_message(message.type_name, message.data))
+            else:
+                _add(run, message.topic, decode(message.type_name, message.data))
     run.events.sort(key=lambda event: event.stamp_ns)
     return run
+
+
+def _add_diagnostics(run: RecordedRun, message: Any) -> None:
+    for status in message.status:
+        if status.name == _PREDICTION:
+            told = AskedAndHappened.from_values({entry.key: entry.value for entry in status.values})
+            run.asked = told or run.asked
 
 
 def _add(run: RecordedRun, topic: str, value: Any) -> None:

@@ -16,7 +16,9 @@ from zoox_stack.core.errors import InvalidInputError, ZooxStackError
 from zoox_stack.logs.drive import RecordedDrive, write_drive
 from zoox_stack.logs.importers.av2 import load_av2_log
 from zoox_stack.logs.importers.kitti_tracking import KittiFiles, load_kitti_sequence
+from zoox_stack.logs.importers.ngsim_commonroad import load_commonroad_drive
 from zoox_stack.logs.importers.scenarionet import load_nuscenes_scene
+from zoox_stack.logs.importers.waymo_motion import load_waymo_scenario
 from zoox_stack.logs.mcap_file import COMPRESSIONS
 
 
@@ -47,7 +49,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     kitti.add_argument("--oxts", type=Path, required=True, metavar="FILE", help="GPS/IMU, one line per frame")
     kitti.add_argument("--calib", type=Path, required=True, metavar="FILE", help="calibration")
     kitti.add_argument("--labels", type=Path, metavar="FILE", help="labels, written as ground truth")
-    for dataset in (av2, nuscenes, kitti):
+    waymo = datasets.add_parser(
+        "waymo-motion",
+        help="Waymo Open Motion scenario: TFRecord of Scenario protos, ScenarioNet .pkl or nocturne .json",
+        description="The ego is the recording car; in nocturne's files, which do not name it, the vehicle that is "
+        "there longest, of several the one nearest to the middle of the traffic.",
+    )
+    waymo.add_argument("file", type=Path, metavar="FILE", help="told apart by .pkl, .json, anything else is a TFRecord")
+    waymo.add_argument("--scenario", metavar="ID", help="which one, where the file has several")
+    commonroad = datasets.add_parser(
+        "ngsim-commonroad",
+        help="recorded traffic (NGSIM) in a CommonRoad scenario: .xml, versions 2018b and 2020a",
+        description="There is no recording car in these files: the ego is the vehicle that is there longest, of "
+        "several the one nearest to the middle of the traffic.",
+    )
+    commonroad.add_argument("file", type=Path, metavar="FILE.xml")
+    for dataset in (av2, nuscenes, kitti, waymo, commonroad):
         dataset.add_argument("out", type=Path, metavar="OUT", help="OUT.mcap: one file; otherwise a rosbag2 directory")
         dataset.add_argument("--compression", choices=COMPRESSIONS, default="lz4", help="of the bag (default: lz4)")
         dataset.add_argument("--json", action="store_true", help="print the summary as JSON")
@@ -59,6 +76,8 @@ _LOADERS: dict[str, Callable[[argparse.Namespace], RecordedDrive]] = {
     "kitti-tracking": lambda args: load_kitti_sequence(
         KittiFiles(tuple(args.detections), args.oxts, args.calib, args.labels)
     ),
+    "waymo-motion": lambda args: load_waymo_scenario(args.file, args.scenario),
+    "ngsim-commonroad": lambda args: load_commonroad_drive(args.file),
 }
 
 

@@ -12,22 +12,26 @@ from numpy.typing import NDArray
 
 from zoox_stack.core.agents import TrackedAgents, TrafficSignals
 from zoox_stack.core.classes import AgentClass, WhatIfStatus
+from zoox_stack.core.collision import any_of
 from zoox_stack.core.constant_velocity import constant_velocity_prediction
+from zoox_stack.core.errors import InvalidInputError
 from zoox_stack.core.parameters import parameter
 from zoox_stack.core.plans import EgoPlan, Route
 from zoox_stack.core.predictions import MODES, STEP, STEPS, PredictedAgents, WhatIfAnswer, WhatIfRequest
 from zoox_stack.prediction.channels import X_AHEAD, X_BEHIND, Y_LEFT, Y_RIGHT
 from zoox_stack.prediction.features import NetworkInputs, network_inputs, plan_knots
 from zoox_stack.prediction.futures import headings_along, to_map_axes, turned_covariances
-from zoox_stack.prediction.history import HistoryBuffer
+from zoox_stack.prediction.history import HistoryBuffer, SceneHistory
 from zoox_stack.prediction.lane_pieces import LanePieces
 from zoox_stack.prediction.network import PredictionNetwork
+from zoox_stack.prediction.plan_effects import plan_effects
 from zoox_stack.prediction.raster import SceneRasterizer
 from zoox_stack.prediction.what_if import (
     Reactions,
     affected_futures,
     all_futures,
-    collision_probabilities,
+    causal_reactions,
+    hit_probabilities,
     no_reactions,
     reacting_rows,
     trouble_with,
@@ -139,7 +143,13 @@ class Predictor:
         hazards (cones, barriers), keep their velocity in every mode; the first mode has all probability. Without an
         ego there is no image: then all do, and the result says so (`PredictionSource.CONSTANT_VELOCITY`).
         """
-        history = self._history.push(scene)
+        return self.predict_history(self._history.push(scene), signals, self._route)
+
+    def predict_history(
+        self, history: SceneHistory, signals: TrafficSignals | None = None, route: Route | None = None
+    ) -> PredictedAgents:
+        """`predict` for a scene whose last second is given, not collected from the scenes before it."""
+        scene = history.scene
         if scene.ego is None:
             pinned = PinnedScene(scene, constant_velocity_prediction(scene, modes=1, steps=STEPS, step=STEP))
         elif not len(scene):
@@ -151,7 +161,7 @@ class Predictor:
             )  # fmt: skip
             pinned = PinnedScene(scene, empty)
         else:
-            raster = self._rasterizer.render(history, signals, self._route)
+            raster = self._rasterizer.render(history, signals, route)
             inputs = network_inputs(history, self._lanes, signals)
             rows = rows_for_network(scene, inputs.agent_pose[1:], self.config.max_agents)
             inputs = take_agents(inputs, np.concatenate([[0], rows + 1]))
@@ -211,7 +221,9 @@ class Predictor:
             )
         reactions = self._reactions(pinned, request.plans)
         changes = no_reactions(pinned.predicted) if reactions is None else reactions
-        collisions = collision_probabilities(pinned.scene, pinned.predicted, request.plans, changes)
+        hits = hit_probabilities(pinned.scene, pinned.predicted, request.plans, changes)
+        effects = plan_effects(pinned.scene, pinned.predicted, request.plans, changes, hits)
+        collisions = any_of(hits).astype(np.float32)
         if reactions is None:
             predictions = (pinned.predicted,) * len(request.plans)
         elif request.affected_only:
@@ -222,7 +234,29 @@ class Predictor:
         self._seconds_per_plan += 0.2 * (spent / len(request.plans) - self._seconds_per_plan)
         if spent > request.deadline:
             return WhatIfAnswer(WhatIfStatus.DEADLINE, f"took {spent:.3f} s of {request.deadline:g} s", stamp)
-        return WhatIfAnswer(WhatIfStatus.OK, "", stamp, reactions is not None, predictions, collisions, spent)
+        return WhatIfAnswer(WhatIfStatus.OK, "", stamp, reactions is not None, predictions, collisions, spent, effects)
+
+    def masked(self, scene_stamp_ns: int, plans: tuple[EgoPlan, ...]) -> PredictedAgents:
+        """Futures of a pinned scene by the decoder pass that answers `plans`, with the plans masked.
+
+        The same weights as every answer; up to rounding the unconditional prediction, which an evaluation can check.
+
+        Raises:
+            InvalidInputError: The scene is no longer held.
+        """
+        pinned = self._pinned.get(scene_stamp_ns)
+        if pinned is None:
+            raise InvalidInputError("scene stamp", "one that is held", f"{scene_stamp_ns} ns")
+        scene, base, inputs, rows = pinned.scene, pinned.predicted, pinned.inputs, pinned.rows
+        if inputs is None or pinned.embeddings is None or rows is None or scene.ego is None or not len(rows):
+            return base
+        knots = plan_knots(plans, scene.ego)
+        decoded = self._network.decode(pinned.embeddings, inputs.agent_pose, inputs.agent_velocity, knots)
+        positions, headings = np.array(base.positions), np.array(base.headings)
+        starts = scene.position[rows, :2] - base.origin
+        positions[rows] = to_map_axes(decoded.positions, starts, scene.yaw[rows])
+        headings[rows] = headings_along(positions[rows], starts, scene.yaw[rows])
+        return replace(base, positions=positions, headings=headings)
 
     def _reactions(self, pinned: PinnedScene, plans: tuple[EgoPlan, ...]) -> Reactions | None:
         """How agents near the plans react; None if the scene was not predicted by the network."""
@@ -238,13 +272,9 @@ class Predictor:
             inputs.agent_velocity[chosen],
             plan_knots(plans, scene.ego),
         )
-        gap = decoded.conditional - decoded.positions
-        moved = (gap * gap).sum(axis=-1).max(axis=(2, 3))  # [P, R] m^2
-        plan, agent = np.nonzero(moved > self.config.affected_displacement**2)
-        rows = pinned.rows[chosen[agent]]
-        starts, yaw = scene.position[rows, :2] - base.origin, scene.yaw[rows]
-        positions = to_map_axes(decoded.conditional[plan, agent], starts, yaw)
-        return Reactions(plan, rows, positions, headings_along(positions, starts, yaw))
+        rows = pinned.rows[chosen]
+        starts, change = scene.position[rows, :2] - base.origin, decoded.conditional - decoded.positions
+        return causal_reactions(base, rows, starts, scene.yaw[rows], change, self.config.affected_displacement)
 
     @staticmethod
     def _origin(scene: TrackedAgents) -> NDArray[np.float64]:

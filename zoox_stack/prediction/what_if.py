@@ -12,6 +12,7 @@ from zoox_stack.core.collision import PlanArrays, agent_sizes_of, assess_collisi
 from zoox_stack.core.plans import EgoPlan
 from zoox_stack.core.predictions import STEP, STEPS, PredictedAgents, WhatIfRequest
 from zoox_stack.prediction.features import KNOT_STEPS
+from zoox_stack.prediction.futures import headings_along
 
 MAX_PLANS = 16
 REACTION_RANGE = 50.0  # [m] the network's reactions are exactly zero beyond it
@@ -44,6 +45,42 @@ def no_reactions(base: PredictedAgents) -> Reactions:
     """Nobody is near any plan."""
     none, shape = np.zeros(0, np.int64), (0, base.modes, base.steps)
     return Reactions(none, none, np.zeros((*shape, 2), np.float32), np.zeros(shape, np.float32))
+
+
+def causal_reactions(
+    base: PredictedAgents,
+    rows: NDArray[np.int64],
+    starts: NDArray[np.float64],
+    yaw: NDArray[np.float64],
+    change: NDArray[np.float32],
+    least: float,
+) -> Reactions:
+    """Reactions from what the network says that plans change.
+
+    Small changes mean nothing and are left out, without looking into the future: a change fades in while the largest
+    so far, of any mode, grows from `least` to twice that. Until then the unconditional future stays as it is, to the
+    bit, so that plans that are equal until a time have equal answers until then.
+
+    Args:
+        base: Unconditional futures.
+        rows: ``[R]`` agents the network was asked about, rising.
+        starts: ``[R, 2]`` where they are relative to the origin of `base` [m].
+        yaw: ``[R]`` their headings.
+        change: ``[P, R, K, T, 2]`` conditional minus unconditional positions, each agent's own frame [m].
+        least: [m].
+    """
+    along, across = change[..., 0], change[..., 1]
+    size = np.sqrt((along * along + across * across).max(axis=2))  # [P, R, T]
+    so_far = np.maximum.accumulate(size, axis=-1)
+    plan, agent = np.nonzero(so_far[..., -1] > least)
+    if not len(plan):
+        return no_reactions(base)
+    shown = (so_far[plan, agent] - np.float32(least)) / np.float32(max(least, 1e-6))
+    shown = np.clip(shown, 0.0, 1.0)[:, None]
+    along, across = along[plan, agent] * shown, across[plan, agent] * shown
+    c, s = np.cos(yaw[agent]).astype(np.float32)[:, None, None], np.sin(yaw[agent]).astype(np.float32)[:, None, None]
+    positions = base.positions[rows[agent]] + np.stack([c * along - s * across, s * along + c * across], axis=-1)
+    return Reactions(plan, rows[agent], positions, headings_along(positions, starts[agent], yaw[agent]))
 
 
 def distances_to_plans(base: PredictedAgents, plans: tuple[EgoPlan, ...]) -> NDArray[np.float32]:
@@ -85,21 +122,21 @@ def affected_futures(base: PredictedAgents, plans: int, reactions: Reactions) ->
     return tuple(every.take(np.flatnonzero(reactions.plan == plan)) for plan in range(plans))
 
 
-def collision_probabilities(
+def hit_probabilities(
     scene: TrackedAgents, base: PredictedAgents, plans: tuple[EgoPlan, ...], reactions: Reactions
-) -> NDArray[np.float32]:
-    """Probability ``[P]`` that the ego hits anyone under each plan, with the futures that belong to the plan."""
+) -> NDArray[np.float64]:
+    """Probability ``[P, A]`` that the ego hits each agent under each plan, with the futures that belong to the plan."""
     if scene.ego is None or not len(scene):
-        return np.zeros(len(plans), np.float32)
+        return np.zeros((len(plans), len(base)))
     arrays, sizes = PlanArrays.from_plans(plans), agent_sizes_of(base, scene)
-    by_agent = assess_collisions(arrays, scene.ego, base, sizes, scene.existence).agent_probability
+    hits = assess_collisions(arrays, scene.ego, base, sizes, scene.existence).agent_probability
     if len(reactions.rows):
         rows = reactions.rows
         report = assess_collisions(
             arrays, scene.ego, reactions.futures(base), sizes[rows], scene.existence[rows], only_plan=reactions.plan
         )
-        by_agent[reactions.plan, rows] = report.agent_probability[reactions.plan, np.arange(len(rows))]
-    return (1.0 - np.prod(1.0 - by_agent, axis=1)).astype(np.float32)
+        hits[reactions.plan, rows] = report.agent_probability[reactions.plan, np.arange(len(rows))]
+    return hits
 
 
 def trouble_with(request: WhatIfRequest, scene: TrackedAgents) -> str:

@@ -36,6 +36,8 @@ HEADS, EDGE_WIDTH = 4, 32
 REACTION_FADE = 10.0  # [m] over which the reaction fades in
 REACTION_HIDDEN, REACTION_LAYERS = 40, 2
 MAX_VELOCITY_CHANGE = 3.0  # [m/s] per knot: 6 m/s^2
+# This mode keeps the velocity: who stands may go on standing, and whom training never saw moves on as before.
+ANCHOR = 0
 # Where around an agent the feature map is sampled, in its own frame [m].
 SAMPLE_X = (-8.0, 0.0, 8.0, 18.0, 30.0, 45.0)
 SAMPLE_Y = (-6.0, 0.0, 6.0)
@@ -260,6 +262,9 @@ class InteractionDecoder(nn.Module):
         self.future = mlp(WIDTH, 2 * WIDTH, 5 * KNOTS)
         nn.init.normal_(self.future[-1].weight, std=0.02)  # training starts near constant velocity
         nn.init.zeros_(self.future[-1].bias)
+        free = torch.ones(MODES, 1, 1)
+        free[ANCHOR] = 0.0
+        self.register_buffer("free", free, persistent=False)
         self.score = mlp(WIDTH, 64, MODES)
         self.register_buffer("temperature", torch.ones(()))  # of the probabilities, fitted after training
         self.intention = nn.Linear(WIDTH, REACTION_HIDDEN)
@@ -276,7 +281,7 @@ class InteractionDecoder(nn.Module):
         b, n = agents.shape[0], agents.shape[1]
         hidden = agents[:, :, None] + self.mode
         out = self.future(hidden).view(b, n, MODES, 5, KNOTS)
-        change = out[:, :, :, :2] * 5.0
+        change = out[:, :, :, :2] * (5.0 * self.free)
         time = torch.arange(1, STEPS + 1, device=agents.device) * STEP
         position = velocity[:, :, None, None, :] * time[:, None] + (change @ self.integrate.T).transpose(-1, -2)
         spread = (out[:, :, :, 2:] @ self.spread.T).transpose(-1, -2)

@@ -6,8 +6,9 @@ import numpy as np
 
 from zoox_stack.core.classes import PredictionSource, WhatIfStatus
 from zoox_stack.core.errors import InvalidInputError
-from zoox_stack.core.predictions import PredictedAgents, WhatIfAnswer, WhatIfRequest
+from zoox_stack.core.predictions import PlanEffects, PredictedAgents, WhatIfAnswer, WhatIfRequest
 from zoox_stack.core.validation import checked_array
+from zoox_stack.msg import PlanEffects as PlanEffectsMessage
 from zoox_stack.msg import PredictedAgents as PredictedAgentsMessage
 from zoox_stack.ros.conversions.basics import (
     MAX_AGENTS,
@@ -76,6 +77,28 @@ def predicted_agents_from_message(message: PredictedAgentsMessage) -> PredictedA
     )
 
 
+def plan_effects_to_message(effects: PlanEffects) -> PlanEffectsMessage:
+    """Effects of a plan as a message."""
+    return PlanEffectsMessage(
+        agent_ids=flat(effects.agent_ids, np.int64),
+        collision_probability=flat(effects.collision_probability, np.float32),
+        displacement=flat(effects.displacement, np.float32),
+        goes_first=flat(effects.goes_first, np.float32),
+    )
+
+
+def plan_effects_from_message(message: PlanEffectsMessage) -> PlanEffects:
+    """Effects of a message; raises InvalidInputError on sizes that do not fit or numbers out of range."""
+    a, f32, name = len(message.agent_ids), np.float32, "PlanEffects."
+    check_count(name + "agent_ids", a, MAX_AGENTS)
+    return PlanEffects(
+        unflat(name + "agent_ids", message.agent_ids, np.int64, (a,)),
+        unflat(name + "collision_probability", message.collision_probability, f32, (a,)),
+        unflat(name + "displacement", message.displacement, f32, (a,)),
+        unflat(name + "goes_first", message.goes_first, f32, (a,)),
+    )
+
+
 def what_if_request_to_message(request: WhatIfRequest) -> WhatIf.Request:
     """The question as a service request."""
     return WhatIf.Request(
@@ -123,6 +146,7 @@ def what_if_answer_to_message(answer: WhatIfAnswer) -> WhatIf.Response:
         conditional=answer.conditional,
         predictions=[predicted_agents_to_message(p) for p in answer.predictions],
         collision_probabilities=flat(answer.collision_probabilities, np.float32),
+        effects=[plan_effects_to_message(e) for e in answer.effects],
         compute_time=float(answer.compute_time),
     )
 
@@ -132,6 +156,8 @@ def what_if_answer_from_message(message: WhatIf.Response) -> WhatIfAnswer:
     if message.status not in tuple(WhatIfStatus) or message.status >= WhatIfStatus.NOT_ASKED:
         raise InvalidInputError("WhatIf.status", "a known status", str(message.status))
     predictions = tuple(predicted_agents_from_message(p) for p in message.predictions)
+    if len(message.effects) != len(predictions):
+        raise InvalidInputError("WhatIf.effects", f"{len(predictions)}, one per plan", str(len(message.effects)))
     probabilities = unflat("WhatIf.collision_probabilities", message.collision_probabilities, np.float32, (-1,))
     if not np.isfinite(message.compute_time) or message.compute_time < 0:
         raise InvalidInputError("WhatIf.compute_time", ">= 0 s", str(message.compute_time))
@@ -145,4 +171,5 @@ def what_if_answer_from_message(message: WhatIf.Response) -> WhatIfAnswer:
             "WhatIf.collision_probabilities", probabilities, np.float32, (len(predictions),), low=0, high=1.0001
         ),
         compute_time=short_float(message.compute_time),
+        effects=tuple(plan_effects_from_message(e) for e in message.effects),
     )
