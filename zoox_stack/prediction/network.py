@@ -102,7 +102,7 @@ class PredictionNetwork:
         if names[0] != names[1]:
             raise ModelError(
                 f"models in {folder}: expected both files from one training run, found {names[0]!r} and {names[1]!r}. "
-                "Export them again with zoox_stack.training.export."
+                "Export them again with zoox-stack export."
             )
 
     @staticmethod

@@ -1,27 +1,25 @@
-"""Export a trained run to ONNX: ``python -m zoox_stack.training.export --run RUN --out DIR``.
+"""Export a trained run to ONNX.
 
 Writes ``scene_encoder.onnx``, ``interaction_decoder.onnx`` and ``MODEL_CARD.md``. Nothing is written if ONNX Runtime
 and PyTorch disagree by more than `PARITY`.
 """
 
-# ruff: noqa: E501  (rows of the model card are one line)
 from __future__ import annotations
 
-import argparse
 import copy
-import hashlib
-import json
 import tempfile
 import warnings
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
+import onnxruntime
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import nn
 
 from zoox_stack.core.errors import ModelError
 from zoox_stack.prediction.channels import N_CHANNELS, RASTER_SIZE, channels_fingerprint
@@ -30,9 +28,21 @@ from zoox_stack.prediction.history import HISTORY_STEPS
 from zoox_stack.prediction.lane_pieces import PIECE_FEATURES
 from zoox_stack.prediction.network import DECODER_FILE, DECODER_SPEC, ENCODER_FILE, ENCODER_SPEC
 from zoox_stack.prediction.onnx_session import make_session
+from zoox_stack.prediction.providers import CUDA, has_nvidia_device
+from zoox_stack.training.calibration import calibrate
+from zoox_stack.training.checkpoints import BEST, Progress, load, restore
+from zoox_stack.training.learner import weights_digest
 from zoox_stack.training.model import WIDTH, InteractionDecoder, SceneEncoder
+from zoox_stack.training.model_card import NO_LICENCE, Exported, model_card
+from zoox_stack.training.sample_file import open_samples
+from zoox_stack.training.stream import Place, grouped
+from zoox_stack.training.train import SAMPLES
 
-PARITY = 1e-3  # largest allowed difference over 1 + the value: metres, square metres or probability
+# Largest allowed difference over 1 + the value (metres, square metres or probability), by provider. On CUDA,
+# convolutions and products have the ten binary digits of TensorFloat-32.
+PARITY = {"cpu": 1e-3, "cuda": 2e-2}
+CARD_FILE = "MODEL_CARD.md"
+_BATCH = 8
 OPSET = 18
 _DYNAMIC = {
     "agent_history": {1: "agents"},
@@ -111,9 +121,11 @@ def export_module(
     onnx.save(model, str(path))
 
 
-def largest_difference(module: nn.Module, path: Path, spec: Any, cases: list[dict[str, NDArray[Any]]]) -> float:
-    """Largest difference between PyTorch and ONNX Runtime (CPU) over `cases`, relative to 1 + the value."""
-    session = make_session(path, "cpu", 0, spec=spec)
+def largest_difference(
+    module: nn.Module, path: Path, spec: Any, cases: Sequence[dict[str, NDArray[Any]]], provider: str = "cpu"
+) -> float:
+    """Largest difference between PyTorch on the CPU and ONNX Runtime over `cases`, relative to 1 + the value."""
+    session = make_session(path, provider, 0, spec=spec)
     worst = 0.0
     with torch.no_grad():
         for inputs in cases:
@@ -127,108 +139,90 @@ def largest_difference(module: nn.Module, path: Path, spec: Any, cases: list[dic
     return worst
 
 
-def export(run: Path, out: Path, name: str) -> dict[str, Any]:
-    """Export a run; returns a summary.
+def export(run: Path, out: Path, name: str, licence: str = NO_LICENCE) -> Exported:
+    """Export the best weights of a run.
+
+    The mode probabilities are calibrated on the validation samples of the run first, if the network can be.
+
+    Args:
+        run: Folder of the run.
+        out: Folder for the ONNX files and the card.
+        name: Of the model.
+        licence: Of the weights, for the card.
 
     Raises:
+        InvalidInputError: There is no such run, or its samples are gone.
         ModelError: The checkpoint does not fit this version, or parity fails.
     """
-    state = torch.load(run / "checkpoint.pt", map_location="cpu", weights_only=True)
-    if state["channels"] != channels_fingerprint():
-        raise ModelError(f"{run}: trained on another scene image than this version draws; train it again")
+    progress, states = load(run / BEST)
     encoder, decoder = SceneEncoder().eval(), InteractionDecoder().eval()
-    encoder.load_state_dict(state["encoder"])
-    decoder.load_state_dict(state["decoder"])
-    digest = weights_digest({**state["encoder"], **state["decoder"]})
-    metadata = {"name": name, "run": digest[:12], "channels": channels_fingerprint(), "licence": "Apache-2.0"}
+    restore(run / BEST, {"encoder": encoder, "decoder": decoder}, states)
+    temperature = None
+    if hasattr(decoder, "temperature"):
+        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        groups = validation_groups(run, progress)
+        temperature = calibrate(encoder.to(device), decoder.to(device), groups, device)
+        encoder, decoder = encoder.cpu(), decoder.cpu()
+    version = weights_digest({"encoder": encoder, "decoder": decoder})[:12]
+    metadata = {"name": name, "run": version, "channels": channels_fingerprint(), "licence": licence}
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out) as folder:
+        paths = Path(folder) / ENCODER_FILE, Path(folder) / DECODER_FILE
         first = example_inputs(9, 7, 3, seed=0)
-        encoder_path, decoder_path = Path(folder) / ENCODER_FILE, Path(folder) / DECODER_FILE
         folded = copy.deepcopy(encoder)
         folded.image.fold_scale()
-        export_module(folded, first[0], list(ENCODER_SPEC.outputs), encoder_path, metadata)
-        export_module(decoder, first[1], list(DECODER_SPEC.outputs), decoder_path, metadata)
-        cases = [example_inputs(n, m, p, seed=n) for n, m, p in ((1, 1, 1), (17, 40, 8), (64, 96, 16))]
-        parity = {
-            "encoder": largest_difference(encoder, encoder_path, ENCODER_SPEC, [c[0] for c in cases]),
-            "decoder": largest_difference(decoder, decoder_path, DECODER_SPEC, [c[1] for c in cases]),
-        }
-        if max(parity.values()) > PARITY:
-            raise ModelError(f"export of {run}: expected PyTorch and ONNX Runtime within {PARITY}, found {parity}")
-        sizes = {p.name: p.stat().st_size for p in (encoder_path, decoder_path)}
-        for path in (encoder_path, decoder_path):
+        export_module(folded, first[0], list(ENCODER_SPEC.outputs), paths[0], metadata)
+        export_module(decoder, first[1], list(DECODER_SPEC.outputs), paths[1], metadata)
+        exported = Exported(
+            run=version,
+            parity=checked_parity(run, encoder, decoder, paths),
+            sizes={path.name: path.stat().st_size for path in paths},
+            parameters={
+                path.name: sum(p.numel() for p in module.parameters())
+                for path, module in zip(paths, (encoder, decoder), strict=True)
+            },
+            temperature=temperature,
+        )
+        card = model_card(name, licence, datetime.now(tz=UTC).date().isoformat(), exported, progress)
+        (Path(folder) / CARD_FILE).write_text(card, encoding="utf-8")
+        for path in (*paths, Path(folder) / CARD_FILE):
             path.replace(out / path.name)
-    counts = {
-        "encoder": sum(p.numel() for p in encoder.parameters()),
-        "decoder": sum(p.numel() for p in decoder.parameters()),
+    return exported
+
+
+def validation_groups(run: Path, progress: Progress) -> list[list[Place]]:
+    """The validation samples of a run.
+
+    Raises:
+        InvalidInputError: Their files are gone or damaged.
+    """
+    files = [open_samples(run / SAMPLES / name) for name in progress.data["val"]["files"]]
+    return grouped([(file, number) for file in files for number in range(len(file))], _BATCH)
+
+
+def checked_parity(
+    run: Path, encoder: nn.Module, decoder: nn.Module, paths: tuple[Path, Path]
+) -> dict[str, dict[str, float]]:
+    """Largest differences between PyTorch and ONNX Runtime on the CPU, and on the GPU where there is one.
+
+    Raises:
+        ModelError: They are larger than `PARITY`.
+    """
+    providers = ["cpu"]
+    if has_nvidia_device() and CUDA in onnxruntime.get_available_providers():
+        providers.append("cuda")
+    cases = [example_inputs(n, m, p, seed=n) for n, m, p in ((1, 1, 1), (17, 40, 8), (64, 96, 16))]
+    found = {
+        provider: {
+            paths[0].name: largest_difference(encoder, paths[0], ENCODER_SPEC, [c[0] for c in cases], provider),
+            paths[1].name: largest_difference(decoder, paths[1], DECODER_SPEC, [c[1] for c in cases], provider),
+        }
+        for provider in providers
     }
-    summary = {
-        "run": digest[:12],
-        "parity": parity,
-        "bytes": sizes,
-        "parameters": counts,
-        "log": json.loads(state["log"])[-1],
-    }
-    (out / "MODEL_CARD.md").write_text(model_card(name, summary))
-    return summary
-
-
-def weights_digest(weights: dict[str, Tensor]) -> str:
-    """SHA-256 over all weights: the version of a model."""
-    digest = hashlib.sha256()
-    for key in sorted(weights):
-        digest.update(key.encode())
-        digest.update(weights[key].contiguous().numpy().tobytes())
-    return digest.hexdigest()
-
-
-def model_card(name: str, summary: dict[str, Any]) -> str:
-    """The model card as Markdown."""
-    log = summary["log"]
-    val = log["val"]
-    return f"""# {name} {summary["run"]}
-
-Predicts every road user of a scene 8 s ahead (6 modes, 80 steps of 0.1 s) and how that changes under a plan of the ego.
-
-| | |
-|---|---|
-| files | `{ENCODER_FILE}` ({summary["bytes"][ENCODER_FILE] / 1e6:.1f} MB), `{DECODER_FILE}` ({summary["bytes"][DECODER_FILE] / 1e6:.1f} MB) |
-| parameters | {summary["parameters"]["encoder"]:,} + {summary["parameters"]["decoder"]:,} |
-| training data | {log["train_scenes"]} scenes of SUMO traffic made by `python -m zoox_stack.simulation.make_training_set`, each with several ego behaviours and what everybody did under each; no recorded data |
-| training | `python -m zoox_stack.training.train`, {log["epochs"] if "epochs" in log else log["epoch"]} epochs, exported {datetime.now(tz=UTC).date().isoformat()} |
-| PyTorch and ONNX Runtime differ by | {max(summary["parity"].values()):.1e} at most, relative to 1 + the value |
-| licence | Apache-2.0 |
-
-## Measured on held-out simulated scenes
-{log["val_scenes"]} scenes, other seeds than in training; agents that move more than 2 m.
-
-| measure | model | constant velocity |
-|---|---|---|
-| ADE of the likeliest mode | {val["ade_1"]:.2f} m | {val["cv_ade"]:.2f} m |
-| minADE, 6 modes | {val["min_ade_6"]:.2f} m | |
-| FDE at 8 s of the likeliest mode | {val["fde_1"]:.2f} m | {val["cv_fde"]:.2f} m |
-| minFDE at 8 s, 6 modes | {val["min_fde_6"]:.2f} m | |
-
-Agents whose future depends on the ego's plan by more than 1 m ({val["affected"]:.0f} cases), ADE of the mode that fits
-what really happened: **{val["affected_ade_told"]:.2f} m** when told the plan, {val["affected_ade_not_told"]:.2f} m when not told.
-
-## Limits
-Trained on simulated traffic only: real drivers differ, and animals were never seen. Reactions are limited to agents
-within 50 m of the plan. Mode probabilities do not depend on the plan.
-"""
-
-
-def main() -> int:
-    """Command line."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--run", required=True, help="run folder of zoox_stack.training.train")
-    parser.add_argument("--out", required=True, help="folder for the ONNX files and the model card")
-    parser.add_argument("--name", default="zoox-sumo-small")
-    args = parser.parse_args()
-    print(json.dumps(export(Path(args.run), Path(args.out), args.name), indent=1))
-    return 0
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())
+    for provider, gaps in found.items():
+        if not max(gaps.values()) <= PARITY[provider]:
+            raise ModelError(
+                f"export of {run}: expected PyTorch and ONNX Runtime ({provider}) within {PARITY[provider]:g}, found "
+                f"{gaps}. Nothing was written"
+            )
+    return found

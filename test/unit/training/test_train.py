@@ -1,63 +1,68 @@
-"""Samples, a short training run that can be resumed, and the export."""
+"""Runs: learning, going on exactly, starting from another run, ending early, several processes, bad input."""
 
 from __future__ import annotations
 
-import argparse
 import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch", reason="training needs the train extra (torch)")
-pytest.importorskip("onnx", reason="the export needs the train extra (onnx)")
 
-from zoox_stack.core.errors import ModelError  # noqa: E402
-from zoox_stack.core.predictions import STEP, STEPS  # noqa: E402
-from zoox_stack.prediction.predictor import PredictionConfig, Predictor  # noqa: E402
+from zoox_stack.cli import main  # noqa: E402
+from zoox_stack.core.errors import ConfigurationError, InvalidInputError, ModelError, ZooxStackError  # noqa: E402
+from zoox_stack.datasets.scene_futures import SceneFutures  # noqa: E402
 from zoox_stack.road_network.made_up import straight_road  # noqa: E402
-from zoox_stack.simulation.counterfactual_store import write_manifest, write_map, write_part  # noqa: E402
-from zoox_stack.simulation.samples import CounterfactualSample, CounterfactualScene  # noqa: E402
-from zoox_stack.training import export as export_module  # noqa: E402
+from zoox_stack.training import checkpoints, learner  # noqa: E402
+from zoox_stack.training import train as train_module  # noqa: E402
+from zoox_stack.training.batches import collate  # noqa: E402
+from zoox_stack.training.config import TrainConfig  # noqa: E402
+from zoox_stack.training.learner import compute_in, rate_share, to_tensors  # noqa: E402
 from zoox_stack.training.losses import difference_between_plans, evaluate_batch, gaussian_nll  # noqa: E402
 from zoox_stack.training.model import InteractionDecoder, SceneEncoder  # noqa: E402
-from zoox_stack.training.samples import SampleMaker, batches, collate  # noqa: E402
-from zoox_stack.training.train import to_tensors, train  # noqa: E402
+from zoox_stack.training.samples import SampleMaker  # noqa: E402
+from zoox_stack.training.sources import find_source, split  # noqa: E402
+from zoox_stack.training.train import END_DONE, END_MINUTES, END_PATIENCE, TrainResult, train  # noqa: E402
 
-NETWORK = straight_road(length=400.0)
-
-
-def test_futures_start_where_the_agents_are(samples: list[CounterfactualSample]) -> None:
-    made = SampleMaker(NETWORK).make(samples[0], None)
-    assert made.image().shape[0] == 60
-    first = np.linalg.norm(made.futures[:, :, 0], axis=-1)
-    assert (first < 15 * STEP).all()
-    assert (made.futures[0, 0, -1, 0] > 8 * 3.9).all()  # the ego drives along its own x
-    np.testing.assert_allclose(made.plans[0, 0, :2], made.plans[1, 0, :2])  # all plans start at the ego
+NETWORK = straight_road(length=400.0).with_name("straight")
+CPU = torch.device("cpu")
+CONFIG = TrainConfig(epochs=2, batch=1, rate=1e-3, views=0, jobs=1, threads=1, device="cpu")
 
 
-def test_tracker_errors_are_seeded(samples: list[CounterfactualSample]) -> None:
-    maker = SampleMaker(NETWORK)
-    a, b, exact = (
-        maker.make(samples[0], None if seed is None else np.random.default_rng(seed)) for seed in (1, 1, None)
-    )
-    assert a.raster == b.raster
-    assert np.array_equal(a.inputs.agent_history, b.inputs.agent_history)
-    assert not np.array_equal(a.inputs.agent_history, exact.inputs.agent_history)
+@pytest.fixture(autouse=True)
+def one_thread() -> None:
+    torch.set_num_threads(1)
 
 
-def test_padding_changes_nothing(samples: list[CounterfactualSample]) -> None:
+def run(bags: Path, out: Path, config: TrainConfig = CONFIG, **options: Any) -> TrainResult:
+    return train(config, *split([find_source(bags)], config.val_share, config.seed), out, **options)
+
+
+@pytest.fixture(scope="module")
+def whole(bags: Path, tmp_path_factory: pytest.TempPathFactory) -> TrainResult:
+    """Two epochs in one go."""
+    return run(bags, tmp_path_factory.mktemp("runs") / "whole")
+
+
+def test_padding_changes_nothing(scenes: list[SceneFutures]) -> None:
     torch.manual_seed(0)
     encoder = SceneEncoder().eval()
-    made = [SampleMaker(NETWORK).make(s, None) for s in samples]
+    made = [SampleMaker(NETWORK).make(scene, None) for scene in scenes]
     with torch.no_grad():
-        alone = encoder(*to_tensors(collate(made[:1]), torch.device("cpu")).encoder_inputs())
-        together = encoder(*to_tensors(collate(made), torch.device("cpu")).encoder_inputs())
+        alone = encoder(*to_tensors(collate(made[:1]), CPU).encoder_inputs())
+        together = encoder(*to_tensors(collate(made), CPU).encoder_inputs())
     np.testing.assert_allclose(alone[0].numpy(), together[0, : alone.shape[1]].numpy(), atol=2e-4)
 
 
-def test_affected_agents_are_those_whose_future_depends_on_the_plan(samples: list[CounterfactualSample]) -> None:
-    batch = to_tensors(collate([SampleMaker(NETWORK).make(samples[0], None)]), torch.device("cpu"))
+def test_affected_agents_are_those_whose_future_depends_on_the_plan(scenes: list[SceneFutures]) -> None:
+    batch = to_tensors(collate([SampleMaker(NETWORK).make(scenes[0], None)]), CPU)
     gap = difference_between_plans(batch.futures, batch.valid)[0]
     assert bool((gap[1:] > 1.0).all())
 
@@ -68,70 +73,210 @@ def test_likelihood_is_best_where_the_covariance_is_right() -> None:
     assert losses[1] < min(losses[0], losses[2])
 
 
-def test_batches_are_shuffled_by_seed_and_complete(samples: list[CounterfactualSample]) -> None:
-    made = [SampleMaker(NETWORK).make(s, None) for s in samples]
-    order = [[id(s) for group in batches(made, 3, np.random.default_rng(5)) for s in group] for _ in range(2)]
-    assert order[0] == order[1]
-    assert sorted(order[0]) == sorted(id(s) for s in made)
-
-
-def as_scene(sample: CounterfactualSample) -> CounterfactualScene:
-    """The sample with the rest made up."""
-    m, n = len(sample.behaviours), len(sample.ids)
-    return CounterfactualScene(
-        sample=sample, seed=0, ego_class=1, plan_names=tuple(f"plan {i}" for i in range(m)),
-        speeds=np.ones((m, n, STEPS), np.float32), plan_errors=np.full(m, np.nan, np.float32), refused=(),
-        log_ego=sample.ego_plans[0], log_futures=sample.futures[0], log_speeds=np.ones((n, STEPS), np.float32),
-        log_valid=sample.futures_valid[0], identity_max_diff=0.0,
-    )  # fmt: skip
-
-
-def write_set(folder: Path, samples: list[CounterfactualSample]) -> None:
-    for split in ("train", "val"):
-        write_map(folder / split, NETWORK.with_name("straight"))
-        write_manifest(folder / split, {})
-        write_part(folder / split, 0, 0, [as_scene(sample) for sample in samples])
-
-
-def arguments(data: Path, out: Path, epochs: int, *, resume: bool = False) -> argparse.Namespace:
-    return argparse.Namespace(
-        data=str(data), out=str(out), epochs=epochs, batch=2, rate=1e-3, seed=0, jobs=1, device="cpu", shards=None,
-        resume=resume, threads=1,
-    )  # fmt: skip
-
-
-def test_training_learns_resumes_and_exports(tmp_path: Path, samples: list[CounterfactualSample]) -> None:
-    write_set(tmp_path / "data", samples)
-    last = train(arguments(tmp_path / "data", tmp_path / "run", 2))
-    again = train(arguments(tmp_path / "data", tmp_path / "run", 3, resume=True))
-    log = [json.loads(line) for line in (tmp_path / "run/log.jsonl").read_text().splitlines()]
-    assert [entry["epoch"] for entry in log] == [1, 2, 3]
-    assert log[1] == last
-    assert again["val"]["loss"] < log[0]["val"]["loss"]
-    assert (tmp_path / "run/curves.png").stat().st_size > 1000
-
-    summary = export_module.export(tmp_path / "run", tmp_path / "models", "test-model")
-    assert max(summary["parity"].values()) < export_module.PARITY
-    predictor = Predictor(PredictionConfig(model_dir=str(tmp_path / "models"), provider="cpu", threads=1))
-    assert predictor.model == f"test-model {summary['run']}"
-    assert "Apache-2.0" in (tmp_path / "models/MODEL_CARD.md").read_text()
-
-
-def test_an_export_that_differs_is_not_written(
-    tmp_path: Path, samples: list[CounterfactualSample], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    write_set(tmp_path / "data", samples[:2])
-    train(arguments(tmp_path / "data", tmp_path / "run", 1))
-    monkeypatch.setattr(export_module, "PARITY", 0.0)
-    with pytest.raises(ModelError, match="within 0"):
-        export_module.export(tmp_path / "run", tmp_path / "models", "test-model")
-    assert not list((tmp_path / "models").glob("*.onnx"))
-
-
-def test_the_loss_is_finite_on_every_part(samples: list[CounterfactualSample]) -> None:
+def test_the_loss_is_finite_on_every_part(scenes: list[SceneFutures]) -> None:
     torch.manual_seed(0)
-    batch = to_tensors(collate([SampleMaker(NETWORK).make(s, None) for s in samples]), torch.device("cpu"))
+    batch = to_tensors(collate([SampleMaker(NETWORK).make(scene, None) for scene in scenes]), CPU)
     outcome = evaluate_batch(SceneEncoder(), InteractionDecoder(), batch)
     assert all(np.isfinite(v) for v in outcome.parts.values())
     assert outcome.sums["affected"] > 0
-    assert batch.futures.shape[3] == STEPS
+
+
+def test_half_precision_is_close_and_gives_float32(scenes: list[SceneFutures]) -> None:
+    torch.manual_seed(0)
+    encoder = SceneEncoder().eval()
+    inputs = to_tensors(collate([SampleMaker(NETWORK).make(scenes[0], None)]), CPU).encoder_inputs()
+    with torch.no_grad():
+        exact = encoder(*inputs)
+        compute_in(torch.bfloat16, encoder, CPU)
+        half = encoder(*inputs)
+    assert half.dtype == torch.float32
+    assert 0 < float((half - exact).abs().max()) < 0.1 * float(exact.abs().max())
+
+
+def test_the_rate_rises_then_falls() -> None:
+    shares = [rate_share(p) for p in (0.0, 0.1, 0.5, 1.0, 1.5)]
+    assert shares[1] == pytest.approx(1.0)
+    assert shares[0] < shares[2] < shares[1]
+    assert shares[3] == shares[4] == pytest.approx(0.01)
+
+
+def test_a_run_learns_and_leaves_its_files(whole: TrainResult) -> None:
+    assert whole.end == END_DONE
+    log = [json.loads(line) for line in (whole.out / "log.jsonl").read_text().splitlines()]
+    assert log == list(whole.log)
+    assert [entry["epoch"] for entry in log] == [1, 2]
+    assert all(entry["steps"] == 2 for entry in log)
+    assert log[1]["train"]["loss"] < log[0]["train"]["loss"]
+    assert (whole.out / "curves.png").stat().st_size > 1000
+    assert {path.name for path in whole.out.iterdir()} == {
+        "samples", "last.pt", "best.pt", "log.jsonl", "curves.png"
+    }  # fmt: skip
+    losses = [entry["val"]["loss"] for entry in log]
+    assert whole.best == 1 + losses.index(min(losses))
+
+
+def test_a_run_goes_on_exactly_from_within_an_epoch(
+    whole: TrainResult, bags: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = iter(range(0, 10**6, 60))  # a minute passes whenever the time is asked for
+    monkeypatch.setattr(train_module, "monotonic", lambda: float(next(clock)))
+    first = run(bags, tmp_path / "run", replace(CONFIG, minutes=2.5))
+    assert first.end == END_MINUTES
+    assert not first.is_finished
+    progress, _ = checkpoints.load(tmp_path / "run/last.pt")
+    assert (progress.epoch, progress.step) == (0, 1)
+    monkeypatch.undo()
+    rest = run(bags, tmp_path / "run", resume=True)
+    assert rest.digest == whole.digest
+    unlike = {"seconds": 0}
+    assert [entry | unlike for entry in rest.log] == [entry | unlike for entry in whole.log]
+
+
+def test_a_finished_run_can_be_made_longer_but_not_other(whole: TrainResult, bags: Path, tmp_path: Path) -> None:
+    with pytest.raises(InvalidInputError, match="--resume"):
+        run(bags, whole.out)
+    with pytest.raises(InvalidInputError, match=r"batch 1 and 2"):
+        run(bags, whole.out, replace(CONFIG, batch=2), resume=True)
+    with pytest.raises(InvalidInputError, match=r"other samples"):
+        train(CONFIG, [find_source(bags / "noon")], [find_source(bags / "evening")], whole.out, resume=True)
+    again = run(bags, whole.out, resume=True)
+    assert again.digest == whole.digest
+    assert again.log == whole.log
+
+
+def test_training_starts_from_another_run(whole: TrainResult, bags: Path, tmp_path: Path) -> None:
+    tuned = run(bags, tmp_path / "tuned", replace(CONFIG, epochs=1, rate=1e-8), start=whole.out)
+    best = whole.log[whole.best - 1]["val"]["loss"]
+    assert tuned.log[0]["val"]["loss"] == pytest.approx(best, rel=0.05)
+    with pytest.raises(InvalidInputError, match="a checkpoint"):
+        run(bags, tmp_path / "other", start=tmp_path)
+
+
+def test_training_stops_when_it_gets_no_better(bags: Path, tmp_path: Path) -> None:
+    config = replace(CONFIG, epochs=50, patience=1, rate=1e-8, watch="cv_ade")  # which no training changes
+    result = run(bags, tmp_path / "run", config)
+    assert (result.end, result.best, len(result.log)) == (END_PATIENCE, 1, 2)
+
+
+def test_a_wrong_measure_to_watch_is_named_before_the_work(bags: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"min_ade_6.*'joy'"):
+        run(bags, tmp_path / "run", replace(CONFIG, watch="joy"))
+    assert not (tmp_path / "run/last.pt").exists()
+
+
+def test_a_loss_that_is_no_number_ends_training(bags: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def without_sense(*arguments: Any) -> Any:
+        outcome = evaluate_batch(*arguments)
+        return replace(outcome, parts=outcome.parts | {"loss": float("nan")})
+
+    monkeypatch.setattr(learner, "evaluate_batch", without_sense)
+    with pytest.raises(ZooxStackError, match="--rate"):
+        run(bags, tmp_path / "run")
+    assert not (tmp_path / "run/last.pt").exists()
+
+
+def test_half_precision_learns_too(bags: Path, tmp_path: Path) -> None:
+    config = replace(CONFIG, epochs=1, precision="fp16")  # with a gradient scaler
+    result = run(bags, tmp_path / "run", config)
+    assert np.isfinite(result.log[0]["val"]["loss"])
+    _, states = checkpoints.load(tmp_path / "run/last.pt")
+    assert states["scaler"]["scale"] > 1
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_gpu_that_is_not_there_is_an_error(bags: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="ask for auto or cpu"):
+        run(bags, tmp_path / "run", replace(CONFIG, device="cuda"))
+
+
+def test_a_checkpoint_of_other_channels_is_refused(
+    whole: TrainResult, bags: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checkpoints, "channels_fingerprint", lambda: "0123456789abcdef")
+    with pytest.raises(ModelError, match="channels 0123456789ab"):
+        checkpoints.load(whole.out / "best.pt")
+
+
+@pytest.mark.parametrize("content", [b"", b"no checkpoint", None])
+def test_a_damaged_checkpoint_is_named(whole: TrainResult, tmp_path: Path, content: bytes | None) -> None:
+    path = tmp_path / "best.pt"
+    path.write_bytes((whole.out / "best.pt").read_bytes()[:2000] if content is None else content)
+    with pytest.raises(InvalidInputError, match=r"best\.pt"):
+        checkpoints.load(path)
+
+
+def test_logs_too_short_for_a_scene_are_refused(write_bag: Callable[..., Path], tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        write_bag(tmp_path / "logs" / name, 0, seconds=3.0)
+    with pytest.raises(InvalidInputError, match="8 s of future"):
+        run(tmp_path / "logs", tmp_path / "run")
+
+
+# Only a script can tell of both processes; people start the command itself, see docs/training.md.
+DISTRIBUTED = """
+import json, os, sys
+from pathlib import Path
+from zoox_stack.training.config import TrainConfig
+from zoox_stack.training.sources import find_source, split
+from zoox_stack.training.train import train
+if __name__ == "__main__":
+    logs, out = map(Path, sys.argv[1:])
+    config = TrainConfig(epochs=2, batch=1, rate=1e-3, views=0, jobs=1, threads=1, device="cpu")
+    result = train(config, *split([find_source(logs)], 0.1, 0), out)
+    found = [result.digest, [entry["steps"] for entry in result.log], result.best]
+    Path(f"{out}.{os.environ['RANK']}").write_text(json.dumps(found))
+"""
+
+
+def torchrun(*words: str) -> tuple[str, str]:
+    """Run two processes; what they said."""
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", *words]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment) as team:
+        try:
+            out, err = team.communicate(timeout=200)
+        finally:
+            team.terminate()  # and it ends its processes
+    assert team.returncode == 0, err[-3000:]
+    return out, err
+
+
+def test_two_processes_learn_the_same_weights(whole: TrainResult, bags: Path, tmp_path: Path) -> None:
+    (tmp_path / "learn.py").write_text(DISTRIBUTED)
+    torchrun(*map(str, (tmp_path / "learn.py", bags, tmp_path / "run")))
+    found = [json.loads((tmp_path / f"run.{rank}").read_text()) for rank in range(2)]
+    assert found[0] == found[1]
+    digest, steps, _ = found[0]
+    assert steps == [1, 1]  # two scenes, one for each process
+    assert digest != whole.digest
+    log = [json.loads(line) for line in (tmp_path / "run/log.jsonl").read_text().splitlines()]
+    assert len(log) == 2
+    progress, _ = checkpoints.load(tmp_path / "run/last.pt")
+    assert (progress.processes, progress.epoch) == (2, 2)
+
+    words = [
+        "--logs",
+        str(bags),
+        "--out",
+        str(tmp_path / "run"),
+        "--resume",
+        "--json",
+        "--device",
+        "cpu",
+        "--threads",
+        "1",
+    ]
+    same = ["--batch", "1", "--rate", "0.001", "--views", "0"]
+    out, _ = torchrun("-m", "--", "zoox_stack.cli", "train", *words, *same, "--epochs", "3")
+    assert json.loads(out)["epochs"] == 3  # one object: the other process is silent
+
+
+def test_the_command_says_what_is_wrong(bags: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for words, text in (
+        (["--logs", str(tmp_path / "none")], "nothing at this place"),
+        (["--logs", str(bags), "--batch", "0"], "train.batch"),
+        (["--logs", str(bags / "noon")], "--val"),
+        (["--logs", str(bags), "--val", str(bags / "noon")], "every bag once"),
+    ):
+        assert main(["train", *words, "--out", str(tmp_path / "run")]) == 2
+        assert text in capsys.readouterr().err

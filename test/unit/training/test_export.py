@@ -1,0 +1,141 @@
+"""From logs to a model: the whole way, parity, calibration, the card."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+
+torch = pytest.importorskip("torch", reason="training needs the train extra (torch)")
+pytest.importorskip("onnx", reason="the export needs the train extra (onnx)")
+
+from zoox_stack.cli import main  # noqa: E402
+from zoox_stack.core.errors import ModelError  # noqa: E402
+from zoox_stack.core.predictions import MODES, STEP, STEPS  # noqa: E402
+from zoox_stack.prediction.network import PredictionNetwork  # noqa: E402
+from zoox_stack.simulation.samples import CounterfactualSample  # noqa: E402
+from zoox_stack.training import export as export_module  # noqa: E402
+from zoox_stack.training.calibration import HIGHEST, calibrate, fit_temperature  # noqa: E402
+from zoox_stack.training.checkpoints import load  # noqa: E402
+from zoox_stack.training.config import TrainConfig  # noqa: E402
+from zoox_stack.training.export import export, validation_groups  # noqa: E402
+from zoox_stack.training.model import SceneEncoder  # noqa: E402
+from zoox_stack.training.preparation import prepare  # noqa: E402
+from zoox_stack.training.sources import find_source  # noqa: E402
+from zoox_stack.training.stream import groups_of_epoch  # noqa: E402
+
+FAST = ["--epochs", "1", "--batch", "2", "--views", "1", "--jobs", "1", "--threads", "1", "--device", "cpu"]
+
+
+@pytest.fixture(scope="module")
+def models(
+    bags: Path,
+    make_sample: Callable[..., CounterfactualSample],
+    write_set: Callable[..., Path],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Path:
+    """Learned from bags and from a counterfactual set."""
+    folder = tmp_path_factory.mktemp("learned")
+    write_set(folder / "what_if", [[make_sample(seed, agents=5)] for seed in range(2)])
+    words = ["--logs", str(bags), str(folder / "what_if"), "--weights", "1", "2", "--name", "mine", "--licence", "MIT"]
+    assert main(["learn", *words, "--out", str(folder / "models"), *FAST]) == 0
+    return folder / "models"
+
+
+def test_learning_ends_in_two_files_that_predict(models: Path) -> None:
+    network = PredictionNetwork(models, "cpu", 1)
+    assert network.name.startswith("mine ")
+    assert {path.name for path in models.iterdir()} == {
+        "scene_encoder.onnx", "interaction_decoder.onnx", "MODEL_CARD.md", "run"
+    }  # fmt: skip
+    properties = {p.key: p.value for p in onnx.load(str(models / "scene_encoder.onnx")).metadata_props}
+    assert properties["licence"] == "MIT"
+
+
+def test_the_card_says_what_it_is_made_of(models: Path) -> None:
+    card = (models / "MODEL_CARD.md").read_text()
+    for text in (
+        PredictionNetwork(models, "cpu", 1).name,
+        "| drives | 2 bags | 4 | 1 |",  # of three one is for validation, each scene seen from two vehicles
+        "| what_if | 1 part of a counterfactual set | 1 | 2 |",
+        "| licence | MIT |",
+        "minADE, 6 modes [m]",
+        "zoox-stack train --logs drives what_if --weights 1 2 --epochs 1 --batch 2 --views 1 --device cpu --out RUN",
+        "Never seen in training: truck",
+    ):
+        assert text in card
+    assert str(models.parent) not in card
+
+
+def test_learning_again_makes_nothing_anew(models: Path, bags: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = (models / "scene_encoder.onnx").read_bytes()
+    stamps = {path: path.stat().st_mtime_ns for path in (models / "run").rglob("*") if path.is_file()}
+    words = ["--logs", str(bags), str(models.parent / "what_if"), "--weights", "1", "2", "--name", "mine"]
+    assert main(["learn", *words, "--licence", "MIT", "--out", str(models), *FAST, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["train"]["epochs"] == 1
+    assert max(told["export"]["parity"]["cpu"].values()) < export_module.PARITY["cpu"]
+    assert (models / "scene_encoder.onnx").read_bytes() == before
+    assert {path: path.stat().st_mtime_ns for path in (models / "run").rglob("*") if path.is_file()} == stamps
+
+
+def test_an_export_that_differs_is_not_written(
+    models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(export_module, "PARITY", {"cpu": 0.0, "cuda": 0.0})
+    with pytest.raises(ModelError, match="within 0"):
+        export(models / "run", tmp_path / "models", "test-model")
+    assert not list((tmp_path / "models").iterdir())
+    assert main(["export", "--run", str(models / "run"), "--out", str(tmp_path / "models")]) == 2
+    assert "Nothing was written" in capsys.readouterr().err
+
+
+def test_a_folder_that_is_no_run_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["export", "--run", str(tmp_path), "--out", str(tmp_path / "models")]) == 2
+    assert "best.pt: expected a checkpoint" in capsys.readouterr().err
+
+
+def test_validation_samples_of_a_run_are_found(models: Path) -> None:
+    progress, _ = load(models / "run/best.pt")
+    groups = validation_groups(models / "run", progress)
+    assert sum(len(group) for group in groups) == progress.data["val"]["scenes"] == 3
+
+
+@pytest.mark.parametrize("true", [0.5, 1.0, 2.5])
+def test_the_temperature_of_known_probabilities_is_found(true: float) -> None:
+    rng = np.random.default_rng(0)
+    logits = rng.normal(0, 2, (20_000, MODES))
+    right = np.array([rng.choice(MODES, p=p) for p in softmax(logits / true)])
+    assert fit_temperature(softmax(logits), right) == pytest.approx(true, rel=0.05)
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    weights = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return weights / weights.sum(axis=1, keepdims=True)
+
+
+class Overconfident(torch.nn.Module):  # type: ignore[misc]
+    """Sure that everyone goes on at half speed; with the mode that is right among the others."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("temperature", torch.ones(()))
+
+    def forward(self, embeddings, agent_pose, agent_velocity, plans, reacting):  # type: ignore[no-untyped-def]
+        time = torch.arange(1, STEPS + 1)[:, None] * STEP
+        share = torch.tensor([0.5, 1.0, 1.5, 2.0, 2.5, 3.0])[:, None, None]
+        positions = agent_velocity[:, :, None, None] * share * time
+        logits = torch.tensor([8.0, 0, 0, 0, 0, 0]).expand(*positions.shape[:3])
+        return positions, None, torch.softmax(logits / self.temperature, -1), None
+
+
+def test_calibration_cools_down_a_network_that_is_too_sure(bags: Path, tmp_path: Path) -> None:
+    prepared = prepare([find_source(bags)], tmp_path, TrainConfig(views=0, jobs=1))
+    decoder = Overconfident()
+    found = calibrate(SceneEncoder(), decoder, groups_of_epoch(prepared, 2, None), torch.device("cpu"))  # type: ignore[arg-type]
+    assert found == pytest.approx(HIGHEST, rel=0.01)
+    assert float(decoder.temperature) == pytest.approx(found)

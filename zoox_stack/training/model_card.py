@@ -1,0 +1,131 @@
+"""The card of a trained model: what it is, what it learned from, how good it is, and whose it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+from zoox_stack.core.classes import AgentClass
+from zoox_stack.prediction.what_if import REACTION_RANGE
+from zoox_stack.training.checkpoints import Progress
+from zoox_stack.training.config import FREE, TrainConfig
+
+NO_LICENCE = "not stated"
+_NOT_ROAD_USERS = (AgentClass.UNKNOWN, AgentClass.HAZARD)
+_WHAT = (
+    "Predicts every road user of a scene 8 s ahead (6 modes, 80 steps of 0.1 s) and how that changes under a plan of "
+    "the ego."
+)
+_MEASURES = {
+    "ade_1": "ADE of the likeliest mode [m]",
+    "cv_ade": "ADE of constant velocity [m]",
+    "min_ade_6": "minADE, 6 modes [m]",
+    "fde_1": "FDE at 8 s of the likeliest mode [m]",
+    "cv_fde": "FDE at 8 s of constant velocity [m]",
+    "min_fde_6": "minFDE at 8 s, 6 modes [m]",
+    "agents": "agents measured: they move more than 2 m",
+    "affected": "cases in which the ego's plan changes an agent's future by more than 1 m",
+    "affected_ade_told": "their ADE, in the mode that fits what happened, when told the plan [m]",
+    "affected_ade_not_told": "the same when not told [m]",
+}
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What the export found.
+
+    Attributes:
+        run: Version: the beginning of the digest of the weights.
+        parity: Largest difference between PyTorch and ONNX Runtime, by provider and file.
+        sizes: Bytes, by file.
+        parameters: Numbers learned, by file.
+        temperature: Of the mode probabilities; None if the network has none.
+    """
+
+    run: str
+    parity: dict[str, dict[str, float]]
+    sizes: dict[str, int]
+    parameters: dict[str, int]
+    temperature: float | None
+
+
+def model_card(name: str, licence: str, date: str, exported: Exported, progress: Progress) -> str:
+    """The card as Markdown.
+
+    Args:
+        name: Of the model.
+        licence: Of the weights.
+        date: Of the export.
+        exported: What the export found.
+        progress: Of the run when its weights were kept.
+    """
+    best = progress.log[progress.best - 1]
+    train, val = progress.data["train"], progress.data["val"]
+    files = ", ".join(f"`{file}` ({size / 1e6:.1f} MB)" for file, size in exported.sizes.items())
+    worst = ", ".join(f"{max(gaps.values()):.1e} ({provider})" for provider, gaps in exported.parity.items())
+    facts = {
+        "files": files,
+        "parameters": " + ".join(f"{count:,}" for count in exported.parameters.values()),
+        "trained on": f"{train['scenes']} scenes, until epoch {best['epoch']}",
+        "exported": date,
+        "PyTorch and ONNX Runtime differ by": f"{worst} at most, relative to 1 + the value",
+        **({} if exported.temperature is None else {"temperature of the modes": f"{exported.temperature:.3f}"}),
+        "licence": licence,
+    }
+    lines = [
+        f"# {name} {exported.run}", "",
+        _WHAT,
+        "", "| | |", "|---|---|", *(f"| {what} | {value} |" for what, value in facts.items()),
+        "", "## Data", *_data("training", train), *_data("validation", val),
+        "", f"## Measured on the {val['scenes']} validation scenes", "| measure | |", "|---|---|",
+        *_measured(best["val"]),
+        "", "## Made by", "```", *commands(name, licence, progress), "```",
+        "", "## Limits", _limits(train),
+        f"Reactions are limited to agents within {REACTION_RANGE:g} m of the plan.",
+    ]  # fmt: skip
+    return "\n".join(lines) + "\n"
+
+
+def commands(name: str, licence: str, progress: Progress) -> list[str]:
+    """The commands that made a model, with the names of the sources in place of where they were."""
+    sources = progress.data["train"]["sources"]
+    words = ["zoox-stack train --logs", *(source["name"] for source in sources)]
+    if any(source["weight"] != 1 for source in sources):
+        words += ["--weights", *(f"{source['weight']:g}" for source in sources)]
+    for field in fields(TrainConfig):
+        value = progress.config[field.name]
+        if field.name not in FREE[1:] and value != getattr(TrainConfig(), field.name):
+            words += [f"--{field.name.replace('_', '-')}", str(value)]
+    if progress.processes > 1:
+        words[0] = f"torchrun --nproc-per-node {progress.processes} -m -- zoox_stack.cli train --logs"
+    stated = "" if licence == NO_LICENCE else f" --licence {licence}"
+    return [" ".join([*words, "--out RUN"]), f"zoox-stack export --run RUN --out MODELS --name {name}{stated}"]
+
+
+def _measured(values: dict[str, float]) -> list[str]:
+    """Rows of the measures that have a name here, and a line with the losses and whatever else there is."""
+    hidden = () if values.get("affected", 1.0) else ("affected_ade_told", "affected_ade_not_told")
+    rows = [f"| {text} | {values[key]:.4g} |" for key, text in _MEASURES.items() if key in values and key not in hidden]
+    rest = ", ".join(f"{key} {value:.4g}" for key, value in values.items() if key not in _MEASURES)
+    return [*rows, "", f"Losses: {rest}."]
+
+
+def _data(what: str, data: dict[str, Any]) -> list[str]:
+    rows = [
+        f"| {source['name']} | {source['units']} {source['kind']} | {source['scenes']} | {source['weight']:g} |"
+        for source in data["sources"]
+    ]
+    agents = ", ".join(f"{count:,} {kind}" for kind, count in data["agents"].items()) or "none"
+    without = data["scenes_without_map"]
+    return [
+        "", f"For {what}:", "", "| source | | scenes | weight in training |", "|---|---|---|---|", *rows,
+        "", f"Agents in all scenes together: {agents}."
+        + (f" {without} of {data['scenes']} scenes have no map." if without else ""),
+    ]  # fmt: skip
+
+
+def _limits(train: dict[str, Any]) -> str:
+    never = [kind.name.lower() for kind in AgentClass if kind not in _NOT_ROAD_USERS]
+    never = [kind for kind in never if kind not in train["agents"]]
+    unseen = f" Never seen in training: {', '.join(never)}." if never else ""
+    return f"Knows only traffic as in its training data; elsewhere measure before use.{unseen}"
