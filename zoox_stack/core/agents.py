@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
@@ -200,10 +201,13 @@ class TrackedAgents:
 
     def take(self, rows: NDArray[np.int64]) -> TrackedAgents:
         """Only the agents `rows`, which must be rising."""
-        columns: dict[str, Any] = {
-            f.name: value[rows] for f in fields(self) if isinstance(value := getattr(self, f.name), np.ndarray)
-        }
-        return replace(self, **columns)
+        taken = copy(self)  # what was checked before stays right: no second check
+        for name, value in vars(self).items():
+            if isinstance(value, np.ndarray):
+                column = value[rows]
+                column.flags.writeable = False
+                object.__setattr__(taken, name, column)
+        return taken
 
     def joined(self, other: TrackedAgents) -> TrackedAgents:
         """With the agents of another scene, whose ids are all higher, appended; the rest is of this one."""
@@ -306,10 +310,11 @@ def check_attributes(owner: object, n: int) -> None:
     """Check the fields `attributes` ``[n, 6]`` and `facing` ``[n]`` of a dataclass in its ``__post_init__``."""
     _check(owner, "attributes", np.uint8, (n, N_ATTRIBUTES))
     _check(owner, "facing", np.float32, (n,), finite=False)
-    highest = np.full(N_ATTRIBUTES, int(TriState.YES))
-    highest[Attribute.TURN_SIGNAL] = int(TurnSignal.HAZARD)
     attributes = getattr(owner, "attributes")  # noqa: B009
-    if n and bool((attributes > highest).any()):
-        raise InvalidInputError(
-            f"{type(owner).__name__}.attributes", f"at most {highest.tolist()}", str(attributes.max(axis=0).tolist())
-        )
+    if n and bool((attributes > _HIGHEST).any()):
+        found = str(attributes.max(axis=0).tolist())
+        raise InvalidInputError(f"{type(owner).__name__}.attributes", f"at most {_HIGHEST.tolist()}", found)
+
+
+_HIGHEST = np.full(N_ATTRIBUTES, int(TriState.YES), np.uint8)
+_HIGHEST[Attribute.TURN_SIGNAL] = int(TurnSignal.HAZARD)

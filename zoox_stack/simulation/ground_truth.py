@@ -35,7 +35,9 @@ class GroundTruth:
     def __init__(self, world: TrafficWorld) -> None:
         self._world = world
         self._last: Snapshot | None = None
-        self._born: dict[int, float] = {}
+        self._ids = np.zeros(0, np.int64)
+        self._born = np.zeros(0)  # [s] when each of them came
+        self._kinds, self._sizes = np.zeros(0, np.uint8), np.zeros((0, 3), np.float32)
 
     def scene(self, snapshot: Snapshot, ego: EgoState | None) -> TrackedAgents:
         """Everyone but the ego at an instant; each must be later than the one before.
@@ -45,17 +47,15 @@ class GroundTruth:
             ego: The ego then; it is left out of the agents.
         """
         acceleration, yaw_rate = self._changes(snapshot)
-        self._born = {i: self._born.get(i, snapshot.time) for i in snapshot.ids.tolist()}
+        if not np.array_equal(snapshot.ids, self._ids):
+            self._meet(snapshot)
         self._last = snapshot
         rows = np.flatnonzero(snapshot.ids != EGO_ID)
-        users = [self._world.users[i] for i in snapshot.ids[rows].tolist()]
-        sizes = np.array([user.size for user in users], np.float32).reshape(-1, 3)
-        states = snapshot.states[rows]
-        age = np.array([snapshot.time - self._born[i] for i in snapshot.ids[rows].tolist()], np.float32)
+        sizes, states = self._sizes[rows], snapshot.states[rows]
         return TrackedAgents.from_states(
             stamp_of(snapshot),
             snapshot.ids[rows],
-            np.array([user.kind for user in users], np.uint8),
+            self._kinds[rows],
             np.column_stack([states[:, :2], sizes[:, 2] / 2]),
             np.asarray(wrap_angle(states[:, HistoryColumn.YAW])),
             states[:, HistoryColumn.VX :],
@@ -64,8 +64,17 @@ class GroundTruth:
             acceleration=acceleration[rows],
             yaw_rate=yaw_rate[rows],
             attributes=snapshot.attributes[rows],
-            age=age,
+            age=(snapshot.time - self._born[rows]).astype(np.float32),
         )
+
+    def _meet(self, snapshot: Snapshot) -> None:
+        """Learn who is there now that somebody has come or gone."""
+        born = dict(zip(self._ids.tolist(), self._born.tolist(), strict=True))
+        users = [self._world.users[i] for i in snapshot.ids.tolist()]
+        self._ids = snapshot.ids
+        self._born = np.array([born.get(i, snapshot.time) for i in snapshot.ids.tolist()], np.float64)
+        self._kinds = np.array([user.kind for user in users], np.uint8)
+        self._sizes = np.array([user.size for user in users], np.float32).reshape(-1, 3)
 
     def _changes(self, snapshot: Snapshot) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Acceleration ``[N, 2]`` and yaw rate ``[N]`` since the last snapshot; 0 for newcomers and after a gap."""

@@ -67,7 +67,7 @@ def _insides(
     xy: NDArray[np.float64], view: TrafficView, position: NDArray[np.float64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
     """Which points ``[P, 2]`` lie in which vehicles at `position` ``[N, 2]`` or `_APART` from them, and where there."""
-    x, y = np.moveaxis(xy[:, None] - position, -1, 0)
+    x, y = xy[:, 0, None] - position[:, 0], xy[:, 1, None] - position[:, 1]
     who, vehicle = np.nonzero(x * x + y * y < (view.size[:, 0] / 2 + view.size[:, 1] / 2 + _APART) ** 2)
     x, y, yaw = x[who, vehicle], y[who, vehicle], view.yaw[vehicle]
     ahead, left = x * np.cos(yaw) + y * np.sin(yaw), y * np.cos(yaw) - x * np.sin(yaw)
