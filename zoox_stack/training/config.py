@@ -23,6 +23,9 @@ class TrainConfig:
     every: float = parameter(1.0, "time between the scenes of a bag", unit="s", low=0.1, high=60.0)
     views: int = parameter(2, "other vehicles from which a scene of a bag is seen too", low=0, high=16)
     val_share: float = parameter(0.1, "of each source's bags or parts kept for validation", low=0.01, high=0.5)
+    without: str = parameter(
+        "nothing", "part to leave out, to see what it is worth", choices=("nothing", "graph", "map", "counterfactuals")
+    )
     patience: int = parameter(0, "epochs without a better `watch` after which to stop; 0: never", low=0, high=10_000)
     watch: str = parameter("loss", "measure of the validation scenes that says which epoch is best: the lowest")
     minutes: float = parameter(

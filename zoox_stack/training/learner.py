@@ -48,6 +48,7 @@ class Learner:
     def __init__(self, config: TrainConfig, team: Team) -> None:
         torch.manual_seed(config.seed)  # the same first weights in every process
         self.encoder, self.decoder = SceneEncoder().to(team.device), InteractionDecoder().to(team.device)
+        self.encoder.do_without(config.without)
         self._config, self._team = config, team
         half = half_precision(config.precision, team.device)
         if half is not None:
@@ -56,6 +57,10 @@ class Learner:
         self._model = team.together(self._whole)
         self.optimiser = torch.optim.AdamW(self._whole.parameters(), lr=config.rate, weight_decay=config.decay)
         self.scaler = torch.amp.GradScaler(team.device.type, enabled=half is torch.float16)
+
+    @property
+    def _plans(self) -> int | None:
+        return 1 if self._config.without == "counterfactuals" else None
 
     @property
     def modules(self) -> dict[str, nn.Module]:
@@ -84,7 +89,7 @@ class Learner:
         torch.manual_seed(hash((self._config.seed, epoch, number, self._team.rank)) % 2**63)
         for group in self.optimiser.param_groups:
             group["lr"] = self._config.rate * rate_share(progress)
-        outcome: Outcome = self._model(to_tensors(batch, self._team.device))
+        outcome: Outcome = self._model(to_tensors(batch, self._team.device, plans=self._plans))
         if not math.isfinite(outcome.parts["loss"]):
             raise ZooxStackError(
                 f"training: expected a finite loss, found {outcome.parts} in epoch {epoch + 1}, step {number + 1}. "
@@ -102,7 +107,7 @@ class Learner:
         """Loss and measures of a batch without learning from it."""
         self._whole.eval()
         with torch.no_grad():
-            return evaluate_batch(self.encoder, self.decoder, to_tensors(batch, self._team.device))
+            return evaluate_batch(self.encoder, self.decoder, to_tensors(batch, self._team.device, plans=self._plans))
 
     def level(self) -> None:
         """Make what the processes know of the images' statistics the same.
@@ -134,14 +139,13 @@ def half_precision(name: str, device: torch.device) -> torch.dtype | None:
     return torch.bfloat16 if has_bf16 else torch.float16
 
 
-def compute_in(half: torch.dtype, encoder: nn.Module, device: torch.device) -> None:
+def compute_in(half: torch.dtype, encoder: SceneEncoder, device: torch.device) -> None:
     """Have `encoder` compute in half precision, its weights and what it gives being float32.
 
     The encoder alone: nearly all of the work is there, and the metres of the decoder need their digits.
     """
-    forward: Callable[..., Any] = encoder.forward
-    encoder.forward = torch.autocast(device.type, half)(forward)
-    encoder.register_forward_hook(lambda _module, _inputs, outputs: in_full(outputs))
+    whole: Callable[..., Any] = torch.autocast(device.type, half)(encoder.nodes)
+    encoder.nodes = lambda *inputs: in_full(whole(*inputs))  # type: ignore[method-assign]
 
 
 def in_full(outputs: Any) -> Any:
@@ -156,10 +160,12 @@ def rate_share(progress: float) -> float:
     return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min((progress - WARM_UP) / (1 - WARM_UP), 1.0)))
 
 
-def to_tensors(batch: Batch, device: torch.device) -> TensorBatch:
-    """Copy what the losses use of a batch to a device."""
-    names = [field.name for field in fields(TensorBatch)]
-    return TensorBatch(**{name: torch.from_numpy(getattr(batch, name)).to(device) for name in names})
+def to_tensors(batch: Batch, device: torch.device, *, plans: int | None = None) -> TensorBatch:
+    """Copy what the losses use of a batch to a device, and of each scene the first `plans` only, all if None."""
+    arrays = {field.name: getattr(batch, field.name) for field in fields(TensorBatch)}
+    for name in ("plans", "futures", "valid"):
+        arrays[name] = arrays[name][:, :plans]
+    return TensorBatch(**{name: torch.from_numpy(array).to(device) for name, array in arrays.items()})
 
 
 def weights_digest(modules: dict[str, nn.Module]) -> str:

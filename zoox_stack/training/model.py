@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from zoox_stack.core.predictions import MODES, STEP, STEPS
-from zoox_stack.prediction.channels import METRES_PER_PIXEL, RASTER_SIZE, X_AHEAD, Y_LEFT, Channel
+from zoox_stack.prediction.channels import METRES_PER_PIXEL, RASTER_SIZE, TABLE, X_AHEAD, Y_LEFT, Channel, Group
 from zoox_stack.prediction.features import (
     HISTORY_FEATURES,
     KNOT_STEPS,
@@ -93,6 +93,7 @@ class ImageEncoder(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
+        self.register_buffer("shown", torch.ones(len(Channel)))  # 0 for channels that this network does without
         self.scale = 1.0 / 255.0
         self.stem = nn.Conv2d(len(Channel), STEM_CHANNELS, 4, stride=4)
         self.norm = nn.BatchNorm2d(STEM_CHANNELS)
@@ -108,7 +109,8 @@ class ImageEncoder(nn.Module):
         image = raster.float()
         if self.scale != 1.0:
             image = image * self.scale
-        x = functional.relu(self.norm(self.stem(image)))
+        weight = self.stem.weight * self.shown[:, None, None]
+        x = functional.relu(self.norm(functional.conv2d(image, weight, self.stem.bias, stride=4)))
         x = self.near(functional.relu(self.down(x)))
         wide = functional.interpolate(self.back(self.wide(x)), scale_factor=2.0, mode="nearest")
         return torch.relu(x + wide)
@@ -116,7 +118,8 @@ class ImageEncoder(nn.Module):
     def fold_scale(self) -> None:
         """Move the scaling of the image into the first weights: the exported network saves a pass over it."""
         with torch.no_grad():
-            self.stem.weight.mul_(self.scale)
+            self.stem.weight.mul_(self.scale * self.shown[:, None, None])
+        self.shown.fill_(1.0)
         self.scale = 1.0
 
 
@@ -190,6 +193,17 @@ class SceneEncoder(nn.Module):
         self.edge = nn.Sequential(nn.Linear(6, EDGE_WIDTH), nn.ReLU(), nn.Linear(EDGE_WIDTH, EDGE_WIDTH), nn.ReLU())
         self.layers = nn.ModuleList([GraphLayer(), GraphLayer()])
         self.goal = nn.Linear(WIDTH, WIDTH)
+        self.register_buffer("has_map", torch.ones(()))
+        self.register_buffer("has_graph", torch.ones(()))
+
+    def do_without(self, part: str) -> None:
+        """Leave a part out, ``map`` or ``graph``: what is it worth? The weights keep in mind what is left out."""
+        if part == "map":
+            self.has_map.fill_(0.0)
+            hidden = [info.channel for info in TABLE if info.group in (Group.MAP, Group.SIGNAL, Group.ROUTE)]
+            self.image.shown[hidden] = 0.0
+        elif part == "graph":
+            self.has_graph.fill_(0.0)
 
     def forward(
         self,
@@ -242,7 +256,12 @@ class SceneEncoder(nn.Module):
         agents = own + self.context(sampled.permute(0, 2, 3, 1).reshape(b, n, -1))
         lanes = self.lane(lane_features)
         edges = self.edge(relative_poses(agent_pose, torch.cat([agent_pose, lane_pose], dim=1)))
-        allowed = (torch.cat([agent_mask, lane_mask], dim=1) - 1.0)[:, None, None, :] * 1e4
+        seen = lane_mask * self.has_map
+        allowed = (torch.cat([agent_mask, seen], dim=1) - 1.0)[:, None, None, :] * 1e4
+        if not bool(self.has_graph):  # everyone hears only from itself
+            rows, columns = torch.cumsum(torch.ones_like(agent_mask), 1), -torch.ones_like(lane_mask)
+            itself = rows[:, :, None] == torch.cat([rows, columns], dim=1)[:, None]
+            allowed = allowed + (itself.float() - 1.0)[:, None] * 1e4
         for layer in self.layers:
             agents = layer(agents, torch.cat([agents, lanes], dim=1), edges, allowed)
         return agents, lanes

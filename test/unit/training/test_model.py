@@ -8,11 +8,15 @@ import pytest
 torch = pytest.importorskip("torch", reason="training needs the train extra (torch)")
 
 from zoox_stack.core.predictions import MODES, STEP, STEPS  # noqa: E402
+from zoox_stack.prediction.channels import TABLE, Group  # noqa: E402
 from zoox_stack.prediction.features import KNOT_STEPS, KNOTS  # noqa: E402
+from zoox_stack.training.export import example_inputs  # noqa: E402
 from zoox_stack.training.model import (  # noqa: E402
+    ANCHOR,
     REACTION_RANGE,
     WIDTH,
     InteractionDecoder,
+    SceneEncoder,
     covariance,
     integration_matrix,
     relative_poses,
@@ -90,3 +94,40 @@ def test_no_reaction_beyond_the_range() -> None:
     positions = decode(random_plans(3, 1), pose)
     assert torch.equal(positions[1:, 0], positions[:1, 0].expand(3, -1, -1, -1))
     assert not torch.equal(positions[1, 1], positions[0, 1])
+
+
+def _encoder_inputs(seed: int) -> dict[str, torch.Tensor]:
+    return {name: torch.from_numpy(array) for name, array in example_inputs(5, 7, 2, seed)[0].items()}
+
+
+@pytest.mark.parametrize(
+    ("part", "changed"),
+    [("graph", {"agent_history", "agent_pose", "lane_features"}), ("map", {"lane_features", "raster"})],
+)
+def test_a_network_without_a_part_does_not_see_it(part: str, changed: set[str]) -> None:
+    torch.manual_seed(0)
+    encoder = SceneEncoder().eval()
+    inputs, others = _encoder_inputs(0), _encoder_inputs(1)
+    other = dict(inputs)
+    for name in changed:
+        other[name] = others[name].clone()
+        if name.startswith("agent"):
+            other[name][:, 0] = inputs[name][:, 0]  # the first agent is the same
+    if part == "map":
+        shown = [info.channel for info in TABLE if info.group not in (Group.MAP, Group.SIGNAL, Group.ROUTE)]
+        other["raster"][:, shown] = inputs["raster"][:, shown]
+    with torch.no_grad():
+        assert not torch.equal(encoder(**inputs)[:, 0], encoder(**other)[:, 0])
+        encoder.do_without(part)
+        torch.testing.assert_close(encoder(**inputs)[:, 0], encoder(**other)[:, 0], atol=1e-5, rtol=0)
+
+
+def test_one_mode_keeps_the_velocity() -> None:
+    torch.manual_seed(0)
+    decoder = InteractionDecoder().eval()
+    velocity = torch.tensor([[[3.0, -1.0], [0.0, 0.0]]])
+    with torch.no_grad():
+        position = decoder.futures(torch.randn(1, 2, WIDTH), velocity)[1]
+    time = torch.arange(1, STEPS + 1) * STEP
+    torch.testing.assert_close(position[0, :, ANCHOR], velocity[0, :, None] * time[:, None], atol=1e-4, rtol=0)
+    assert float((position[0, 0, ANCHOR + 1] - position[0, 0, ANCHOR]).abs().max()) > 1e-3
