@@ -28,7 +28,8 @@ def scene_at(step: int, *, gone: int | None = None) -> TrackedAgents:
     ego = EgoState(stamp_ns=stamp, x=10.0 * t, y=0.0, speed=10.0)
     ids = np.array([3, 7, 9])
     kept = ids != gone
-    position = np.array([[30 + 5 * t, 0, 0.8], [40 * np.sin(0.2 * t), 44 - 40 * np.cos(0.2 * t), 1.5], [20.0, -5.0, 0.9]])
+    bus = [40 * np.sin(0.2 * t), 44 - 40 * np.cos(0.2 * t), 1.5]
+    position = np.array([[30 + 5 * t, 0, 0.8], bus, [20.0, -5.0, 0.9]])
     return TrackedAgents.from_states(
         stamp, ids[kept], np.array([AgentClass.CAR, AgentClass.BUS, AgentClass.PEDESTRIAN])[kept],
         position[kept], np.array([0.0, 0.2 * t, 1.0])[kept], np.array([[5.0, 0], [8, 0], [0, 0]])[kept],
