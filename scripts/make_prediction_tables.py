@@ -1,0 +1,238 @@
+"""Make the tables and pictures of docs/prediction.md again, from a model and data that this script simulates itself.
+
+Recordings are looked for in $ZOOX_STACK_DATA, else in ../shared/data, and left out where there are none; nothing but
+their numbers is written. ``python scripts/make_prediction_tables.py --work DIR`` keeps what it makes in DIR, and does
+not make it again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tarfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+DATA = Path(os.environ.get("ZOOX_STACK_DATA", ROOT.parent / "shared" / "data"))
+BEGIN, END = "<!-- tables -->", "<!-- end of tables -->"
+KNOWN = (
+    "arterial",
+    "bus_and_bike",
+    "downtown",
+    "motorway_ramp",
+    "priority_grid",
+    "roundabout",
+    "signal_grid",
+    "village",
+)
+UNKNOWN = ("market_square", "random")
+# Of NGSIM every third cut was kept out of training; four cuts of US-101 were altered to be more critical.
+HELD_OUT_EVERY = 3
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", type=Path, help="folder with the two ONNX files (default: the ones shipped)")
+    parser.add_argument("--work", type=Path, required=True, help="folder for logs, bags and results")
+    parser.add_argument("--seed", type=int, default=101, help="of the simulated towns, not one learned from")
+    parser.add_argument("--jobs", default="2")
+    parser.add_argument("--without", nargs="*", default=[], metavar="PART=DIR", help="models trained without a part")
+    parser.add_argument("--page", type=Path, default=ROOT / "docs" / "prediction.md")
+    args = parser.parse_args()
+    args.work.mkdir(parents=True, exist_ok=True)
+    logs = simulated(args)
+    model = () if args.model is None else ("--model", str(args.model))
+    found = {name: evaluated("prediction", path, args, model) for name, path in logs.items()}
+    asked = evaluated("what-if", counterfactuals(args), args, model)
+    recorded = {name: evaluated("prediction", path, args, model, "--past-motion") for name, path in recordings(args)}
+    parts = [prediction_table(found | recorded), what_if_table({"the model": asked})]
+    others = dict(word.split("=", 1) for word in args.without)
+    if others:
+        parts.append(without_table(args, logs, found, asked, others))
+    text = args.page.read_text(encoding="utf-8")
+    head, _, rest = text.partition(BEGIN)
+    made = "\n\n".join([f"Model {asked['model']}, {asked['machine']}, {asked['date']}.", *parts])
+    args.page.write_text(f"{head}{BEGIN}\n{made}\n{END}{rest.partition(END)[2]}", encoding="utf-8")
+    return 0
+
+
+def command(*words: str, out: Path | None = None) -> None:
+    """Run ``zoox-stack``; its output goes into a file, which is complete or not there."""
+    print("zoox-stack", *words, flush=True)
+    done = subprocess.run([sys.executable, "-m", "zoox_stack.cli", *words], check=True, stdout=subprocess.PIPE)
+    if out is not None:
+        out.write_bytes(done.stdout)
+
+
+def simulated(args: argparse.Namespace) -> dict[str, Path]:
+    """Logs of every town, made if they are not there."""
+    folders = {"simulated, layouts learned from": KNOWN, "simulated, other layouts": UNKNOWN}
+    logs = {}
+    for name, towns in folders.items():
+        logs[name] = args.work / ("known" if towns is KNOWN else "unknown")
+        for town in towns:
+            for seed in range(args.seed, args.seed + (1 if towns is KNOWN else 3)):
+                bag = logs[name] / f"{town}_{seed}"
+                if not bag.exists():
+                    command("simulate", "--town", town, "--seed", str(seed), "--duration", "60", "--no-sensors",
+                            "--out", str(bag))  # fmt: skip
+    return logs
+
+
+def counterfactuals(args: argparse.Namespace) -> Path:
+    """A counterfactual set of both kinds of towns."""
+    out: Path = args.work / "what_if"
+    if not (out / "manifest.json").exists():
+        subprocess.run(
+            [
+                *(
+                    sys.executable,
+                    "-m",
+                    "zoox_stack.simulation.make_training_set",
+                    "--out",
+                    str(out),
+                    "--samples",
+                    "120",
+                ),
+                *("--seed", str(args.seed), "--jobs", args.jobs, "--town-seeds", "31", "32", "--layouts"),
+                *("signal_grid", "arterial", "roundabout", "downtown", "village", "bus_and_bike", *UNKNOWN),
+            ],
+            check=True,
+        )
+    return out
+
+
+def recordings(args: argparse.Namespace) -> list[tuple[str, Path]]:
+    """Bags of the recorded drives, by the name of their data set."""
+    if not DATA.is_dir():
+        return []
+    work: Path = args.work
+    ngsim = work / "ngsim_us101_lankershim"
+    if not ngsim.exists():
+        with tarfile.open(DATA / "ngsim_commonroad" / "ngsim_us101_lankershim.tar.xz") as packed:
+            packed.extractall(work, filter="data")
+    us101 = [
+        cut
+        for cut in sorted(ngsim.glob("USA_US101-*.xml"))
+        if not cut.name.startswith("USA_US101-3") or "-3_" in cut.name
+    ]
+    lankershim = sorted(ngsim.glob("USA_Lanker-*.xml"))
+    sets: dict[str, tuple[str, Sequence[Path]]] = {
+        "NGSIM US-101, cuts not learned from": ("ngsim-commonroad", us101[::HELD_OUT_EVERY]),
+        "NGSIM Lankershim, cuts not learned from": ("ngsim-commonroad", lankershim[::HELD_OUT_EVERY]),
+        "Argoverse 2": ("av2", [p for p in sorted((DATA / "av2").iterdir()) if any(p.glob("annotations*.feather"))]),
+        "nuScenes": ("nuscenes-scenarionet", sorted((DATA / "nuscenes_mini").glob("*.pkl"))),
+        "Waymo motion": ("waymo-motion", _files(DATA / "waymo_motion", ".pkl", ".json", ".tfrecord")),
+    }
+    found = []
+    for name, (kind, files) in sets.items():
+        folder = work / kind / name.split(",")[0].replace(" ", "_")
+        for file in files:
+            bag = folder / f"{file.stem}.mcap"
+            if not bag.exists():
+                folder.mkdir(parents=True, exist_ok=True)
+                command("convert", kind, str(file), str(bag), out=bag.with_suffix(".txt"))
+        if files:
+            found.append((name, folder))
+    return found
+
+
+def _files(folder: Path, *endings: str) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.suffix in endings)
+
+
+def evaluated(kind: str, data: Path, args: argparse.Namespace, model: Sequence[str], *more: str) -> dict[str, Any]:
+    """What ``zoox-stack evaluate`` says about a model on data."""
+    label = "shipped" if not model else Path(model[1]).name
+    out: Path = args.work / "results" / f"{kind}_{data.name}_{label}.json"
+    if not out.exists():
+        out.parent.mkdir(parents=True, exist_ok=True)
+        command("evaluate", kind, "--data", str(data), *model, "--json", "--jobs", args.jobs, *more, out=out)
+    result: dict[str, Any] = json.loads(out.read_text(encoding="utf-8"))
+    return result
+
+
+def row(*cells: object) -> str:
+    return "| " + " | ".join(str(cell) for cell in cells) + " |"
+
+
+def prediction_table(found: dict[str, dict[str, Any]]) -> str:
+    """Errors of the model beside those of the best physical rule, by data and class."""
+    lines = [
+        "**Prediction**, 8 s ahead, those who move; ratio: minADE of 6 modes by the error of the best physical rule",
+        "",
+        row("data", "class", "n", "minADE6 [m]", "best rule [m]", "ratio", "minFDE6 [m]", "missed by over 2 m",
+            "ADE of the likeliest [m]", "ECE"),
+        row(*["---"] * 10),
+    ]  # fmt: skip
+    for name, result in found.items():
+        for kind, values in result["classes"].items():
+            if not values["n"]:
+                continue
+            model, best = values["model"], min(values["baselines"].items(), key=lambda b: b[1]["minADE1_8s"])
+            lines.append(
+                row(name, kind, values["n"], f"{model['minADE6_8s']:.2f}", f"{best[1]['minADE1_8s']:.2f} ({best[0]})",
+                    f"**{values['model_over_best_baseline']:.2f}**", f"{model['minFDE6_8s']:.2f}",
+                    f"{model['miss_rate6_8s']:.0%}", f"{model['minADE1_8s']:.2f}", f"{values['ece']:.3f}")
+            )  # fmt: skip
+    lines += ["", "ECE over all classes: " + "; ".join(f"{name} {r['ece']:.3f}" for name, r in found.items()) + "."]
+    return "\n".join(lines)
+
+
+def what_if_table(found: dict[str, dict[str, Any]]) -> str:
+    """Whether answers fit what happened under every plan."""
+    lines = [
+        "**What-if**, against what everyone did when each plan was driven (other seeds, both kinds of towns)",
+        "",
+        row("", "affected", "told the plan [m]", "not told [m]", "another plan's answer [m]", "ratio",
+            "who goes first AUC", "collision AUC", "change of the unaffected, median [m]"),
+        row(*["---"] * 9),
+    ]  # fmt: skip
+    for name, result in found.items():
+        hit = result["affected"]
+        told, untold = hit["conditional_minADE6_8s"], hit["unconditional_minADE6_8s"]
+        lines.append(
+            row(name, hit["n"], f"{told:.2f}", f"{untold:.2f}", f"{hit['shuffled_minADE6_8s']:.2f}",
+                f"**{told / untold:.2f}**", *(_number(result[key], digits) for key, digits in
+                (("goes_first_auc", 2), ("collision_auc", 2), ("unaffected_median_change_m", 3))))
+        )  # fmt: skip
+    return "\n".join(lines)
+
+
+def without_table(
+    args: argparse.Namespace,
+    logs: dict[str, Path],
+    found: dict[str, dict[str, Any]],
+    asked: dict[str, Any],
+    others: dict[str, str],
+) -> str:
+    """What each part of the network is worth."""
+    lines = [
+        "**Without a part**, trained alike",
+        "",
+        row("", *(f"{name}: vehicles, minADE6 [m]" for name in logs), "affected: told by not told"),
+        row(*["---"] * (len(logs) + 2)),
+    ]
+    for part, folder in {"nothing": "", **others}.items():
+        model = ("--model", folder) if folder else ()
+        results = found if not folder else {n: evaluated("prediction", path, args, model) for n, path in logs.items()}
+        answer = asked if not folder else evaluated("what-if", args.work / "what_if", args, model)
+        hit = answer["affected"]
+        lines.append(
+            row(part, *(f"{results[name]['classes']['vehicle']['model']['minADE6_8s']:.2f}" for name in logs),
+                f"{hit['conditional_minADE6_8s'] / hit['unconditional_minADE6_8s']:.2f}")
+        )  # fmt: skip
+    return "\n".join(lines)
+
+
+def _number(value: float | None, digits: int) -> str:
+    return "-" if value is None else f"{value:.{digits}f}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
