@@ -97,27 +97,42 @@ class LoggedScenes:
             tracked=agents is topics.TRACKED_AGENTS,
         )
 
-    def futures(self, every: float = 1.0, *, first: float = 1.0) -> Iterator[SceneFutures]:
+    def futures(self, every: float = 1.0, *, first: float = 1.0, from_others: bool = False) -> Iterator[SceneFutures]:
         """Scenes in order of time, each with what followed.
 
         Args:
             every: Time between the scenes [s].
             first: Of the log that is history only [s].
+            from_others: Where the log ends before the ego's 8 s, see the scene from the nearest vehicle that has them;
+                otherwise it is left out: without the ego's future it is not known what it did.
         """
         for instant in self.instants(every, first=first):
             scene = instant.history.scene
-            if scene.ego is None or not np.isfinite(instant.egos).all():
-                continue  # without the ego's own future it is not known what it did
-            yield SceneFutures(
+            assert scene.ego is not None
+            gone = np.asarray(~np.isfinite(instant.egos).all(axis=1))
+            if gone.any() and not from_others:
+                continue
+            egos = np.where(gone[:, None], ego_row(scene.ego)[:3], instant.egos)
+            found = SceneFutures(
                 source=f"{self.path.name}, {(scene.stamp_ns - int(self._stamps[0])) * 1e-9:.1f} s",
                 history=instant.history,
-                plans=(plan_along(instant.egos, scene.ego, 0, LOG),),
+                plans=(plan_along(egos, scene.ego, 0, LOG),),
                 futures=instant.futures[None],
                 network=self.network,
                 signals=instant.signals,
                 route=self.route,
                 tracked=self.tracked,
             )
+            if not gone.any():
+                yield found
+                continue
+            others = found.possible_egos()
+            if len(others):
+                gap = np.hypot(*(scene.position[others, :2] - scene.ego.centre).T)
+                seen = found.seen_from(int(others[gap.argmin()]))
+                futures = seen.futures.copy()
+                futures[0, -1, gone] = np.nan  # the ego of the log, which is the last agent now
+                yield replace(seen, futures=futures)
 
     def instants(self, every: float = 1.0, *, first: float = 1.0) -> Iterator[LoggedInstant]:
         """Scenes with an ego in order of time, each with what followed as far as the log goes.

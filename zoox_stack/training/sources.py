@@ -66,7 +66,7 @@ class Unit:
         if self.part is not None:
             yield from counterfactual_futures(self.path, self.part)
             return
-        for scene in LoggedScenes.read(self.path).futures(every):
+        for scene in LoggedScenes.read(self.path).futures(every, from_others=True):
             yield scene
             others = scene.possible_egos()
             for row in np.sort(rng.permutation(others)[:views]).tolist():

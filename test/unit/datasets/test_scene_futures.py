@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -83,6 +84,19 @@ def test_seen_from_another_vehicle(futures: list[SceneFutures]) -> None:
     old_ego = scene.plans[0].x + scene.ego.rear_axle_to_centre
     np.testing.assert_allclose(bus.futures[0, 2, :, 0], old_ego, atol=1e-6)
     np.testing.assert_allclose(bus.history.states[2], scene.history.ego_states)
+
+
+def test_where_the_ego_is_gone_a_log_is_seen_from_another(bag: Path) -> None:
+    log = LoggedScenes.read(bag)
+    scenes = [replace(s, ego=None) if i > 80 else s for i, s in enumerate(log.scenes)]
+    shorter = LoggedScenes(log.path, scenes)
+    assert not list(shorter.futures())
+    found = list(shorter.futures(from_others=True))
+    assert len(found) == 4
+    first = found[0]
+    assert first.ego.length == pytest.approx(12.0)  # the bus is nearer than the car
+    np.testing.assert_array_equal(first.valid[0, -1], np.arange(STEPS) < 70)
+    np.testing.assert_allclose(first.futures[0, -1, :70, 0], 10.0 + 1.4 + np.arange(1, 71), atol=1e-3)
 
 
 def test_a_plan_follows_a_turning_path() -> None:
