@@ -26,9 +26,9 @@ _DESCRIPTION = (
 )
 
 
-def register(kinds: Any) -> None:
-    """Add ``prediction`` to the kinds of evaluation."""
-    parser = kinds.add_parser("prediction", help="how good predictions are", description=_DESCRIPTION)
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of the command."""
+    parser.description = _DESCRIPTION
     parser.add_argument(
         "--data", type=Path, required=True, metavar="D", help="a bag, a folder of bags, or a counterfactual set"
     )
@@ -49,7 +49,6 @@ def register(kinds: Any) -> None:
         "--jobs", type=int, default=1, metavar="N", help="bags at a time, each in a process (default: 1)"
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
-    parser.set_defaults(func=run)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -12,7 +12,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from zoox_stack.evaluation import prediction_command, what_if_command
+from zoox_stack.core.late_parser import LateParser
 from zoox_stack.evaluation.traffic_logs import find_logs, load_recording
 from zoox_stack.evaluation.traffic_overlaps import overlaps, pooled_overlaps
 from zoox_stack.evaluation.traffic_physics import PhysicsCheck, as_rows, physics_violations
@@ -35,7 +35,7 @@ LOG_HELP = (
 def register(subparsers: Any) -> None:
     """Add ``evaluate`` with its kinds."""
     parser = subparsers.add_parser("evaluate", help="predictions against what followed, and statistics of traffic")
-    kinds = parser.add_subparsers(dest="what", required=True, metavar="WHAT")
+    kinds = parser.add_subparsers(dest="what", required=True, metavar="WHAT", parser_class=LateParser)
     traffic = kinds.add_parser(
         "traffic",
         help="how realistic and how physically plausible the traffic in logs is",
@@ -46,8 +46,11 @@ def register(subparsers: Any) -> None:
     traffic.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
     traffic.add_argument("--markdown", type=Path, metavar="FILE", help="write the tables into this Markdown file")
     traffic.set_defaults(func=run)
-    prediction_command.register(kinds)
-    what_if_command.register(kinds)
+    for name, module, text in (
+        ("prediction", "zoox_stack.evaluation.prediction_command", "how good predictions are"),
+        ("what-if", "zoox_stack.evaluation.what_if_command", "how good what-if answers are"),
+    ):
+        kinds.add_parser(name, help=text, module=module)
 
 
 def run(args: argparse.Namespace) -> int:

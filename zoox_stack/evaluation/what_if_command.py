@@ -32,9 +32,9 @@ _DESCRIPTION = (
 )
 
 
-def register(kinds: Any) -> None:
-    """Add ``what-if`` to the kinds of evaluation."""
-    parser = kinds.add_parser("what-if", help="how good what-if answers are", description=_DESCRIPTION)
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of the command."""
+    parser.description = _DESCRIPTION
     parser.add_argument(
         "--data", type=Path, required=True, metavar="D", help="a counterfactual set, a bag, or a folder of bags"
     )
@@ -48,7 +48,6 @@ def register(kinds: Any) -> None:
         "--jobs", type=int, default=1, metavar="N", help="bags or parts at a time, each in a process (default: 1)"
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
-    parser.set_defaults(func=run)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -7,11 +7,11 @@ import json
 import sys
 import time
 from collections.abc import Sequence
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from zoox_stack.core.errors import InvalidInputError
+from zoox_stack.core.late_parser import LateParser
 from zoox_stack.core.machine import machine
 from zoox_stack.simulation.detections import NO_SENSORS
 from zoox_stack.simulation.log_jobs import LogOutcome, write_logs
@@ -34,26 +34,6 @@ DEFAULT_RIG = "zoox"
 INTERRUPTED = 130  # exit code after Ctrl-C
 
 
-class _LateParser(argparse.ArgumentParser):
-    """Parser of a command whose module is imported when it is the one asked for: imports take a second each.
-
-    Args:
-        module: Has `add_arguments` and `run`.
-        options: As of any parser.
-    """
-
-    def __init__(self, *, module: str, **options: Any) -> None:
-        super().__init__(**options)
-        self._module = module
-
-    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """As of any parser."""
-        module = import_module(self._module)
-        module.add_arguments(self)
-        self.set_defaults(func=module.run)
-        return super().parse_known_args(args, namespace)
-
-
 def register(subparsers: Any) -> None:
     """Add ``simulate`` to the commands of a parser; the parsed arguments get ``func(args) -> exit code``."""
     parser = subparsers.add_parser(
@@ -67,7 +47,7 @@ def register(subparsers: Any) -> None:
     )
     add_arguments(parser)
     parser.set_defaults(func=run)
-    others = parser.add_subparsers(title="other commands", metavar="COMMAND", prog=_PROG, parser_class=_LateParser)
+    others = parser.add_subparsers(title="other commands", metavar="COMMAND", prog=_PROG, parser_class=LateParser)
     for name, module, text, description in (
         (
             "counterfactual",
