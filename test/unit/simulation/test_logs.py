@@ -153,8 +153,8 @@ def test_a_full_disk_leaves_a_readable_log(tmp_path: Path) -> None:
 def test_ctrl_c_says_what_was_kept(tmp_path: Path) -> None:
     out = tmp_path / "drive"
     command = [
-        *(sys.executable, "-m", "zoox_stack.cli", "simulate", "--town", TOWN, "--seed", "2", "--duration", "6000"),
-        *("--sensors", "none", "--out", str(out)),
+        *(sys.executable, "-X", "faulthandler", "-m", "zoox_stack.cli", "simulate", "--town", TOWN, "--seed", "2"),
+        *("--duration", "6000", "--sensors", "none", "--out", str(out)),
     ]
     running = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
@@ -163,7 +163,11 @@ def test_ctrl_c_says_what_was_kept(tmp_path: Path) -> None:
         assert running.poll() is None
         time.sleep(0.1)
     os.killpg(running.pid, signal.SIGINT)
-    told, complaints = running.communicate(timeout=60)
+    try:
+        told, complaints = running.communicate(timeout=60)
+    except subprocess.TimeoutExpired:
+        os.killpg(running.pid, signal.SIGABRT)  # has every process say where it is
+        pytest.fail(running.communicate()[1])
     assert running.returncode == 130, complaints
     assert "interrupted" in complaints
     assert "kept and readable" in complaints
