@@ -156,8 +156,9 @@ def test_ctrl_c_says_what_was_kept(tmp_path: Path) -> None:
         *(sys.executable, "-X", "faulthandler", "-m", "zoox_stack.cli", "simulate", "--town", TOWN, "--seed", "2"),
         *("--duration", "6000", "--sensors", "none", "--out", str(out)),
     ]
+    hears = ["env", "--default-signal=INT"]  # a background job of a shell ignores it, and so would its children
     running = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+        [*hears, *command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
     )
     while not (out.is_dir() and sum(path.stat().st_size for path in out.iterdir()) > 300_000):
         assert running.poll() is None
