@@ -15,6 +15,7 @@ from zoox_stack.training.model import (  # noqa: E402
     ANCHOR,
     REACTION_RANGE,
     WIDTH,
+    ImageEncoder,
     InteractionDecoder,
     SceneEncoder,
     covariance,
@@ -120,6 +121,16 @@ def test_a_network_without_a_part_does_not_see_it(part: str, changed: set[str]) 
         assert not torch.equal(encoder(**inputs)[:, 0], encoder(**other)[:, 0])
         encoder.do_without(part)
         torch.testing.assert_close(encoder(**inputs)[:, 0], encoder(**other)[:, 0], atol=1e-5, rtol=0)
+
+
+def test_both_ways_to_compute_the_first_layer_agree() -> None:
+    torch.manual_seed(0)
+    encoder, raster = ImageEncoder(), _encoder_inputs(0)["raster"]
+    encoder.shown[3] = 0.0
+    with torch.no_grad():
+        torch.testing.assert_close(encoder.patches(raster), encoder.convolved(raster), atol=1e-4, rtol=1e-4)
+        encoder.fold_scale()
+        torch.testing.assert_close(encoder.patches(raster), encoder.convolved(raster), atol=1e-4, rtol=1e-4)
 
 
 def test_one_mode_keeps_the_velocity() -> None:
