@@ -14,7 +14,7 @@ from zoox_stack.core.agents import EgoState, TrackedAgents, TrafficSignals
 from zoox_stack.core.errors import InvalidInputError
 from zoox_stack.core.plans import Route
 from zoox_stack.core.predictions import STEP, STEPS
-from zoox_stack.datasets.scene_futures import LOG, SceneFutures, plan_along
+from zoox_stack.datasets.scene_futures import LOG, SceneFutures, held, plan_along
 from zoox_stack.logs.bag_reader import BagReader
 from zoox_stack.logs.codec import decode
 from zoox_stack.prediction.history import HistoryBuffer, SceneHistory, ego_row
@@ -97,22 +97,28 @@ class LoggedScenes:
             tracked=agents is topics.TRACKED_AGENTS,
         )
 
-    def futures(self, every: float = 1.0, *, first: float = 1.0, from_others: bool = False) -> Iterator[SceneFutures]:
+    def futures(
+        self, every: float = 1.0, *, first: float = 1.0, shortest: float = STEPS * STEP, from_others: bool = False
+    ) -> Iterator[SceneFutures]:
         """Scenes in order of time, each with what followed.
 
         Args:
             every: Time between the scenes [s].
             first: Of the log that is history only [s].
-            from_others: Where the log ends before the ego's 8 s, see the scene from the nearest vehicle that has them;
+            shortest: Scenes of which less than this is known after them are left out [s]. In a scene of which less than
+                8 s are known, the ego's plan goes on as it was, and nothing is known of anybody.
+            from_others: Where the ego is not there to the end, see the scene from the nearest vehicle that is;
                 otherwise it is left out: without the ego's future it is not known what it did.
         """
         for instant in self.instants(every, first=first):
             scene = instant.history.scene
             assert scene.ego is not None
-            gone = np.asarray(~np.isfinite(instant.egos).all(axis=1))
-            if gone.any() and not from_others:
+            there = np.asarray(np.isfinite(instant.egos).all(axis=1))
+            known = int(np.flatnonzero(there | np.isfinite(instant.futures[..., 0]).any(axis=0)).max(initial=-1)) + 1
+            gone = np.asarray(~there[:known])
+            if known < round(shortest / STEP) or (gone.any() and not from_others):
                 continue
-            egos = np.where(gone[:, None], ego_row(scene.ego)[:3], instant.egos)
+            egos = held(np.where(there[:, None], instant.egos, ego_row(scene.ego)[:3]), known)
             found = SceneFutures(
                 source=f"{self.path.name}, {(scene.stamp_ns - int(self._stamps[0])) * 1e-9:.1f} s",
                 history=instant.history,
@@ -131,7 +137,7 @@ class LoggedScenes:
                 gap = np.hypot(*(scene.position[others, :2] - scene.ego.centre).T)
                 seen = found.seen_from(int(others[gap.argmin()]))
                 futures = seen.futures.copy()
-                futures[0, -1, gone] = np.nan  # the ego of the log, which is the last agent now
+                futures[0, -1, ~there] = np.nan  # the ego of the log, which is the last agent now
                 yield replace(seen, futures=futures)
 
     def instants(self, every: float = 1.0, *, first: float = 1.0) -> Iterator[LoggedInstant]:

@@ -73,9 +73,15 @@ class SceneFutures:
         return np.isfinite(self.futures[..., 0])
 
     def possible_egos(self) -> NDArray[np.int64]:
-        """Rows of the vehicles from which the scene can be seen: there all the time, from a second ago to the end."""
+        """Rows of the vehicles from which the scene can be seen: there from a second ago as long as anybody is."""
         vehicle = np.isin(self.scene.classes, [int(kind) for kind in VEHICLE_CLASSES])
-        return np.flatnonzero(vehicle & self.history.valid.all(axis=1) & self.valid[0].all(axis=1))
+        there = self.valid[0, :, : self.known]
+        return np.flatnonzero(vehicle & self.history.valid.all(axis=1) & there.all(axis=1) & (self.known > 1))
+
+    @property
+    def known(self) -> int:
+        """Number of steps after which nothing is known of anybody under the first plan."""
+        return int(np.flatnonzero(self.valid[0].any(axis=0)).max(initial=-1)) + 1
 
     def seen_from(self, row: int) -> SceneFutures:
         """The same with agent `row`, one of `possible_egos`, as the ego, and the ego as an agent. Only what happened.
@@ -87,6 +93,8 @@ class SceneFutures:
         others = np.delete(np.arange(len(scene)), row)
         kept, old, old_row = scene.take(others), self.ego, history.ego_states[-1]
         new_id = int(scene.ids.max()) + 1
+        old_future = centres_along(self.plans[0], old)
+        old_future[self.known :] = np.nan
         one = TrackedAgents.from_states(
             scene.stamp_ns, np.array([new_id]), np.array([1], np.uint8),
             np.array([[old_row[HistoryColumn.X], old_row[HistoryColumn.Y], old.z + old.height / 2]]),
@@ -103,10 +111,20 @@ class SceneFutures:
                 history.states[row],
                 history.valid[row],
             ),
-            plans=(plan_along(self.futures[0, row], ego, 0, LOG),),
-            futures=np.concatenate([self.futures[:1, others], centres_along(self.plans[0], old)[None, None]], axis=1),
+            plans=(plan_along(held(self.futures[0, row], self.known), ego, 0, LOG),),
+            futures=np.concatenate([self.futures[:1, others], old_future[None, None]], axis=1),
             route=None,
         )
+
+
+def held(poses: NDArray[np.float64], known: int) -> NDArray[np.float64]:
+    """Poses ``[T, 3]`` x, y, yaw of which `known` are known, at least two; from there on straight ahead as fast."""
+    result = poses.copy()
+    if known < len(poses):
+        last = poses[known - 1]
+        step = last - poses[known - 2]
+        result[known:] = last + np.arange(1, len(poses) - known + 1)[:, None] * [step[0], step[1], 0.0]
+    return result
 
 
 def plan_along(centres: NDArray[np.float64], ego: EgoState, number: int, name: str) -> EgoPlan:

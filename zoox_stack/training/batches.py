@@ -9,14 +9,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from zoox_stack.training.samples import NO_LANE, TrainingSample
+from zoox_stack.training.samples import NO_CROSSING, NO_LANE, TrainingSample
 
 
 @dataclass(frozen=True, eq=False)
 class Batch:
     """Samples padded to the same number of agents and lanes; arrays as in `TrainingSample` with a batch axis.
 
-    `agent_mask` ``[B, N]`` and `lane_mask` ``[B, M]`` are 1 for real rows; padded `goal_lane` is `NO_LANE`.
+    `agent_mask` ``[B, N]`` and `lane_mask` ``[B, M]`` are 1 for real rows; padded `goal_lane` is `NO_LANE`, padded
+    `goes_first` `NO_CROSSING`.
     """
 
     raster: NDArray[np.uint8]
@@ -33,6 +34,7 @@ class Batch:
     valid: NDArray[np.bool_]
     classes: NDArray[np.uint8]
     goal_lane: NDArray[np.int64]
+    goes_first: NDArray[np.int64]
 
 
 def collate(samples: Sequence[TrainingSample]) -> Batch:
@@ -66,4 +68,5 @@ def collate(samples: Sequence[TrainingSample]) -> Batch:
         valid=stacked([s.valid for s in samples], n, axis=1),
         classes=stacked([s.classes for s in samples], n),
         goal_lane=stacked([s.goal_lane for s in samples], n, fill=NO_LANE),
+        goes_first=stacked([s.goes_first for s in samples], n, fill=NO_CROSSING),
     )

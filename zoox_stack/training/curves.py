@@ -11,8 +11,8 @@ _SHOWN = {
     "min_ade_6": "minADE, 6 modes",
     "ade_1": "ADE, likeliest mode",
     "cv_ade": "ADE, constant velocity",
-    "affected_ade_told": "affected agents, told the plan",
-    "affected_ade_not_told": "affected agents, not told",
+    "affected_min_ade_6_told": "minADE of affected agents, told the plan",
+    "affected_min_ade_6_not_told": "minADE of affected agents, not told",
 }
 
 

@@ -14,7 +14,10 @@ from zoox_stack.training.model import InteractionDecoder, SceneEncoder, covarian
 
 STANDING = 2.0  # [m] an agent that moves less within the horizon is not scored (and weighs less in training)
 STANDING_WEIGHT = 0.2
-WINNER_WEIGHT, NLL_WEIGHT, REACTION_WEIGHT, GOAL_WEIGHT = 0.2, 0.2, 2.0, 0.2
+WINNER_WEIGHT, NLL_WEIGHT, REACTION_WEIGHT, DIFFERENCE_WEIGHT, GOAL_WEIGHT, FIRST_WEIGHT = 0.2, 0.2, 2.0, 2.0, 0.2, 0.1
+UNAFFECTED_WEIGHT = 1.0  # more than of others, in the differences between plans
+SMALL_DIFFERENCE = 0.25  # [m] differences between plans below it count by their squares
+UNAFFECTED = 0.1  # [m] an agent whose true futures differ less was not affected
 AFFECTED = 0.5  # [m] an agent whose true future differs more between plans was affected
 # Scale of the mixture by class [m], 1 if not named: modes whose errors differ by less share an agent.
 SHARPNESS = {AgentClass.PEDESTRIAN: 0.35, AgentClass.ANIMAL: 0.35, AgentClass.BICYCLE: 0.7}
@@ -38,6 +41,7 @@ class TensorBatch:
     valid: Tensor
     classes: Tensor
     goal_lane: Tensor
+    goes_first: Tensor
 
     def encoder_inputs(self) -> tuple[Tensor, ...]:
         """Arguments of `SceneEncoder`."""
@@ -70,11 +74,7 @@ def pick_mode(values: Tensor, mode: Tensor) -> Tensor:
 
 
 def evaluate_batch(encoder: SceneEncoder, decoder: InteractionDecoder, batch: TensorBatch) -> Outcome:
-    """Run the network on a batch; plan 0 is what happened, the others are counterfactuals.
-
-    The mode is an intention the agent has before the ego acts: it is chosen by what really happened, and the reaction
-    has to explain how the same intention ends under the other plans.
-    """
+    """Run the network on a batch; plan 0 is what happened, the others are counterfactuals."""
     agents, lanes = encoder.nodes(*batch.encoder_inputs())
     change, position, spread, logits = decoder.futures(agents, batch.agent_velocity)
     truth, valid = batch.futures[:, 0], batch.valid[:, 0].float()
@@ -109,30 +109,28 @@ def evaluate_batch(encoder: SceneEncoder, decoder: InteractionDecoder, batch: Te
     )
     goal = (goal * known).sum() / known.sum().clamp(min=1)
 
-    modes = decoder.mode[mode][:, :, None]
-    own = pick_mode(position, mode)
-    moved = decoder.react(
-        agents,
-        modes,
-        batch.agent_pose,
-        batch.agent_velocity,
-        pick_mode(change, mode).detach(),
-        own.detach(),
-        batch.plans,
-    )[:, :, :, 0]
-    conditional = own[:, None, :, 0].detach() + moved
-    valid_all = batch.valid.float()
-    react_error = functional.smooth_l1_loss(conditional, batch.futures, reduction="none").sum(-1) * valid_all
+    crossing = (batch.goes_first >= 0).float() * batch.agent_mask
+    first = functional.binary_cross_entropy_with_logits(
+        encoder.first_logits(agents), batch.goes_first.clamp(min=0).float(), reduction="none"
+    )
+    first = (first * crossing).sum() / crossing.sum().clamp(min=1)
+
     affected = difference_between_plans(batch.futures, batch.valid) > AFFECTED
     affected[:, 0] = False  # the ego itself
-    plan_weight = weight[:, None] + 3.0 * affected[:, None].float() * scored[:, None]
-    react_weight = plan_weight.expand(-1, batch.plans.shape[1], -1).clone()
-    react_weight[:, :, 0] = 0.0
-    reaction = (react_error.sum(-1) / valid_all.sum(-1).clamp(min=1) * react_weight).sum() / react_weight.sum().clamp(
-        min=1
-    )
+    react_weight = weight + 3.0 * affected.float() * scored
+    react_weight[:, 0] = 0.0
+    own = position.detach()
+    moved = decoder.react(agents, batch.agent_pose, batch.agent_velocity, change.detach(), own, batch.plans)
+    conditional = own[:, None] + moved
+    reaction = reaction_loss(conditional, batch.futures, batch.valid, react_weight)
+    difference = difference_loss(moved, mode, batch.futures, batch.valid, react_weight)
 
-    loss = mixture + WINNER_WEIGHT * regression + NLL_WEIGHT * nll + REACTION_WEIGHT * reaction + GOAL_WEIGHT * goal
+    parts = {
+        "mixture": mixture, "regression": WINNER_WEIGHT * regression, "nll": NLL_WEIGHT * nll,
+        "reaction": REACTION_WEIGHT * reaction, "difference": DIFFERENCE_WEIGHT * difference,
+        "goal": GOAL_WEIGHT * goal, "first": FIRST_WEIGHT * first,
+    }  # fmt: skip
+    loss = torch.stack(list(parts.values())).sum()
     with torch.no_grad():
         others = scored * moving
         others[:, 0] = 0
@@ -142,8 +140,13 @@ def evaluate_batch(encoder: SceneEncoder, decoder: InteractionDecoder, batch: Te
         time = torch.arange(1, STEPS + 1, device=truth.device)[:, None] * STEP
         cv = batch.agent_velocity[:, :, None] * time
         cv_error = ((cv - truth).norm(dim=-1) * valid).sum(-1) / valid.sum(-1).clamp(min=1)
-        hit = (affected.float() * scored)[:, None] * (valid_all.sum(-1) > 0)
-        gap = lambda p: ((p - batch.futures).norm(dim=-1) * valid_all).sum(-1) / valid_all.sum(-1).clamp(min=1)  # noqa: E731
+        apart = (batch.futures - batch.futures[:, :1]).norm(dim=-1) * (batch.valid & batch.valid[:, :1])
+        whole = batch.valid.all(-1)
+        hit = ((apart.amax(-1) > AFFECTED) & whole & whole[:, :1]).float() * scored[:, None]
+        hit[:, :, 0] = 0
+        told, untold = (
+            (p - batch.futures[:, :, :, None]).norm(dim=-1).mean(-1).min(-1).values for p in (conditional, own[:, None])
+        )
         sums = {
             "agents": others.sum(),
             "min_ade_6": (mean_error.min(-1).values * others).sum(),
@@ -154,11 +157,49 @@ def evaluate_batch(encoder: SceneEncoder, decoder: InteractionDecoder, batch: Te
             "fde_1": (pick_mode(final, likely)[:, :, 0] * full).sum(),
             "cv_fde": ((cv[:, :, -1] - truth[:, :, -1]).norm(dim=-1) * full).sum(),
             "affected": hit.sum(),
-            "affected_ade_told": (gap(conditional) * hit).sum(),
-            "affected_ade_not_told": (gap(own[:, None, :, 0].expand_as(conditional)) * hit).sum(),
+            "affected_min_ade_6_told": (told * hit).sum(),
+            "affected_min_ade_6_not_told": (untold * hit).sum(),
         }
-    parts = {"regression": regression, "mixture": mixture, "nll": nll, "reaction": reaction, "goal": goal, "loss": loss}
+    parts["loss"] = loss
     return Outcome(loss, {k: float(v.detach()) for k, v in parts.items()}, {k: float(v) for k, v in sums.items()})
+
+
+def reaction_loss(conditional: Tensor, truth: Tensor, valid: Tensor, weight: Tensor) -> Tensor:
+    """How far the nearest mode ``[B, M, N, K, T, 2]`` under each plan is from its truth ``[B, M, N, T, 2]``.
+
+    Args:
+        conditional: [m].
+        truth: [m].
+        valid: ``[B, M, N, T]``.
+        weight: ``[B, N]`` of agents.
+    """
+    error = functional.smooth_l1_loss(conditional, truth[:, :, :, None].expand_as(conditional), reduction="none").sum(
+        -1
+    )
+    steps = valid.sum(-1).clamp(min=1)
+    nearest = ((error * valid[:, :, :, None]).sum(-1) / steps[..., None]).min(-1).values
+    return (nearest * weight[:, None]).sum() / (weight.sum() * valid.shape[1]).clamp(min=1)
+
+
+def difference_loss(moved: Tensor, mode: Tensor, truth: Tensor, valid: Tensor, weight: Tensor) -> Tensor:
+    """How far the differences between plans ``[B, M, N, K, T, 2]`` are from those of the truth, see `reaction_loss`.
+
+    What the agent does anyway, and how badly that is predicted, is not in these differences: all that is left is what
+    the plans cause. Of who is affected only the mode `mode` ``[B, N]`` counts, the intention the agent had before the
+    ego acted: it has to explain how it ends under the other plans. Of who is not, all modes count.
+    """
+    both = valid & valid[:, :1]
+    change, true_change = moved - moved[:, :1], truth - truth[:, :1]
+    error = functional.smooth_l1_loss(
+        change, true_change[:, :, :, None].expand_as(change), reduction="none", beta=SMALL_DIFFERENCE
+    ).sum(-1)
+    mean = (error * both[:, :, :, None]).sum(-1) / both.sum(-1).clamp(min=1)[..., None]
+    unaffected = (true_change.norm(dim=-1) * both).amax((1, 3)) <= UNAFFECTED
+    share = functional.one_hot(mode, MODES).to(mean.dtype)
+    share = torch.where(unaffected[..., None], torch.full_like(share, 1.0 / MODES), share)
+    mean = (mean * share[:, None]).sum(-1)
+    weight = weight + UNAFFECTED_WEIGHT * (unaffected & (weight > 0)).to(weight.dtype)
+    return (mean * weight[:, None]).sum() / (weight.sum() * valid.shape[1]).clamp(min=1)
 
 
 def gaussian_nll(error: Tensor, cov: Tensor) -> Tensor:
@@ -182,7 +223,7 @@ def measures(sums: dict[str, float]) -> dict[str, float]:
     return (
         {k: sums[k] / agents for k in ("min_ade_6", "ade_1", "cv_ade")}
         | {k: sums[k] / full for k in ("min_fde_6", "fde_1", "cv_fde")}
-        | {k: sums[k] / hit for k in ("affected_ade_told", "affected_ade_not_told")}
+        | {k: sums[k] / hit for k in ("affected_min_ade_6_told", "affected_min_ade_6_not_told")}
         | {k: sums[k] for k in ("agents", "affected")}
     )
 

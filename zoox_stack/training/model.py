@@ -2,10 +2,8 @@
 
 Shapes: B scenes, N agents (row 0 is the ego), M lane pieces, K modes, T = 80 steps, J = 16 knots of 0.5 s, P plans.
 
-The ego's plan enters as an intervention: futures without a plan are predicted first; causal mixing over the knots of
-the plan then adds a change of velocity to each future. The change over ``(t_j, t_{j+1}]`` is made from the plan up to
-``t_j`` only, so that what is predicted for a time never depends on what the ego does later, and it is zero while the
-ego is farther than `REACTION_RANGE` from where the agent would be without a plan.
+The ego's plan enters as an intervention: futures without a plan are predicted first; `Reaction` then drives each of
+them again beside the ego of the plan. What is predicted for a time never depends on what the ego does later.
 """
 
 from __future__ import annotations
@@ -22,11 +20,10 @@ from zoox_stack.prediction.features import (
     KNOTS,
     POSITION_SCALE,
     STATIC_FEATURES,
-    VELOCITY_SCALE,
 )
 from zoox_stack.prediction.history import HISTORY_STEPS
 from zoox_stack.prediction.lane_pieces import PIECE_FEATURES
-from zoox_stack.prediction.what_if import REACTION_RANGE
+from zoox_stack.training.reaction import Reaction
 
 STEM_CHANNELS = 32  # a multiple of 32 runs best on CPUs
 FEATURE_CHANNELS = 64
@@ -34,9 +31,6 @@ PATCH = 4  # [pixels] a side that the first layer looks at
 EXTENT = RASTER_SIZE * METRES_PER_PIXEL  # [m] of the scene image in both directions
 WIDTH = 128
 HEADS, EDGE_WIDTH = 4, 32
-REACTION_FADE = 10.0  # [m] over which the reaction fades in
-REACTION_HIDDEN, REACTION_LAYERS = 40, 2
-MAX_VELOCITY_CHANGE = 3.0  # [m/s] per knot: 6 m/s^2
 # This mode keeps the velocity: who stands may go on standing, and whom training never saw moves on as before.
 ANCHOR = 0
 # Where around an agent the feature map is sampled, in its own frame [m].
@@ -142,28 +136,6 @@ def mlp(inputs: int, hidden: int, outputs: int) -> nn.Sequential:
     return nn.Sequential(nn.Linear(inputs, hidden), nn.LayerNorm(hidden), nn.ReLU(), nn.Linear(hidden, outputs))
 
 
-class CausalMixing(nn.Module):
-    """Each channel mixes its knots with weights of its own, from the past to the future only; then channels mix.
-
-    A depthwise separable temporal convolution whose kernel spans all knots; a few large products where a recurrent cell
-    needs many small ones.
-    """
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        gap = (torch.arange(KNOTS)[None] - torch.arange(KNOTS)[:, None]).clamp(min=0)
-        decay = torch.linspace(0.0, 0.95, channels)[:, None, None] ** gap  # starts as averages over 1 .. many knots
-        self.knots = nn.Parameter(torch.triu(decay) / torch.triu(decay).sum(dim=1, keepdim=True))
-        self.channels = nn.Parameter(torch.randn(channels, channels) * channels**-0.5)
-        self.bias = nn.Parameter(torch.zeros(channels, 1))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """`x` [C, R, J]."""
-        mixed = x @ torch.triu(self.knots)
-        across = self.channels @ mixed.reshape(mixed.shape[0], -1) + self.bias
-        return x + functional.relu(across).view(x.shape)
-
-
 class GraphLayer(nn.Module):
     """Agents and ego receive messages from all agents and lanes: attention with relative poses on the edges."""
 
@@ -207,6 +179,7 @@ class SceneEncoder(nn.Module):
         self.edge = nn.Sequential(nn.Linear(6, EDGE_WIDTH), nn.ReLU(), nn.Linear(EDGE_WIDTH, EDGE_WIDTH), nn.ReLU())
         self.layers = nn.ModuleList([GraphLayer(), GraphLayer()])
         self.goal = nn.Linear(WIDTH, WIDTH)
+        self.first = mlp(2 * WIDTH, 32, 1)
         self.register_buffer("has_map", torch.ones(()))
         self.register_buffer("has_graph", torch.ones(()))
 
@@ -238,6 +211,10 @@ class SceneEncoder(nn.Module):
     def goal_logits(self, agents: Tensor, lanes: Tensor, lane_mask: Tensor) -> Tensor:
         """Where agents will be: logits ``[B, N, M]`` over lane pieces. Learned beside the futures, not exported."""
         return self.goal(agents) @ lanes.transpose(1, 2) * WIDTH**-0.5 + (lane_mask[:, None] - 1.0) * 1e4
+
+    def first_logits(self, agents: Tensor) -> Tensor:
+        """Whether agents pass before the ego where their ways cross: logits ``[B, N]``. Not exported either."""
+        return torch.as_tensor(self.first(torch.cat([agents, agents[:, :1].expand_as(agents)], -1))[..., 0])
 
     def nodes(
         self,
@@ -288,9 +265,6 @@ class InteractionDecoder(nn.Module):
         super().__init__()
         self.register_buffer("integrate", integration_matrix(), persistent=False)
         self.register_buffer("spread", spread_matrix(), persistent=False)
-        # From kicks at the knots to displacements: kicks add up to velocity changes, their integral is the way.
-        self.register_buffer("displace", integration_matrix() @ torch.tril(torch.ones(KNOTS, KNOTS)), persistent=False)
-        self.register_buffer("knot_time", torch.arange(KNOTS)[:, None] / KNOTS, persistent=False)
         self.mode = nn.Parameter(torch.randn(MODES, WIDTH) * 0.3)
         self.future = mlp(WIDTH, 2 * WIDTH, 5 * KNOTS)
         nn.init.normal_(self.future[-1].weight, std=0.02)  # training starts near constant velocity
@@ -300,12 +274,7 @@ class InteractionDecoder(nn.Module):
         self.register_buffer("free", free, persistent=False)
         self.score = mlp(WIDTH, 64, MODES)
         self.register_buffer("temperature", torch.ones(()))  # of the probabilities, fitted after training
-        self.intention = nn.Linear(WIDTH, REACTION_HIDDEN)
-        self.of_plan = nn.Linear(7, REACTION_HIDDEN)
-        self.of_agent = nn.Linear(4, REACTION_HIDDEN, bias=False)
-        self.of_nearness = nn.Parameter(torch.randn(REACTION_HIDDEN))
-        self.mixing = nn.Sequential(*(CausalMixing(REACTION_HIDDEN) for _ in range(REACTION_LAYERS)))
-        self.reaction = nn.Parameter(torch.randn(2, REACTION_HIDDEN) * 1e-2)
+        self.reaction = Reaction(WIDTH)
 
     def futures(self, agents: Tensor, velocity: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Without a plan: velocity changes at the knots ``[B, N, K, J, 2]``, positions ``[B, N, K, T, 2]`` (own frame,
@@ -321,46 +290,14 @@ class InteractionDecoder(nn.Module):
         return change.transpose(-1, -2), position, spread, self.score(agents)
 
     def react(
-        self,
-        agents: Tensor,
-        modes: Tensor,
-        pose: Tensor,
-        velocity: Tensor,
-        change: Tensor,
-        position: Tensor,
-        plans: Tensor,
+        self, agents: Tensor, pose: Tensor, velocity: Tensor, change: Tensor, position: Tensor, plans: Tensor
     ) -> Tensor:
         """Displacement ``[B, P, N, K, T, 2]`` (own frame) by which futures change under each plan ``[B, P, J, 6]``.
 
-        `modes` [B, N, K, W] are the mode embeddings of the futures `change` [B, N, K, J, 2] and
-        `position` [B, N, K, T, 2].
+        `change` [B, N, K, J, 2] and `position` [B, N, K, T, 2] are the futures without a plan.
         """
-        b, n, k = position.shape[0], position.shape[1], position.shape[2]
-        p = plans.shape[1]
-        ego = in_agent_frames(plans, pose)  # [B, P, N, J, 6]
-        still = torch.zeros_like(position[..., :1, :])
-        here = torch.cat([still, position[..., KNOT_STEPS - 1 : -1 : KNOT_STEPS, :]], dim=-2)  # [B, N, K, J, 2]
-        pace = velocity[:, :, None, None] + torch.cat([still, change[..., :-1, :]], dim=-2)
-        offset = ego[:, :, :, None, :, :2] - here[:, None]  # [B, P, N, K, J, 2]
-        distance = torch.sqrt(offset.square().sum(-1) + 1e-3)
-        nearness = 10.0 / (distance + 5.0)
-        # What does not depend on both plan and mode is worked out without the other. Channels come first: what follows
-        # are large matrix products.
-        place, heading, speed = ego[..., :2] / POSITION_SCALE, ego[..., 2:4], ego[..., 4:] / VELOCITY_SCALE
-        time = self.knot_time.expand(b, p, n, KNOTS, 1)
-        of_plan = self.of_plan(torch.cat([place, heading, speed, time], dim=-1))
-        of_agent = self.of_agent(torch.cat([here / POSITION_SCALE, pace / VELOCITY_SCALE], dim=-1))
-        of_agent = of_agent + self.intention(agents[:, :, None] + modes)[..., None, :]
-        hidden = functional.relu(
-            of_plan.permute(4, 0, 1, 2, 3)[:, :, :, :, None]
-            + of_agent.permute(4, 0, 1, 2, 3)[:, :, None]
-            + self.of_nearness.view(-1, 1, 1, 1, 1, 1) * nearness
-        )
-        hidden = self.mixing(hidden.reshape(REACTION_HIDDEN, -1, KNOTS))
-        wanted = (self.reaction @ hidden.reshape(REACTION_HIDDEN, -1)).view(2, b, p, n, k, KNOTS)
-        gate = ((REACTION_RANGE - distance) / REACTION_FADE).clamp(0.0, 1.0)
-        kick = torch.tanh(wanted) * (MAX_VELOCITY_CHANGE * gate)
-        return (kick @ self.displace.T).permute(1, 2, 3, 4, 5, 0)
+        intention = agents[:, :, None] + self.mode
+        return torch.as_tensor(self.reaction(intention, velocity, change, position, in_agent_frames(plans, pose)))
 
     def forward(
         self, embeddings: Tensor, agent_pose: Tensor, agent_velocity: Tensor, plans: Tensor, reacting: Tensor
@@ -372,10 +309,10 @@ class InteractionDecoder(nn.Module):
             yy, own frame, [m^2]), probabilities [B, N, K], conditional positions [B, P, R, K, T, 2].
         """
         change, position, spread, logits = self.futures(embeddings, agent_velocity)
-        chosen = [x.index_select(1, reacting) for x in (embeddings, agent_pose, agent_velocity, change, position)]
-        own = chosen[4]
-        modes = self.mode[None, None].expand(own.shape[0], own.shape[1], MODES, WIDTH)
-        moved = self.react(chosen[0], modes, chosen[1], chosen[2], chosen[3], own, plans)
+        agents, pose, velocity, change, own = (
+            x.index_select(1, reacting) for x in (embeddings, agent_pose, agent_velocity, change, position)
+        )
+        moved = self.react(agents, pose, velocity, change, own, plans)
         return position, covariance(spread), torch.softmax(logits / self.temperature, dim=-1), own[:, None] + moved
 
 

@@ -25,8 +25,8 @@ _MEASURES = {
     "min_fde_6": "minFDE at 8 s, 6 modes [m]",
     "agents": "agents measured: they move more than 2 m",
     "affected": "cases in which the ego's plan changes an agent's future by more than 1 m",
-    "affected_ade_told": "their ADE, in the mode that fits what happened, when told the plan [m]",
-    "affected_ade_not_told": "the same when not told [m]",
+    "affected_min_ade_6_told": "their minADE of 6 modes when told the plan [m]",
+    "affected_min_ade_6_not_told": "the same when not told [m]",
 }
 
 
@@ -104,7 +104,7 @@ def commands(name: str, licence: str, progress: Progress) -> list[str]:
 
 def _measured(values: dict[str, float]) -> list[str]:
     """Rows of the measures that have a name here, and a line with the losses and whatever else there is."""
-    hidden = () if values.get("affected", 1.0) else ("affected_ade_told", "affected_ade_not_told")
+    hidden = () if values.get("affected", 1.0) else ("affected_min_ade_6_told", "affected_min_ade_6_not_told")
     rows = [f"| {text} | {values[key]:.4g} |" for key, text in _MEASURES.items() if key in values and key not in hidden]
     rest = ", ".join(f"{key} {value:.4g}" for key, value in values.items() if key not in _MEASURES)
     return [*rows, "", f"Losses: {rest}."]

@@ -28,7 +28,7 @@ MARK = b"zoox_stack samples 1\n"
 SUFFIX = ".samples"
 _END = struct.Struct("<QI")
 _INPUTS = tuple(field.name for field in fields(NetworkInputs))
-_LABELS = ("plans", "futures", "valid", "classes", "goal_lane")
+_LABELS = ("plans", "futures", "valid", "classes", "goal_lane", "goes_first")
 _REMEDY = "Start the command again: it makes the file anew"
 
 

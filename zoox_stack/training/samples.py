@@ -12,15 +12,17 @@ from zoox_stack.core.classes import AgentClass
 from zoox_stack.core.geometry import rotation_matrix, wrap_angle
 from zoox_stack.datasets.scene_futures import SceneFutures, centres_along
 from zoox_stack.prediction.channels import RASTER_SIZE, Channel
+from zoox_stack.prediction.crossings import crossing_places, longest, reach_of, time_of_passing
 from zoox_stack.prediction.features import NetworkInputs, network_inputs, plan_knots
 from zoox_stack.prediction.history import HistoryColumn, SceneHistory
 from zoox_stack.prediction.lane_pieces import LENGTH_SCALE, PIECE_POINTS, LanePieces
+from zoox_stack.prediction.plan_effects import ego_ways
 from zoox_stack.prediction.predictor import rows_for_network, take_agents
 from zoox_stack.prediction.raster import SceneRasterizer
 from zoox_stack.road_network.network import RoadNetwork
 
 MAX_AGENTS = 128  # the nearest in the scene image; more only cost memory
-NO_LANE = -1
+NO_LANE = NO_CROSSING = -1
 GOAL_REACH, GOAL_ANGLE = 4.0, np.radians(60.0)  # [m], [rad] from a point of the lane an agent is in
 # How tracks differ from the truth: standard deviations of what a tracker reports.
 POSITION_NOISE, YAW_NOISE, VELOCITY_NOISE = 0.08, 0.03, 0.2  # [m], [rad], [m/s]
@@ -41,6 +43,8 @@ class TrainingSample:
         classes: uint8 ``[N]``.
         goal_lane: int64 ``[N]`` row of `inputs.lane_pose` in which the agent ends up by what really happened;
             `NO_LANE` for none.
+        goes_first: int64 ``[N]`` 1 if the agent passes the place where its way and the ego's cross before the ego, 0 if
+            after it, `NO_CROSSING` if they do not cross.
     """
 
     raster: bytes
@@ -50,6 +54,7 @@ class TrainingSample:
     valid: NDArray[np.bool_]
     classes: NDArray[np.uint8]
     goal_lane: NDArray[np.int64]
+    goes_first: NDArray[np.int64]
 
     def image(self) -> NDArray[np.uint8]:
         """The scene image, uint8 ``[C, 256, 256]``."""
@@ -95,6 +100,7 @@ class SampleMaker:
             valid=valid,
             classes=classes.astype(np.uint8),
             goal_lane=goal_lanes(inputs, *last_poses(futures[0], valid[0], scene)),
+            goes_first=np.concatenate([[NO_CROSSING], goes_first(scene)[rows]]),
         )
 
 
@@ -138,6 +144,23 @@ def goal_lanes(inputs: NetworkInputs, poses: NDArray[np.float64], there: NDArray
     lane = nearest.argmin(axis=1)
     found = there & (nearest[np.arange(len(poses)), lane] <= GOAL_REACH)
     return np.where(found, lane, NO_LANE).astype(np.int64)
+
+
+def goes_first(scene: SceneFutures) -> NDArray[np.int64]:
+    """Who passes before the ego (1) or after it (0) where their ways cross, `NO_CROSSING` without that, int64 ``[N]``.
+
+    The way of each, and of the ego, is the longest of all plans: who yields under one may go under another. Who goes
+    first is decided by what happened.
+    """
+    origin = np.array(scene.ego.centre)
+    own = ego_ways(scene.plans, scene.ego, origin)
+    now = np.broadcast_to(scene.scene.position[:, None, :2], (len(scene.plans), len(scene.scene), 1, 2))
+    ways = longest(np.concatenate([now, scene.futures[..., :2]], axis=2)) - origin
+    reach = reach_of(scene.ego.width, scene.scene.size[:, 1])
+    places = crossing_places(longest(own)[None], ways, reach)[0]
+    theirs = time_of_passing(scene.futures[0, ..., :2] - origin, places, reach)
+    egos = time_of_passing(np.broadcast_to(own[0, 1:], (len(places), *own[0, 1:].shape)), places, reach)
+    return np.where(np.isfinite(np.minimum(theirs, egos)), theirs < egos, NO_CROSSING).astype(np.int64)
 
 
 def as_tracked(history: SceneHistory, rng: np.random.Generator) -> SceneHistory:

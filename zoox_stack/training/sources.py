@@ -17,6 +17,8 @@ from zoox_stack.datasets.scene_futures import SceneFutures
 from zoox_stack.simulation.counterfactual_store import MANIFEST, CounterfactualSet, part_path
 from zoox_stack.simulation.counterfactual_tables import TABLES
 
+SHORTEST = 3.0  # [s] of the future that has to be known: recordings of roadsides are short, and it teaches enough
+
 
 @dataclass(frozen=True)
 class Unit:
@@ -66,7 +68,7 @@ class Unit:
         if self.part is not None:
             yield from counterfactual_futures(self.path, self.part)
             return
-        for scene in LoggedScenes.read(self.path).futures(every, from_others=True):
+        for scene in LoggedScenes.read(self.path).futures(every, shortest=SHORTEST, from_others=True):
             yield scene
             others = scene.possible_egos()
             for row in np.sort(rng.permutation(others)[:views]).tolist():

@@ -109,7 +109,7 @@ def _prepared(
     for name, part in (("training", train_set), ("validation", val_set)):
         if not sum(len(one) for one in part):
             paths = ", ".join(str(one.source.path) for one in part) or "no source"
-            remedy = "A scene needs 1 s of history and 8 s of future, with agents and an ego"
+            remedy = "A scene needs 1 s of history and 3 s of future, with agents and an ego"
             raise InvalidInputError(f"logs for {name} ({paths})", "scenes", "none", remedy)
     return train_set, val_set
 

@@ -1,0 +1,176 @@
+"""How an agent's future changes under a plan of the ego: another timing along the way it intends, and a shift aside.
+
+Shapes: B scenes, N agents, K modes, J = 16 knots of 0.5 s, P plans. An agent meant to drive the positions of a mode.
+From knot to knot it is driven along that way again, now seeing where the ego of the plan is relative to where the agent
+has come *so far*, as a driver does who brakes for what is in front of him (a learned relative of the Intelligent Driver
+Model, Treiber et al. 2000). What happens over ``(t_j, t_{j+1}]`` is decided from the plan up to ``t_j`` only.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from zoox_stack.core.predictions import STEPS
+from zoox_stack.prediction.features import KNOT_STEPS, KNOTS, POSITION_SCALE, VELOCITY_SCALE
+from zoox_stack.prediction.what_if import REACTION_RANGE
+
+KNOT = 0.5  # [s]
+HIDDEN = 40
+FADE = 10.0  # [m] over which reactions fade in below `REACTION_RANGE`
+MAX_SPEED_CHANGE = 3.0  # [m/s] per knot along the way: 6 m/s^2
+MAX_SIDE_CHANGE = 1.0  # [m/s] per knot across it
+NEAR = 5.0  # [m] added to distances before they are divided by
+CORRIDOR = 2.5  # [m] to the side of a way, beyond which the ego is hardly on it
+MEMORY = 0.5  # per knot: where an agent that stands is headed is known from how it came there
+# Of what is seen, so that it is about 1: see `Reaction.forward`.
+SCALES = (
+    1.0, 1.0, NEAR, 1.0, 1.0, 2 * NEAR, 1 / VELOCITY_SCALE, 1 / VELOCITY_SCALE, 1 / VELOCITY_SCALE, 1.0, 1.0,
+    1 / VELOCITY_SCALE, 1 / POSITION_SCALE, 2 / VELOCITY_SCALE, 4 / POSITION_SCALE, 4 / VELOCITY_SCALE,
+)  # fmt: skip
+LEAST_STEP = 0.25  # [m] as if it had come so far, in the direction of its heading, before now
+
+
+def memory_matrix() -> Tensor:
+    """Matrix ``[1 + J, J]`` from the steps before each knot, the first being the one before now, to their memory."""
+    age = torch.arange(KNOTS)[None] - torch.arange(-1, KNOTS)[:, None]
+    return torch.where(age > 0, MEMORY ** age.clamp(min=0).float(), torch.zeros(()))
+
+
+def smooth_matrix() -> Tensor:
+    """Matrix ``[J, T]`` from values at 0.5, ..., 8.0 s (and 0 before) to all steps.
+
+    Between two knots it is the parabola through them and the one before: steps up to a knot do not depend on later
+    ones.
+    """
+    matrix = torch.zeros(KNOTS + 2, STEPS)  # rows: -0.5 s, 0 s, 0.5 s, ...
+    for i in range(STEPS):
+        knot, part = divmod(i + 1, KNOT_STEPS)
+        if part == 0:
+            matrix[knot + 1, i] = 1.0
+            continue
+        t = part / KNOT_STEPS
+        matrix[knot, i] = t * (t - 1) / 2
+        matrix[knot + 1, i] = 1 - t * t
+        matrix[knot + 2, i] = t * (t + 1) / 2
+    return matrix[2:]
+
+
+class Reaction(nn.Module):
+    """Learned reactions; see the module's description.
+
+    Args:
+        width: Of the embeddings.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.register_buffer("memory", memory_matrix(), persistent=False)
+        self.register_buffer("smooth", smooth_matrix(), persistent=False)
+        self.register_buffer("scale", torch.tensor(SCALES), persistent=False)
+        self.intention = nn.Linear(width, HIDDEN)
+        self.seen = nn.Parameter(torch.randn(HIDDEN, len(SCALES)) * len(SCALES) ** -0.5)
+        self.when = nn.Parameter(torch.zeros(KNOTS, HIDDEN, 1))
+        self.thought = nn.Parameter(torch.randn(HIDDEN, HIDDEN) * HIDDEN**-0.5)
+        self.bias = nn.Parameter(torch.zeros(HIDDEN, 1))
+        self.done = nn.Parameter(torch.randn(2, HIDDEN) * 1e-2)
+
+    def forward(self, intention: Tensor, velocity: Tensor, change: Tensor, position: Tensor, ego: Tensor) -> Tensor:
+        """Displacements under each plan, in each agent's own frame now.
+
+        Args:
+            intention: ``[B, N, K, W]`` embeddings of agents and modes.
+            velocity: ``[B, N, 2]`` of agents now [m/s], own frame.
+            change: ``[B, N, K, J, 2]`` of the velocity at 0.5, ..., 8.0 s without a plan [m/s].
+            position: ``[B, N, K, T, 2]`` without a plan [m].
+            ego: ``[B, P, N, J, 6]`` plans (x, y, cos, sin, vx, vy) at 0, ..., 7.5 s in each agent's own frame.
+
+        Returns:
+            ``[B, P, N, K, T, 2]`` [m].
+        """
+        b, p, n, k = position.shape[0], ego.shape[1], position.shape[1], position.shape[2]
+        start, length, towards = self._way(position)
+        pace = velocity[:, :, None, None] + functional.pad(change[..., :-1, :], (0, 0, 1, 0))
+        speed = (pace * towards).sum(-1)  # [B, N, K, J] along the way
+        wish = self.intention(intention)
+
+        def rows(values: Tensor, axis: int) -> Tensor:
+            """[B, P or N, N or K, ...] as [..., R] with R = B P N K: every plan with every mode."""
+            whole = values.unsqueeze(axis)
+            return whole.expand(b, p, n, k, *whole.shape[4:]).flatten(0, 3).movedim(0, -1)
+
+        egos = [part.split(1) for part in rows(ego, 3).unbind(0)]  # per knot 6 of [1, R]
+        begins, backs, directions = way_table(start, length, towards)
+        table = rows(begins, 1).t(), rows(torch.cat([backs, directions], -1), 1).permute(1, 2, 0)
+        starts, metres, speeds = (rows(x, 1) for x in (start, length, speed))
+        apart = rows(ego[..., :2], 3) - starts[:KNOTS]
+        near = apart.square().sum(1, keepdim=True).sqrt()
+        gates = ((REACTION_RANGE - near) / FADE).clamp(0.0, 1.0).unbind(0)
+        wish, lengths, speeds = rows(wish, 1), metres.split(1), speeds.split(1)
+        weight = self.seen * self.scale
+        lag = faster = aside = sideways = torch.zeros_like(lengths[0])
+        moved = []
+        meant_x, meant_y = (x.split(1) for x in on_way(table, metres)[:2])
+        here_x, here_y, cos, sin = on_way(table, lengths[0])
+        for j in range(KNOTS):
+            x, y, c, s, vx, vy = egos[j]
+            to_x, to_y = x - here_x, y - here_y
+            along, across = to_x * cos + to_y * sin, to_y * cos - to_x * sin
+            nearness = 1.0 / ((to_x * to_x + to_y * to_y + 1e-3).sqrt() + NEAR)
+            own = speeds[j] + faster
+            closing = vx * cos + vy * sin - own
+            beside = torch.exp(across * across * (-1.0 / CORRIDOR**2))
+            in_front = beside * torch.sigmoid(along)
+            features = [
+                along * nearness, across * nearness, nearness, beside, in_front, in_front * nearness,
+                in_front * closing, closing, vy * cos - vx * sin - sideways, c * cos + s * sin, s * cos - c * sin,
+                own, lag, faster, aside, sideways,
+            ]  # fmt: skip
+            seen = functional.relu(weight @ torch.cat(features) + wish + self.when[j])
+            thought = functional.relu(self.thought @ seen + self.bias)
+            act = (torch.tanh(self.done @ thought) * gates[j]).split(1)
+            quicker, wide = faster + MAX_SPEED_CHANGE * act[0], sideways + MAX_SIDE_CHANGE * act[1]
+            if j + 1 < KNOTS:  # nobody drives backwards
+                quicker = torch.maximum(quicker, -functional.relu(speeds[j + 1]))
+            lag = torch.maximum(lag + (KNOT / 2) * (faster + quicker), lag + (lengths[j] - lengths[j + 1]))
+            aside = aside + (KNOT / 2) * (sideways + wide)
+            faster, sideways = quicker, wide
+            way_x, way_y, cos, sin = on_way(table, lengths[j + 1] + lag)
+            here_x, here_y = way_x - aside * sin, way_y + aside * cos
+            moved += [here_x - meant_x[j + 1], here_y - meant_y[j + 1]]
+        knots = torch.cat(moved).view(KNOTS, 2, -1).permute(2, 1, 0) @ self.smooth  # [R, 2, T]
+        return knots.transpose(1, 2).reshape(b, p, n, k, STEPS, 2)
+
+    def _way(self, position: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Ways ``[B, N, K, T, 2]`` as points at 0, ..., 8.0 s ``[B, N, K, J + 1, 2]``, metres since now at these points
+        ``[B, N, K, J + 1]``, and directions from each of the first J points on ``[B, N, K, J, 2]``.
+        """
+        points = functional.pad(position[..., KNOT_STEPS - 1 :: KNOT_STEPS, :], (0, 0, 1, 0))
+        steps = points[..., 1:, :] - points[..., :-1, :]
+        before = torch.zeros_like(steps[..., :1, :]) + steps.new_tensor([LEAST_STEP, 0.0])
+        known = torch.cat([before, steps], dim=-2)
+        towards = steps + 0.1 * (known.transpose(-1, -2) @ self.memory).transpose(-1, -2)
+        towards = towards / (towards.square().sum(-1, keepdim=True) + 1e-6).sqrt()
+        way = torch.cumsum((steps.square().sum(-1) + 1e-9).sqrt(), -1)
+        return points, functional.pad(way, (1, 0)), towards
+
+
+def way_table(start: Tensor, length: Tensor, towards: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """What `on_way` looks up of each piece of a way, ``[B, N, K, J]`` and twice ``[B, N, K, J, 2]``: at how many metres
+    it begins, the point that would be at 0 m if it were endless, and its direction.
+    """
+    return length[..., :-1], start[..., :-1, :] - length[..., :-1, None] * towards, towards
+
+
+def on_way(table: tuple[Tensor, Tensor], at: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Points x, y and directions cos, sin, each ``[A, R]``, at `at` metres ``[A, R]``; straight on after the end.
+
+    Args:
+        table: Where the pieces of each way begin ``[R, J]``, and of each x, y, cos, sin ``[4, R, J]``, see `way_table`.
+        at: [m].
+    """
+    begins, pieces = table
+    piece = (at.t()[:, :, None] >= begins[:, None, 1:]).sum(-1)
+    back_x, back_y, cos, sin = pieces.gather(-1, piece.expand(4, -1, -1)).transpose(1, 2).unbind(0)
+    return back_x + at * cos, back_y + at * sin, cos, sin
