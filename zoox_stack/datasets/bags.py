@@ -128,6 +128,7 @@ class LoggedScenes:
                 signals=instant.signals,
                 route=self.route,
                 tracked=self.tracked,
+                driven=known,
             )
             if not gone.any():
                 yield found

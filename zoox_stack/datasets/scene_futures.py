@@ -35,6 +35,7 @@ class SceneFutures:
         signals: States of the traffic signals now, None if nobody told.
         route: Of the ego, None without one.
         tracked: The agents are as a tracker saw them, with its errors; else they are the truth.
+        driven: Steps of the first plan that were driven; it goes on as a guess where the log ends before.
     """
 
     source: str
@@ -45,6 +46,7 @@ class SceneFutures:
     signals: TrafficSignals | None = None
     route: Route | None = None
     tracked: bool = False
+    driven: int = STEPS
 
     def __post_init__(self) -> None:
         if self.history.scene.ego is None:
@@ -94,7 +96,7 @@ class SceneFutures:
         kept, old, old_row = scene.take(others), self.ego, history.ego_states[-1]
         new_id = int(scene.ids.max()) + 1
         old_future = centres_along(self.plans[0], old)
-        old_future[self.known :] = np.nan
+        old_future[self.driven :] = np.nan
         one = TrackedAgents.from_states(
             scene.stamp_ns, np.array([new_id]), np.array([1], np.uint8),
             np.array([[old_row[HistoryColumn.X], old_row[HistoryColumn.Y], old.z + old.height / 2]]),
@@ -114,6 +116,7 @@ class SceneFutures:
             plans=(plan_along(held(self.futures[0, row], self.known), ego, 0, LOG),),
             futures=np.concatenate([self.futures[:1, others], old_future[None, None]], axis=1),
             route=None,
+            driven=self.known,
         )
 
 

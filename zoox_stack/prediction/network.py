@@ -1,7 +1,8 @@
 """The exported network: two ONNX files behind numpy arrays.
 
 ``scene_encoder.onnx`` (CNN and graph network) runs once per tick, ``interaction_decoder.onnx`` once per tick and once
-per what-if question, on the embeddings the encoder made.
+per what-if question, on the embeddings the encoder made. ``scene_encoder.fp16.onnx``, where it was exported, is the
+encoder in half precision for GPUs.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from zoox_stack.core.errors import ModelError
+from zoox_stack.core.errors import ConfigurationError, ModelError
 from zoox_stack.core.predictions import MODES, STEPS
 from zoox_stack.prediction.channels import N_CHANNELS, RASTER_SIZE, channels_fingerprint
 from zoox_stack.prediction.features import (
@@ -26,9 +27,12 @@ from zoox_stack.prediction.features import (
 from zoox_stack.prediction.history import HISTORY_STEPS
 from zoox_stack.prediction.lane_pieces import PIECE_FEATURES
 from zoox_stack.prediction.onnx_session import ModelSpec, Session, TensorSpec, make_session
+from zoox_stack.prediction.providers import CPU
 
 EMBEDDING_SIZE = 128
 ENCODER_FILE, DECODER_FILE = "scene_encoder.onnx", "interaction_decoder.onnx"
+HALF_ENCODER_FILE = "scene_encoder.fp16.onnx"
+PRECISIONS = ("auto", "fp32", "fp16")
 BUCKETS = (4, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 512, 1024)
 SHIPPED_MODELS = Path(__file__).resolve().parents[1] / "models"
 
@@ -87,17 +91,31 @@ class PredictionNetwork:
         folder: Where the files are; None for the ones shipped with the package.
         provider: ``auto``, ``cuda``, ``tensorrt`` or ``cpu``.
         threads: Threads of the encoder, 0 for `default_threads`.
+        precision: Of the encoder: ``fp32``, ``fp16``, or ``auto``, which is fp16 on a GPU where that file is there.
 
     Raises:
         ModelError: A file is missing, broken, has other shapes, was trained on other channels, or the provider does
             not load.
+        ConfigurationError: Unknown provider or precision.
     """
 
-    def __init__(self, folder: Path | None = None, provider: str = "auto", threads: int = 0) -> None:
+    def __init__(
+        self, folder: Path | None = None, provider: str = "auto", threads: int = 0, precision: str = "auto"
+    ) -> None:
         folder = SHIPPED_MODELS if folder is None else folder
-        self._encoder = self._open(folder / ENCODER_FILE, provider, threads, ENCODER_SPEC)
+        if precision not in PRECISIONS:
+            raise ConfigurationError(f"precision: expected one of {', '.join(PRECISIONS)}, found {precision!r}")
         # Its operations are too small to share: a second thread costs more than it brings.
         self._decoder = self._open(folder / DECODER_FILE, provider, 1, DECODER_SPEC)
+        half = folder / HALF_ENCODER_FILE
+        if precision == "fp16" and not half.is_file():
+            raise ModelError(
+                f"{half}: expected the encoder in half precision, found no file. Export the run again with "
+                "zoox-stack export, which writes it where parity holds, or ask for precision auto or fp32."
+            )
+        is_half = precision == "fp16" or (precision == "auto" and self._decoder.provider != CPU and half.is_file())
+        self._precision = "fp16" if is_half else "fp32"
+        self._encoder = self._open(half if is_half else folder / ENCODER_FILE, provider, threads, ENCODER_SPEC)
         names = [s.metadata.get("run", "") for s in (self._encoder, self._decoder)]
         if names[0] != names[1]:
             raise ModelError(
@@ -125,6 +143,11 @@ class PredictionNetwork:
     def provider(self) -> str:
         """Execution provider that runs it."""
         return self._encoder.provider
+
+    @property
+    def precision(self) -> str:
+        """Of the encoder, ``fp32`` or ``fp16``."""
+        return self._precision
 
     def encode(self, raster: NDArray[np.uint8], inputs: NetworkInputs) -> NDArray[np.float32]:
         """Embeddings ``[N, 128]``, row 0 the ego. Agents are padded to fixed sizes: buffers are used again."""

@@ -23,7 +23,7 @@ from zoox_stack.prediction.features import NetworkInputs, network_inputs, plan_k
 from zoox_stack.prediction.futures import headings_along, to_map_axes, turned_covariances
 from zoox_stack.prediction.history import HistoryBuffer, SceneHistory
 from zoox_stack.prediction.lane_pieces import LanePieces
-from zoox_stack.prediction.network import PredictionNetwork
+from zoox_stack.prediction.network import PRECISIONS, PredictionNetwork
 from zoox_stack.prediction.plan_effects import plan_effects
 from zoox_stack.prediction.raster import SceneRasterizer
 from zoox_stack.prediction.what_if import (
@@ -50,6 +50,9 @@ class PredictionConfig:
     )  # fmt: skip
     threads: int = parameter(
         0, "threads of the scene encoder; 0 for all physical cores but one, at most 4", low=0, high=64
+    )
+    precision: str = parameter(
+        "auto", "of the scene encoder; auto: fp16 on a GPU if the model has such a file, else fp32", choices=PRECISIONS
     )
     kept_scenes: int = parameter(5, "newest scenes that what-if questions may refer to", low=1, high=50)
     max_agents: int = parameter(
@@ -87,7 +90,10 @@ class Predictor:
     def __init__(self, config: PredictionConfig | None = None) -> None:
         self.config = PredictionConfig() if config is None else config
         self._network = PredictionNetwork(
-            Path(self.config.model_dir) if self.config.model_dir else None, self.config.provider, self.config.threads
+            Path(self.config.model_dir) if self.config.model_dir else None,
+            self.config.provider,
+            self.config.threads,
+            self.config.precision,
         )
         self._history = HistoryBuffer()
         self._pinned: OrderedDict[int, PinnedScene] = OrderedDict()

@@ -12,9 +12,10 @@ from torch import Tensor
 
 from zoox_stack.prediction.network import DECODER_SPEC
 from zoox_stack.training.learner import to_tensors
-from zoox_stack.training.losses import STANDING, TensorBatch, best_mode
+from zoox_stack.training.measures import STANDING, best_mode
 from zoox_stack.training.model import InteractionDecoder, SceneEncoder
 from zoox_stack.training.stream import Place, ahead, read_batch
+from zoox_stack.training.tensor_batch import TensorBatch
 
 LOWEST, HIGHEST = 0.2, 5.0
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from zoox_stack.core.classes import AgentClass
 from zoox_stack.training.preparation import Prepared
+from zoox_stack.training.sources import SHORTEST
 
 
 def facts(train: Sequence[Prepared], val: Sequence[Prepared]) -> dict[str, Any]:
@@ -53,7 +54,10 @@ def notes(prepared: Sequence[Prepared]) -> list[str]:
         pairs = list(zip(one.source.units, one.files, strict=True))
         for what, names in (
             ("no map; learned from without lanes", [u.name for u, f in pairs if len(f) and f.without_map]),
-            ("no scene: 1 s of history and 8 s of future are needed", [u.name for u, f in pairs if not len(f)]),
+            (
+                f"no scene: 1 s of history and {SHORTEST:g} s of future are needed",
+                [u.name for u, f in pairs if not len(f)],
+            ),
         ):
             if names:
                 more = f" and {len(names) - 3} more" if len(names) > 3 else ""

@@ -1,7 +1,7 @@
 """Export a trained run to ONNX.
 
 Writes ``scene_encoder.onnx``, ``interaction_decoder.onnx`` and ``MODEL_CARD.md``. Nothing is written if ONNX Runtime
-and PyTorch disagree by more than `PARITY`.
+and PyTorch disagree by more than `PARITY`. ``scene_encoder.fp16.onnx`` is written too if it predicts the same.
 """
 
 from __future__ import annotations
@@ -26,23 +26,25 @@ from zoox_stack.prediction.channels import N_CHANNELS, RASTER_SIZE, channels_fin
 from zoox_stack.prediction.features import HISTORY_FEATURES, KNOTS, PLAN_FEATURES, STATIC_FEATURES
 from zoox_stack.prediction.history import HISTORY_STEPS
 from zoox_stack.prediction.lane_pieces import PIECE_FEATURES
-from zoox_stack.prediction.network import DECODER_FILE, DECODER_SPEC, ENCODER_FILE, ENCODER_SPEC
+from zoox_stack.prediction.network import DECODER_FILE, DECODER_SPEC, ENCODER_FILE, ENCODER_SPEC, HALF_ENCODER_FILE
 from zoox_stack.prediction.onnx_session import make_session
 from zoox_stack.prediction.providers import CUDA, has_nvidia_device
+from zoox_stack.training.batches import Batch
 from zoox_stack.training.calibration import calibrate
 from zoox_stack.training.checkpoints import BEST, Progress, load, restore
+from zoox_stack.training.half_precision import HALF_PARITY, half_difference, write_half
 from zoox_stack.training.learner import weights_digest
 from zoox_stack.training.model import WIDTH, InteractionDecoder, SceneEncoder
 from zoox_stack.training.model_card import NO_LICENCE, Exported, model_card
 from zoox_stack.training.sample_file import open_samples
-from zoox_stack.training.stream import Place, grouped
+from zoox_stack.training.stream import Place, grouped, read_batch
 from zoox_stack.training.train import SAMPLES
 
 # Largest allowed difference over 1 + the value (metres, square metres or probability), by provider. On CUDA,
 # convolutions and products have the ten binary digits of TensorFloat-32.
 PARITY = {"cpu": 1e-3, "cuda": 2e-2}
 CARD_FILE = "MODEL_CARD.md"
-_BATCH = 8
+_BATCH, _HALF_SCENES = 8, 12
 OPSET = 18
 _DYNAMIC = {
     "agent_history": {1: "agents"},
@@ -173,10 +175,15 @@ def export(run: Path, out: Path, name: str, licence: str = NO_LICENCE) -> Export
         folded.image.fold_scale()
         export_module(folded, first[0], list(ENCODER_SPEC.outputs), paths[0], metadata)
         export_module(decoder, first[1], list(DECODER_SPEC.outputs), paths[1], metadata)
+        parity = checked_parity(run, encoder, decoder, paths)
+        half = Path(folder) / HALF_ENCODER_FILE
+        half_gap = checked_half(run, progress, (*paths, half))
+        written = [*paths, half] if half_gap <= HALF_PARITY else [*paths]
         exported = Exported(
             run=version,
-            parity=checked_parity(run, encoder, decoder, paths),
-            sizes={path.name: path.stat().st_size for path in paths},
+            parity=parity,
+            half_difference=half_gap,
+            sizes={path.name: path.stat().st_size for path in written},
             parameters={
                 path.name: sum(p.numel() for p in module.parameters())
                 for path, module in zip(paths, (encoder, decoder), strict=True)
@@ -185,7 +192,8 @@ def export(run: Path, out: Path, name: str, licence: str = NO_LICENCE) -> Export
         )
         card = model_card(name, licence, datetime.now(tz=UTC).date().isoformat(), exported, progress)
         (Path(folder) / CARD_FILE).write_text(card, encoding="utf-8")
-        for path in (*paths, Path(folder) / CARD_FILE):
+        (out / HALF_ENCODER_FILE).unlink(missing_ok=True)  # of an earlier export
+        for path in (*written, Path(folder) / CARD_FILE):
             path.replace(out / path.name)
     return exported
 
@@ -200,6 +208,30 @@ def validation_groups(run: Path, progress: Progress) -> list[list[Place]]:
     return grouped([(file, number) for file in files for number in range(len(file))], _BATCH)
 
 
+def checked_half(run: Path, progress: Progress, paths: tuple[Path, Path, Path]) -> float:
+    """Write the encoder in half precision, the last of `paths`; how much differs what is predicted from real scenes."""
+    encoder, decoder, half = paths
+    write_half(encoder, half)
+    groups = validation_groups(run, progress)
+    places = [group[0] for group in groups[:: max(1, len(groups) // _HALF_SCENES)]]
+    cases = [decoder_case(read_batch([place])) for place in places]
+    providers = parity_providers()
+    return max(half_difference(encoder, half, decoder, cases, provider) for provider in providers)
+
+
+def decoder_case(batch: Batch) -> tuple[dict[str, NDArray[Any]], dict[str, NDArray[Any]]]:
+    """Inputs of the encoder and of the decoder, without the embeddings, from a batch of one scene."""
+    question = {name: getattr(batch, name) for name in ("agent_pose", "agent_velocity", "plans")}
+    question["reacting"] = np.arange(batch.agent_pose.shape[1], dtype=np.int64)
+    return {name: getattr(batch, name) for name in ENCODER_SPEC.inputs}, question
+
+
+def parity_providers() -> list[str]:
+    """Where ONNX Runtime is compared: on the CPU, and on the GPU where there is one."""
+    has_cuda = has_nvidia_device() and CUDA in onnxruntime.get_available_providers()
+    return ["cpu", "cuda"] if has_cuda else ["cpu"]
+
+
 def checked_parity(
     run: Path, encoder: nn.Module, decoder: nn.Module, paths: tuple[Path, Path]
 ) -> dict[str, dict[str, float]]:
@@ -208,16 +240,13 @@ def checked_parity(
     Raises:
         ModelError: They are larger than `PARITY`.
     """
-    providers = ["cpu"]
-    if has_nvidia_device() and CUDA in onnxruntime.get_available_providers():
-        providers.append("cuda")
     cases = [example_inputs(n, m, p, seed=n) for n, m, p in ((1, 1, 1), (17, 40, 8), (64, 96, 16))]
     found = {
         provider: {
             paths[0].name: largest_difference(encoder, paths[0], ENCODER_SPEC, [c[0] for c in cases], provider),
             paths[1].name: largest_difference(decoder, paths[1], DECODER_SPEC, [c[1] for c in cases], provider),
         }
-        for provider in providers
+        for provider in parity_providers()
     }
     for provider, gaps in found.items():
         if not max(gaps.values()) <= PARITY[provider]:

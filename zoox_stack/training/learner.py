@@ -14,9 +14,10 @@ from torch import Tensor, nn
 from zoox_stack.core.errors import ConfigurationError, ZooxStackError
 from zoox_stack.training.batches import Batch
 from zoox_stack.training.config import TrainConfig
-from zoox_stack.training.losses import Outcome, TensorBatch, evaluate_batch
+from zoox_stack.training.losses import Outcome, evaluate_batch
 from zoox_stack.training.model import InteractionDecoder, SceneEncoder
 from zoox_stack.training.team import Team
+from zoox_stack.training.tensor_batch import TensorBatch
 
 LARGEST_GRADIENT = 5.0
 WARM_UP = 0.1  # of the run, in which the learning rate rises

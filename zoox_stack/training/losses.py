@@ -1,4 +1,4 @@
-"""What the network is taught to minimise, and how it is measured."""
+"""What the network is taught to minimise."""
 
 from __future__ import annotations
 
@@ -9,46 +9,21 @@ from torch import Tensor
 from torch.nn import functional
 
 from zoox_stack.core.classes import AgentClass
-from zoox_stack.core.predictions import MODES, STEP, STEPS
-from zoox_stack.training.model import InteractionDecoder, SceneEncoder, covariance
+from zoox_stack.core.predictions import MODES
+from zoox_stack.prediction.features import KNOT_STEPS
+from zoox_stack.training.measures import AFFECTED, Happened, best_mode, difference_between_plans, pick_mode, sums_of
+from zoox_stack.training.model import InteractionDecoder, SceneEncoder, covariance, in_agent_frames
+from zoox_stack.training.tensor_batch import TensorBatch
 
-STANDING = 2.0  # [m] an agent that moves less within the horizon is not scored (and weighs less in training)
 STANDING_WEIGHT = 0.2
+REACTING, FAR = 24, 1e6  # agents of a scene whose reactions are learned; [m]
 WINNER_WEIGHT, NLL_WEIGHT, REACTION_WEIGHT, DIFFERENCE_WEIGHT, GOAL_WEIGHT, FIRST_WEIGHT = 0.2, 0.2, 2.0, 2.0, 0.2, 0.1
+AFFECTED_WEIGHT = 3.0  # more than of others, in what agents do under each plan and in the differences
 UNAFFECTED_WEIGHT = 1.0  # more than of others, in the differences between plans
 SMALL_DIFFERENCE = 0.25  # [m] differences between plans below it count by their squares
 UNAFFECTED = 0.1  # [m] an agent whose true futures differ less was not affected
-AFFECTED = 0.5  # [m] an agent whose true future differs more between plans was affected
 # Scale of the mixture by class [m], 1 if not named: modes whose errors differ by less share an agent.
 SHARPNESS = {AgentClass.PEDESTRIAN: 0.35, AgentClass.ANIMAL: 0.35, AgentClass.BICYCLE: 0.7}
-
-
-@dataclass(frozen=True)
-class TensorBatch:
-    """A `Batch` as tensors on one device."""
-
-    raster: Tensor
-    agent_history: Tensor
-    agent_static: Tensor
-    agent_pose: Tensor
-    agent_velocity: Tensor
-    lane_features: Tensor
-    lane_pose: Tensor
-    agent_mask: Tensor
-    lane_mask: Tensor
-    plans: Tensor
-    futures: Tensor
-    valid: Tensor
-    classes: Tensor
-    goal_lane: Tensor
-    goes_first: Tensor
-
-    def encoder_inputs(self) -> tuple[Tensor, ...]:
-        """Arguments of `SceneEncoder`."""
-        return (
-            self.raster, self.agent_history, self.agent_static, self.agent_pose, self.lane_features, self.lane_pose,
-            self.agent_mask, self.lane_mask,
-        )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -60,67 +35,23 @@ class Outcome:
     sums: dict[str, float]
 
 
-def best_mode(position: Tensor, truth: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
-    """Mode nearest to the truth on average over valid steps, ``[B, N]``, and the mean errors ``[B, N, K]`` [m]."""
-    error = (position - truth[:, :, None]).norm(dim=-1) * valid[:, :, None]
-    mean = error.sum(-1) / valid.sum(-1).clamp(min=1)[:, :, None]
-    return mean.argmin(-1), mean
-
-
-def pick_mode(values: Tensor, mode: Tensor) -> Tensor:
-    """`values` ``[B, N, K, ...]`` at `mode` ``[B, N]``, keeping an axis of length 1 for K."""
-    index = mode[(...,) + (None,) * (values.dim() - 2)].expand(-1, -1, 1, *values.shape[3:])
-    return values.gather(2, index)
-
-
 def evaluate_batch(encoder: SceneEncoder, decoder: InteractionDecoder, batch: TensorBatch) -> Outcome:
     """Run the network on a batch; plan 0 is what happened, the others are counterfactuals."""
     agents, lanes = encoder.nodes(*batch.encoder_inputs())
     change, position, spread, logits = decoder.futures(agents, batch.agent_velocity)
-    truth, valid = batch.futures[:, 0], batch.valid[:, 0].float()
-    scored = (valid.sum(-1) > 0).float() * batch.agent_mask
-    last = (valid * torch.arange(1, STEPS + 1, device=valid.device)).argmax(-1)
-    gone = truth.gather(2, last[:, :, None, None].expand(-1, -1, 1, 2))[:, :, 0].norm(dim=-1)
-    moving = (gone > STANDING).float()
-    weight = scored * (moving + (1 - moving) * STANDING_WEIGHT)
-    total = weight.sum().clamp(min=1)
-    mode, mean_error = best_mode(position.detach(), truth, valid)
-
-    best = pick_mode(position, mode)[:, :, 0]
-    step_loss = functional.smooth_l1_loss(position, truth[:, :, None].expand_as(position), reduction="none").sum(-1)
-    per_mode = (step_loss * valid[:, :, None]).sum(-1) / valid.sum(-1).clamp(min=1)[:, :, None]
-    regression = (per_mode.min(-1).values * weight).sum() / total
-    # Likelihood of a mixture: modes and probabilities are learned together. (Winner takes all makes modes that are all
-    # equally probable, because it spreads them to be so.)
-    sharpness = batch.raster.new_ones(len(AgentClass), dtype=position.dtype)
-    for kind, scale in SHARPNESS.items():
-        sharpness[kind] = scale
-    sharpness = sharpness[batch.classes.long()]
-    log_mixture = torch.logsumexp(torch.log_softmax(logits, -1) - per_mode / sharpness[..., None], dim=-1)
-    mixture = -(log_mixture * weight).sum() / total
-    nll = gaussian_nll(truth - best.detach(), covariance(pick_mode(spread, mode)[:, :, 0]))
-    nll = ((nll * valid).sum(-1) / valid.sum(-1).clamp(min=1) * weight).sum() / total
-
-    known = (batch.goal_lane >= 0).float() * weight
-    goal = functional.cross_entropy(
-        encoder.goal_logits(agents, lanes, batch.lane_mask).transpose(1, 2),
-        batch.goal_lane.clamp(min=0),
-        reduction="none",
-    )
-    goal = (goal * known).sum() / known.sum().clamp(min=1)
-
-    crossing = (batch.goes_first >= 0).float() * batch.agent_mask
-    first = functional.binary_cross_entropy_with_logits(
-        encoder.first_logits(agents), batch.goes_first.clamp(min=0).float(), reduction="none"
-    )
-    first = (first * crossing).sum() / crossing.sum().clamp(min=1)
-
-    affected = difference_between_plans(batch.futures, batch.valid) > AFFECTED
-    affected[:, 0] = False  # the ego itself
-    react_weight = weight + 3.0 * affected.float() * scored
-    react_weight[:, 0] = 0.0
+    happened = Happened.of(batch)
     own = position.detach()
-    moved = decoder.react(agents, batch.agent_pose, batch.agent_velocity, change.detach(), own, batch.plans)
+    mode, _ = best_mode(own, happened.truth, happened.valid)
+    weight = happened.scored * (happened.moving + (1 - happened.moving) * STANDING_WEIGHT)
+    react_weight = reaction_weight(batch, happened, weight)
+
+    of_modes = mode_losses(position, happened)
+    regression = weighted_mean(of_modes.min(-1).values, weight)
+    mixture = mixture_loss(of_modes, logits, batch.classes, weight)
+    nll = nll_loss(pick_mode(own, mode)[:, :, 0], pick_mode(spread, mode)[:, :, 0], happened, weight)
+    goal = goal_loss(encoder.goal_logits(agents, lanes, batch.lane_mask), batch.goal_lane, weight)
+    first = first_loss(encoder.first_logits(agents), batch.goes_first, batch.agent_mask)
+    moved = reactions(decoder, agents, batch, change.detach(), own)
     conditional = own[:, None] + moved
     reaction = reaction_loss(conditional, batch.futures, batch.valid, react_weight)
     difference = difference_loss(moved, mode, batch.futures, batch.valid, react_weight)
@@ -131,37 +62,97 @@ def evaluate_batch(encoder: SceneEncoder, decoder: InteractionDecoder, batch: Te
         "goal": GOAL_WEIGHT * goal, "first": FIRST_WEIGHT * first,
     }  # fmt: skip
     loss = torch.stack(list(parts.values())).sum()
-    with torch.no_grad():
-        others = scored * moving
-        others[:, 0] = 0
-        full = others * valid[..., -1]
-        final = (position[..., -1, :] - truth[:, :, None, -1]).norm(dim=-1)
-        likely = logits.argmax(-1)
-        time = torch.arange(1, STEPS + 1, device=truth.device)[:, None] * STEP
-        cv = batch.agent_velocity[:, :, None] * time
-        cv_error = ((cv - truth).norm(dim=-1) * valid).sum(-1) / valid.sum(-1).clamp(min=1)
-        apart = (batch.futures - batch.futures[:, :1]).norm(dim=-1) * (batch.valid & batch.valid[:, :1])
-        whole = batch.valid.all(-1)
-        hit = ((apart.amax(-1) > AFFECTED) & whole & whole[:, :1]).float() * scored[:, None]
-        hit[:, :, 0] = 0
-        told, untold = (
-            (p - batch.futures[:, :, :, None]).norm(dim=-1).mean(-1).min(-1).values for p in (conditional, own[:, None])
-        )
-        sums = {
-            "agents": others.sum(),
-            "min_ade_6": (mean_error.min(-1).values * others).sum(),
-            "ade_1": (pick_mode(mean_error, likely)[:, :, 0] * others).sum(),
-            "cv_ade": (cv_error * others).sum(),
-            "agents_8s": full.sum(),
-            "min_fde_6": (final.min(-1).values * full).sum(),
-            "fde_1": (pick_mode(final, likely)[:, :, 0] * full).sum(),
-            "cv_fde": ((cv[:, :, -1] - truth[:, :, -1]).norm(dim=-1) * full).sum(),
-            "affected": hit.sum(),
-            "affected_min_ade_6_told": (told * hit).sum(),
-            "affected_min_ade_6_not_told": (untold * hit).sum(),
-        }
     parts["loss"] = loss
-    return Outcome(loss, {k: float(v.detach()) for k, v in parts.items()}, {k: float(v) for k, v in sums.items()})
+    sums = sums_of(batch, happened, own, logits, conditional)
+    return Outcome(loss, {name: float(value.detach()) for name, value in parts.items()}, sums)
+
+
+def reactions(decoder: InteractionDecoder, agents: Tensor, batch: TensorBatch, change: Tensor, own: Tensor) -> Tensor:
+    """Displacements ``[B, M, N, K, T, 2]`` under the plans, of the `REACTING` agents nearest to any; of others zero.
+
+    Args:
+        decoder: Its `InteractionDecoder.react`.
+        agents: Embeddings ``[B, N, W]``.
+        batch: Has the plans.
+        change: ``[B, N, K, J, 2]`` see `InteractionDecoder.futures`.
+        own: ``[B, N, K, T, 2]`` futures without a plan [m].
+    """
+    with torch.no_grad():
+        rows = nearest_to_plans(own, batch).topk(min(REACTING, own.shape[1]), largest=False).indices
+
+    def of(values: Tensor) -> Tensor:
+        return values.gather(1, rows.view(*rows.shape, *[1] * (values.dim() - 2)).expand(-1, -1, *values.shape[2:]))
+
+    moved = decoder.react(of(agents), of(batch.agent_pose), of(batch.agent_velocity), of(change), of(own), batch.plans)
+    everyone = moved.new_zeros(*moved.shape[:2], own.shape[1], *moved.shape[3:])
+    return everyone.scatter(2, rows[:, None, :, None, None, None].expand_as(moved), moved)
+
+
+def nearest_to_plans(own: Tensor, batch: TensorBatch) -> Tensor:
+    """How near each agent comes to any plan in any mode ``[B, N, K, T, 2]``, ``[B, N]`` [m]; far: ego and padding."""
+    ego = in_agent_frames(batch.plans, batch.agent_pose)[..., :2]
+    here = functional.pad(own[..., KNOT_STEPS - 1 : -1 : KNOT_STEPS, :], (0, 0, 1, 0))
+    gap = (ego[:, :, :, None] - here[:, None]).square().sum(-1).amin((1, 3, 4)).sqrt()
+    gap = gap + (1.0 - batch.agent_mask) * FAR
+    gap[:, 0] = FAR
+    return gap
+
+
+def weighted_mean(values: Tensor, weight: Tensor) -> Tensor:
+    """Mean of `values` by `weight`, both ``[B, N]``; less where all weights together are less than 1."""
+    return (values * weight).sum() / weight.sum().clamp(min=1)
+
+
+def reaction_weight(batch: TensorBatch, happened: Happened, weight: Tensor) -> Tensor:
+    """What agents weigh in what plans change, ``[B, N]`` from what they weigh otherwise; the ego does not react."""
+    affected = difference_between_plans(batch.futures, batch.valid) > AFFECTED
+    result = weight + AFFECTED_WEIGHT * affected.float() * happened.scored
+    result[:, 0] = 0.0
+    return result
+
+
+def mode_losses(position: Tensor, happened: Happened) -> Tensor:
+    """How far each mode ``[B, N, K, T, 2]`` is from what happened, ``[B, N, K]``."""
+    truth, valid = happened.truth, happened.valid
+    error = functional.smooth_l1_loss(position, truth[:, :, None].expand_as(position), reduction="none").sum(-1)
+    return (error * valid[:, :, None]).sum(-1) / valid.sum(-1).clamp(min=1)[:, :, None]
+
+
+def mixture_loss(of_modes: Tensor, logits: Tensor, classes: Tensor, weight: Tensor) -> Tensor:
+    """Negative log likelihood of a mixture: modes and probabilities are learned together.
+
+    (Winner takes all makes modes that are all equally probable, because it spreads them to be so.)
+
+    Args:
+        of_modes: ``[B, N, K]`` of `mode_losses`.
+        logits: ``[B, N, K]``.
+        classes: ``[B, N]``.
+        weight: ``[B, N]``.
+    """
+    sharpness = of_modes.new_ones(len(AgentClass))
+    for kind, scale in SHARPNESS.items():
+        sharpness[kind] = scale
+    scale = sharpness[classes.long()]
+    return -weighted_mean(torch.logsumexp(torch.log_softmax(logits, -1) - of_modes / scale[..., None], dim=-1), weight)
+
+
+def nll_loss(best: Tensor, spread: Tensor, happened: Happened, weight: Tensor) -> Tensor:
+    """Negative log likelihood of what happened around the best mode ``[B, N, T, 2]``; raw `spread` ``[B, N, T, 3]``."""
+    valid = happened.valid
+    nll = gaussian_nll(happened.truth - best, covariance(spread))
+    return weighted_mean((nll * valid).sum(-1) / valid.sum(-1).clamp(min=1), weight)
+
+
+def goal_loss(logits: Tensor, goal_lane: Tensor, weight: Tensor) -> Tensor:
+    """Cross entropy of the lane piece ``[B, N]`` an agent ends up in, of those that do; `logits` ``[B, N, M]``."""
+    loss = functional.cross_entropy(logits.transpose(1, 2), goal_lane.clamp(min=0), reduction="none")
+    return weighted_mean(loss, (goal_lane >= 0).float() * weight)
+
+
+def first_loss(logits: Tensor, goes_first: Tensor, mask: Tensor) -> Tensor:
+    """Cross entropy of who goes first ``[B, N]``, of agents whose way crosses the ego's; `logits` ``[B, N]``."""
+    loss = functional.binary_cross_entropy_with_logits(logits, goes_first.clamp(min=0).float(), reduction="none")
+    return weighted_mean(loss, (goes_first >= 0).float() * mask)
 
 
 def reaction_loss(conditional: Tensor, truth: Tensor, valid: Tensor, weight: Tensor) -> Tensor:
@@ -209,23 +200,3 @@ def gaussian_nll(error: Tensor, cov: Tensor) -> Tensor:
     x, y = error.unbind(-1)
     square = (yy * x * x - 2 * xy * x * y + xx * y * y) / det
     return 0.5 * (square.clamp(max=1e4) + torch.log(det)) + 1.8379
-
-
-def difference_between_plans(futures: Tensor, valid: Tensor) -> Tensor:
-    """Largest distance ``[B, N]`` [m] between an agent's futures under any plan and under what happened."""
-    both = valid & valid[:, :1]
-    return ((futures - futures[:, :1]).norm(dim=-1) * both).amax(dim=(1, 3))
-
-
-def measures(sums: dict[str, float]) -> dict[str, float]:
-    """Means from summed measures: minADE and minFDE over 6 modes, of the likeliest mode, of constant velocity [m]."""
-    agents, full, hit = (max(sums[k], 1.0) for k in ("agents", "agents_8s", "affected"))
-    return (
-        {k: sums[k] / agents for k in ("min_ade_6", "ade_1", "cv_ade")}
-        | {k: sums[k] / full for k in ("min_fde_6", "fde_1", "cv_fde")}
-        | {k: sums[k] / hit for k in ("affected_min_ade_6_told", "affected_min_ade_6_not_told")}
-        | {k: sums[k] for k in ("agents", "affected")}
-    )
-
-
-__all__ = ["MODES", "Outcome", "TensorBatch", "evaluate_batch", "measures"]

@@ -23,11 +23,11 @@ from zoox_stack.prediction.features import (
 )
 from zoox_stack.prediction.history import HISTORY_STEPS
 from zoox_stack.prediction.lane_pieces import PIECE_FEATURES
+from zoox_stack.training.first_layer import PATCH, convolved_sparsely
 from zoox_stack.training.reaction import Reaction
 
 STEM_CHANNELS = 32  # a multiple of 32 runs best on CPUs
 FEATURE_CHANNELS = 64
-PATCH = 4  # [pixels] a side that the first layer looks at
 EXTENT = RASTER_SIZE * METRES_PER_PIXEL  # [m] of the scene image in both directions
 WIDTH = 128
 HEADS, EDGE_WIDTH = 4, 32
@@ -101,7 +101,12 @@ class ImageEncoder(nn.Module):
 
     def forward(self, raster: Tensor) -> Tensor:
         """See the class."""
-        x = functional.relu(self.norm(self.patches(raster) if self.training else self.convolved(raster)))
+        if self.training and not raster.is_cuda:
+            weight = self.stem.weight * (self.scale * self.shown[:, None, None])
+            first = convolved_sparsely(raster, weight, torch.as_tensor(self.stem.bias))
+        else:
+            first = self.convolved(raster)
+        x = functional.relu(self.norm(first))
         x = self.near(functional.relu(self.down(x)))
         wide = functional.interpolate(self.back(self.wide(x)), scale_factor=2.0, mode="nearest")
         return torch.relu(x + wide)
@@ -112,16 +117,6 @@ class ImageEncoder(nn.Module):
         if self.scale != 1.0:
             image = image * self.scale
         return functional.conv2d(image, self.stem.weight * self.shown[:, None, None], self.stem.bias, stride=PATCH)
-
-    def patches(self, raster: Tensor) -> Tensor:
-        """The same as a product of matrices: patches do not overlap. Half the time where gradients are needed."""
-        b, c, h, w = raster.shape
-        rows = (
-            raster.view(b, c, h // PATCH, PATCH, w // PATCH, PATCH).permute(0, 2, 4, 1, 3, 5).reshape(-1, c * PATCH**2)
-        )
-        weight = self.stem.weight * (self.scale * self.shown[:, None, None])
-        out = torch.addmm(self.stem.bias, rows.to(weight.dtype), weight.reshape(STEM_CHANNELS, -1).t())
-        return out.view(b, h // PATCH, w // PATCH, STEM_CHANNELS).permute(0, 3, 1, 2)
 
     def fold_scale(self) -> None:
         """Move the scaling of the image into the first weights: the exported network saves a pass over it."""

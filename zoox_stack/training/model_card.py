@@ -24,7 +24,7 @@ _MEASURES = {
     "cv_fde": "FDE at 8 s of constant velocity [m]",
     "min_fde_6": "minFDE at 8 s, 6 modes [m]",
     "agents": "agents measured: they move more than 2 m",
-    "affected": "cases in which the ego's plan changes an agent's future by more than 1 m",
+    "affected": "futures that differ by more than 0.5 m from those under the first plan",
     "affected_min_ade_6_told": "their minADE of 6 modes when told the plan [m]",
     "affected_min_ade_6_not_told": "the same when not told [m]",
 }
@@ -37,6 +37,8 @@ class Exported:
     Attributes:
         run: Version: the beginning of the digest of the weights.
         parity: Largest difference between PyTorch and ONNX Runtime, by provider and file.
+        half_difference: Largest difference of what is predicted from the encoder in half precision; its file is there
+            only if that is small.
         sizes: Bytes, by file.
         parameters: Numbers learned, by file.
         temperature: Of the mode probabilities; None if the network has none.
@@ -44,6 +46,7 @@ class Exported:
 
     run: str
     parity: dict[str, dict[str, float]]
+    half_difference: float
     sizes: dict[str, int]
     parameters: dict[str, int]
     temperature: float | None
@@ -69,6 +72,7 @@ def model_card(name: str, licence: str, date: str, exported: Exported, progress:
         "trained on": f"{train['scenes']} scenes, until epoch {best['epoch']}",
         "exported": date,
         "PyTorch and ONNX Runtime differ by": f"{worst} at most, relative to 1 + the value",
+        "predicted from half precision differs by": f"{exported.half_difference:.1e} at most",
         **({} if exported.temperature is None else {"temperature of the modes": f"{exported.temperature:.3f}"}),
         "licence": licence,
     }

@@ -23,19 +23,12 @@ MAX_SPEED_CHANGE = 3.0  # [m/s] per knot along the way: 6 m/s^2
 MAX_SIDE_CHANGE = 1.0  # [m/s] per knot across it
 NEAR = 5.0  # [m] added to distances before they are divided by
 CORRIDOR = 2.5  # [m] to the side of a way, beyond which the ego is hardly on it
-MEMORY = 0.5  # per knot: where an agent that stands is headed is known from how it came there
+MOVES = 1.0  # [m] per knot: who moves less is headed in part where it was headed before
 # Of what is seen, so that it is about 1: see `Reaction.forward`.
 SCALES = (
     1.0, 1.0, NEAR, 1.0, 1.0, 2 * NEAR, 1 / VELOCITY_SCALE, 1 / VELOCITY_SCALE, 1 / VELOCITY_SCALE, 1.0, 1.0,
     1 / VELOCITY_SCALE, 1 / POSITION_SCALE, 2 / VELOCITY_SCALE, 4 / POSITION_SCALE, 4 / VELOCITY_SCALE,
 )  # fmt: skip
-LEAST_STEP = 0.25  # [m] as if it had come so far, in the direction of its heading, before now
-
-
-def memory_matrix() -> Tensor:
-    """Matrix ``[1 + J, J]`` from the steps before each knot, the first being the one before now, to their memory."""
-    age = torch.arange(KNOTS)[None] - torch.arange(-1, KNOTS)[:, None]
-    return torch.where(age > 0, MEMORY ** age.clamp(min=0).float(), torch.zeros(()))
 
 
 def smooth_matrix() -> Tensor:
@@ -66,7 +59,6 @@ class Reaction(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.register_buffer("memory", memory_matrix(), persistent=False)
         self.register_buffer("smooth", smooth_matrix(), persistent=False)
         self.register_buffer("scale", torch.tensor(SCALES), persistent=False)
         self.intention = nn.Linear(width, HIDDEN)
@@ -148,12 +140,16 @@ class Reaction(nn.Module):
         """
         points = functional.pad(position[..., KNOT_STEPS - 1 :: KNOT_STEPS, :], (0, 0, 1, 0))
         steps = points[..., 1:, :] - points[..., :-1, :]
-        before = torch.zeros_like(steps[..., :1, :]) + steps.new_tensor([LEAST_STEP, 0.0])
-        known = torch.cat([before, steps], dim=-2)
-        towards = steps + 0.1 * (known.transpose(-1, -2) @ self.memory).transpose(-1, -2)
-        towards = towards / (towards.square().sum(-1, keepdim=True) + 1e-6).sqrt()
-        way = torch.cumsum((steps.square().sum(-1) + 1e-9).sqrt(), -1)
-        return points, functional.pad(way, (1, 0)), towards
+        long = (steps.square().sum(-1, keepdim=True) + 1e-9).sqrt()
+        share = (long / MOVES).clamp(max=1.0)
+        heading = torch.zeros_like(steps[..., 0, :]) + steps.new_tensor([1.0, 0.0])
+        towards = []
+        for new, old in zip((steps / long * share).unbind(-2), (1.0 - share).unbind(-2), strict=True):
+            heading = new + old * heading
+            heading = heading / (heading.square().sum(-1, keepdim=True) + 1e-6).sqrt()
+            towards.append(heading)
+        metres = functional.pad(torch.cumsum(long[..., 0], -1), (1, 0))
+        return points, metres, torch.stack(towards, -2)
 
 
 def way_table(start: Tensor, length: Tensor, towards: Tensor) -> tuple[Tensor, Tensor, Tensor]:

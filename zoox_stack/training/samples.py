@@ -89,6 +89,7 @@ class SampleMaker:
         egos = np.stack([centres_along(plan, scene.ego) for plan in scene.plans])
         futures = np.concatenate([egos[:, None], scene.futures[:, rows]], axis=1)
         valid = np.isfinite(futures).all(axis=-1)
+        valid[:, 0, scene.driven :] = False
         starts = np.concatenate([history.ego_states[-1:], history.states[rows, -1]])[:, :3]
         moved = np.where(valid[..., None], futures[..., :2] - starts[None, :, None, :2], 0.0)
         classes = np.concatenate([[int(AgentClass.CAR)], history.scene.classes[rows]])

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from zoox_stack.core.errors import InvalidInputError
+from zoox_stack.core.predictions import STEP
 from zoox_stack.datasets.bags import LoggedScenes, find_bags
 from zoox_stack.datasets.counterfactuals import counterfactual_futures
 from zoox_stack.datasets.scene_futures import SceneFutures
@@ -70,7 +71,7 @@ class Unit:
             return
         for scene in LoggedScenes.read(self.path).futures(every, shortest=SHORTEST, from_others=True):
             yield scene
-            others = scene.possible_egos()
+            others = scene.possible_egos() if scene.known >= round(SHORTEST / STEP) else np.zeros(0, np.int64)
             for row in np.sort(rng.permutation(others)[:views]).tolist():
                 yield scene.seen_from(row)
 

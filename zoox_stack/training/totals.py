@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from zoox_stack.training.losses import Outcome, measures
+from zoox_stack.training.losses import Outcome
+from zoox_stack.training.measures import measures
 
 
 @dataclass

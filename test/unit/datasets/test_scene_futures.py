@@ -14,7 +14,7 @@ from zoox_stack.core.classes import AgentClass
 from zoox_stack.core.errors import InvalidInputError
 from zoox_stack.core.predictions import STEP, STEPS
 from zoox_stack.datasets.bags import LoggedScenes, find_bags
-from zoox_stack.datasets.scene_futures import SceneFutures, plan_along
+from zoox_stack.datasets.scene_futures import SceneFutures, centres_along, held, plan_along
 from zoox_stack.logs.bag_writer import BagWriter
 from zoox_stack.logs.codec import encode
 from zoox_stack.logs.qos import PROFILES
@@ -97,6 +97,70 @@ def test_where_the_ego_is_gone_a_log_is_seen_from_another(bag: Path) -> None:
     assert first.ego.length == pytest.approx(12.0)  # the bus is nearer than the car
     np.testing.assert_array_equal(first.valid[0, -1], np.arange(STEPS) < 70)
     np.testing.assert_allclose(first.futures[0, -1, :70, 0], 10.0 + 1.4 + np.arange(1, 71), atol=1e-3)
+
+
+@pytest.fixture(scope="module")
+def short(bag: Path) -> LoggedScenes:
+    """The first 5 s, and the pedestrian is gone after 4 s."""
+    log = LoggedScenes.read(bag)
+    return LoggedScenes(log.path, [scene_at(step, gone=9 if step > 40 else None) for step in range(51)])
+
+
+def test_a_log_that_ends_early_gives_partial_futures_if_asked_for(short: LoggedScenes) -> None:
+    assert not list(short.futures())
+    assert not list(short.futures(from_others=True))
+    found = list(short.futures(shortest=3.0))
+    assert [round((f.scene.stamp_ns - START_NS) * 1e-9, 3) for f in found] == [1.0, 2.0]
+    assert [f.known for f in found] == [40, 30]
+    first = found[0]
+    np.testing.assert_array_equal(first.valid[0, 0], np.arange(STEPS) < 40)
+    np.testing.assert_array_equal(first.valid[0, 2], np.arange(STEPS) < 30)
+    np.testing.assert_allclose(first.futures[0, :2, 39, :2], scene_at(50).position[:2, :2], atol=1e-4)
+    # The ego's plan goes on as it was.
+    np.testing.assert_allclose(first.plans[0].x, 10.0 + np.arange(1, STEPS + 1), atol=1e-3)
+    np.testing.assert_allclose(first.plans[0].speed, 10.0, atol=1e-3)
+
+
+def test_a_scene_that_ends_early_seen_from_another(short: LoggedScenes) -> None:
+    scene = next(iter(short.futures(shortest=3.0)))
+    assert scene.possible_egos().tolist() == [0, 1]  # the pedestrian is no vehicle
+    bus = scene.seen_from(1)
+    assert bus.known == 40
+    np.testing.assert_array_equal(bus.valid[0, -1], np.arange(STEPS) < 40)  # the old ego: not held there
+    centres = centres_along(bus.plans[0], bus.ego)
+    np.testing.assert_allclose(centres[:40], scene.futures[0, 1, :40], atol=1e-6)
+    last = centres[39] - centres[38]
+    np.testing.assert_allclose(np.diff(centres[39:, :2], axis=0), np.tile(last[:2], (40, 1)), atol=1e-6)
+    np.testing.assert_allclose(centres[40:, 2], centres[39, 2], atol=1e-9)
+
+
+def test_who_leaves_before_the_log_ends_cannot_be_the_ego(short: LoggedScenes) -> None:
+    scene = next(iter(short.futures(shortest=3.0)))
+    futures = scene.futures.copy()
+    futures[0, 1, 35:] = np.nan
+    assert replace(scene, futures=futures).possible_egos().tolist() == [0]
+    nobody = replace(scene, futures=np.full_like(futures, np.nan))
+    assert (nobody.known, len(nobody.possible_egos())) == (0, 0)
+
+
+def test_where_the_ego_of_a_short_log_is_gone(short: LoggedScenes) -> None:
+    log = LoggedScenes(short.path, [replace(s, ego=None) if i > 44 else s for i, s in enumerate(short.scenes)])
+    assert not list(log.futures(shortest=3.0))
+    first, second = log.futures(shortest=3.0, from_others=True)
+    assert (first.known, second.known) == (40, 30)
+    assert first.ego.length == pytest.approx(12.0)  # the bus
+    np.testing.assert_array_equal(first.valid[0, -1], np.arange(STEPS) < 34)  # the ego of the log
+
+
+def test_poses_are_held_straight_ahead_as_fast() -> None:
+    poses = np.column_stack([np.arange(6.0) ** 2, np.arange(6.0), np.full(6, 0.3)])
+    poses[4:] = np.nan
+    found = held(poses, 4)
+    np.testing.assert_array_equal(found[:4], poses[:4])
+    np.testing.assert_allclose(found[4:], [[14.0, 4.0, 0.3], [19.0, 5.0, 0.3]])
+    assert np.isnan(poses[4:]).all()  # the argument stays
+    whole = np.arange(18.0).reshape(6, 3)
+    np.testing.assert_array_equal(held(whole, 6), whole)
 
 
 def test_a_plan_follows_a_turning_path() -> None:

@@ -99,8 +99,8 @@ def traffic_at(step: int, seed: int) -> TrackedAgents:
     )  # fmt: skip
 
 
-def _write_bag(path: Path, seed: int, *, seconds: float = 9.1, has_map: bool = True, has_agents: bool = True) -> Path:
-    """A log of traffic on the straight road; of 9.1 s one scene has its whole future."""
+def _write_bag(path: Path, seed: int, *, seconds: float = 4.1, has_map: bool = True, has_agents: bool = True) -> Path:
+    """A log of traffic on the straight road; of 4.1 s one scene is learned from, with 3 s of its future."""
     used = [topics.KINEMATIC_STATE, *([topics.GROUND_TRUTH] if has_agents else [])]
     with BagWriter(path) as writer:
         for topic in (*used, *([topics.ROAD_NETWORK] if has_map else [])):

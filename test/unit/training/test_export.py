@@ -16,14 +16,15 @@ pytest.importorskip("onnx", reason="the export needs the train extra (onnx)")
 from zoox_stack.cli import main  # noqa: E402
 from zoox_stack.core.errors import ModelError  # noqa: E402
 from zoox_stack.core.predictions import MODES, STEP, STEPS  # noqa: E402
-from zoox_stack.prediction.network import PredictionNetwork  # noqa: E402
+from zoox_stack.prediction.network import DECODER_SPEC, PredictionNetwork  # noqa: E402
+from zoox_stack.prediction.onnx_session import make_session  # noqa: E402
 from zoox_stack.simulation.samples import CounterfactualSample  # noqa: E402
 from zoox_stack.training import export as export_module  # noqa: E402
 from zoox_stack.training.calibration import HIGHEST, calibrate, fit_temperature  # noqa: E402
 from zoox_stack.training.checkpoints import load  # noqa: E402
 from zoox_stack.training.config import TrainConfig  # noqa: E402
-from zoox_stack.training.export import export, validation_groups  # noqa: E402
-from zoox_stack.training.model import SceneEncoder  # noqa: E402
+from zoox_stack.training.export import example_inputs, export, largest_difference, validation_groups  # noqa: E402
+from zoox_stack.training.model import InteractionDecoder, SceneEncoder  # noqa: E402
 from zoox_stack.training.preparation import prepare  # noqa: E402
 from zoox_stack.training.sources import find_source  # noqa: E402
 from zoox_stack.training.stream import groups_of_epoch  # noqa: E402
@@ -92,6 +93,40 @@ def test_an_export_that_differs_is_not_written(
     assert not list((tmp_path / "models").iterdir())
     assert main(["export", "--run", str(models / "run"), "--out", str(tmp_path / "models")]) == 2
     assert "Nothing was written" in capsys.readouterr().err
+
+
+@pytest.fixture(scope="module")
+def reacting(tmp_path_factory: pytest.TempPathFactory) -> tuple[InteractionDecoder, Path]:
+    """A decoder with strong reactions, and its file."""
+    torch.manual_seed(0)
+    decoder = InteractionDecoder().eval()
+    for weight in (decoder.reaction.when, decoder.reaction.bias, decoder.reaction.done):
+        torch.nn.init.normal_(weight)
+    path = tmp_path_factory.mktemp("decoder") / "decoder.onnx"
+    export_module.export_module(decoder, example_inputs(9, 7, 3, 0)[1], list(DECODER_SPEC.outputs), path, {})
+    return decoder, path
+
+
+def test_strong_reactions_are_exported_as_they_are(reacting: tuple[InteractionDecoder, Path]) -> None:
+    cases = [example_inputs(agents, 7, plans, agents)[1] for agents, plans in ((1, 1), (5, 3), (13, 8))]
+    assert largest_difference(*reacting, DECODER_SPEC, cases) < export_module.PARITY["cpu"]
+    with torch.no_grad():
+        alone, _, _, told = reacting[0](*(torch.from_numpy(array) for array in cases[2].values()))
+    moved = told - alone[:, None, torch.from_numpy(cases[2]["reacting"])]
+    assert float(moved.abs().max()) > 1.0
+
+
+@pytest.mark.parametrize(("agents", "plans", "diverge"), [(3, 2, 3), (5, 3, 8), (13, 7, 14)])
+def test_exported_answers_are_bit_equal_until_plans_differ(
+    reacting: tuple[InteractionDecoder, Path], agents: int, plans: int, diverge: int
+) -> None:
+    inputs = example_inputs(agents, 7, plans, agents)[1] | {"reacting": np.arange(agents)}
+    inputs["plans"][:, -1] = inputs["plans"][:, 0]
+    inputs["plans"][:, -1, diverge:] += 4.0
+    told = make_session(reacting[1], "cpu", 1, spec=DECODER_SPEC).run(inputs)["conditional"][0]
+    until = 5 * diverge
+    np.testing.assert_array_equal(told[0, ..., :until, :], told[-1, ..., :until, :])
+    assert not np.array_equal(told[0], told[-1])
 
 
 def test_a_folder_that_is_no_run_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,10 +10,11 @@ torch = pytest.importorskip("torch", reason="training needs the train extra (tor
 from zoox_stack.core.predictions import MODES, STEP, STEPS  # noqa: E402
 from zoox_stack.prediction.channels import TABLE, Group  # noqa: E402
 from zoox_stack.prediction.features import KNOT_STEPS, KNOTS  # noqa: E402
+from zoox_stack.prediction.what_if import REACTION_RANGE  # noqa: E402
 from zoox_stack.training.export import example_inputs  # noqa: E402
+from zoox_stack.training.first_layer import PATCH, convolved_sparsely  # noqa: E402
 from zoox_stack.training.model import (  # noqa: E402
     ANCHOR,
-    REACTION_RANGE,
     WIDTH,
     ImageEncoder,
     InteractionDecoder,
@@ -64,7 +65,7 @@ def test_relative_pose_of_a_neighbour_to_the_left() -> None:
 def decode(plans: torch.Tensor, pose: torch.Tensor) -> torch.Tensor:
     torch.manual_seed(3)
     decoder = InteractionDecoder().eval()
-    torch.nn.init.normal_(decoder.reaction, std=1.0)
+    torch.nn.init.normal_(decoder.reaction.done)
     n = pose.shape[1]
     with torch.no_grad():
         alone, _, probabilities, told = decoder(
@@ -127,10 +128,28 @@ def test_both_ways_to_compute_the_first_layer_agree() -> None:
     torch.manual_seed(0)
     encoder, raster = ImageEncoder(), _encoder_inputs(0)["raster"]
     encoder.shown[3] = 0.0
-    with torch.no_grad():
-        torch.testing.assert_close(encoder.patches(raster), encoder.convolved(raster), atol=1e-4, rtol=1e-4)
-        encoder.fold_scale()
-        torch.testing.assert_close(encoder.patches(raster), encoder.convolved(raster), atol=1e-4, rtol=1e-4)
+    empty = torch.full_like(raster, 128)
+    empty[:, 7:9, 40:50, 100:103] = raster[:, 7:9, 40:50, 100:103]
+    for image in (raster, empty):
+        with torch.no_grad():
+            weight = encoder.stem.weight * (encoder.scale * encoder.shown[:, None, None])
+            sparse = convolved_sparsely(image, weight, encoder.stem.bias)
+            torch.testing.assert_close(sparse, encoder.convolved(image), atol=1e-4, rtol=1e-4)
+
+
+def test_the_sparse_first_layer_has_the_gradients_of_the_whole() -> None:
+    torch.manual_seed(0)
+    image = torch.zeros(2, 3, 64, 64, dtype=torch.uint8)
+    image[0, 1, 10:20, 30:33], image[1, 2], image[:, 0] = 200, torch.randint(0, 255, (64, 64), dtype=torch.uint8), 128
+    weight, bias = torch.randn(5, 3, PATCH, PATCH, requires_grad=True), torch.randn(5, requires_grad=True)
+    out = torch.randn(2, 5, 16, 16)
+    whole = torch.nn.functional.conv2d(image.float(), weight, bias, stride=PATCH)
+    sparse = convolved_sparsely(image, weight, bias)
+    torch.testing.assert_close(sparse, whole, atol=1e-2, rtol=1e-4)
+    for one, other in zip(
+        torch.autograd.grad(sparse, (weight, bias), out), torch.autograd.grad(whole, (weight, bias), out), strict=True
+    ):
+        torch.testing.assert_close(one, other, atol=0.05, rtol=1e-3)
 
 
 def test_one_mode_keeps_the_velocity() -> None:

@@ -9,17 +9,28 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from zoox_stack.core.agents import EgoState, TrackedAgents
+from zoox_stack.core.classes import AgentClass
 from zoox_stack.core.errors import InvalidInputError
 from zoox_stack.core.predictions import STEP, STEPS
 from zoox_stack.datasets.bags import LoggedScenes
-from zoox_stack.datasets.scene_futures import SceneFutures
+from zoox_stack.datasets.scene_futures import SceneFutures, plan_along
 from zoox_stack.prediction.channels import N_CHANNELS
 from zoox_stack.prediction.features import NetworkInputs
+from zoox_stack.prediction.history import HistoryBuffer
 from zoox_stack.prediction.lane_pieces import LENGTH_SCALE, PIECE_FEATURES
 from zoox_stack.road_network.made_up import straight_road
 from zoox_stack.training.batches import collate
 from zoox_stack.training.sample_file import SampleFile, open_samples, write_samples
-from zoox_stack.training.samples import MAX_AGENTS, NO_LANE, SampleMaker, TrainingSample, goal_lanes
+from zoox_stack.training.samples import (
+    MAX_AGENTS,
+    NO_CROSSING,
+    NO_LANE,
+    SampleMaker,
+    TrainingSample,
+    goal_lanes,
+    goes_first,
+)
 
 NETWORK = straight_road(length=400.0).with_name("straight")
 CLASSES = 10
@@ -104,6 +115,62 @@ def test_goal_lane_of_a_scene_is_where_the_agent_ends(scenes: list[SceneFutures]
     assert (found >= 0).any()
     for end, lane in zip(ends[found >= 0], found[found >= 0], strict=True):
         assert abs(sample.inputs.lane_pose[lane, 0] - end) < 20.0
+
+
+TIME = np.arange(1, STEPS + 1) * STEP
+
+
+def crossing(*southbound: np.ndarray, egos: tuple[np.ndarray, ...]) -> SceneFutures:
+    """A scene in which the ego drives along x from 0 and cars come from the north, at x = 30 m, from y = 30 m on.
+
+    Args:
+        southbound: How far each car has come after each step under each plan, ``[M, T]`` [m].
+        egos: How far the ego has come under each plan, ``[T]`` [m].
+    """
+    n = len(southbound)
+    ego = EgoState(stamp_ns=10**9, x=0.0, y=0.0, speed=8.0, rear_axle_to_centre=0.0)
+    x, south = 30.0 + 15.0 * np.arange(n), -np.pi / 2
+    scene = TrackedAgents.from_states(
+        ego.stamp_ns, np.arange(n) + 1, np.full(n, int(AgentClass.CAR), np.uint8),
+        np.column_stack([x, np.full(n, 30.0), np.full(n, 0.8)]), np.full(n, south), np.tile([0.0, -8.0], (n, 1)),
+        np.tile(np.array([4.5, 1.8, 1.6], np.float32), (n, 1)), ego=ego,
+    )  # fmt: skip
+    futures = np.full((len(egos), n, STEPS, 3), south)
+    for row, moved in enumerate(southbound):
+        futures[:, row, :, 0], futures[:, row, :, 1] = x[row], 30.0 - moved
+    plans = [plan_along(np.column_stack([s, 0 * s, 0 * s]), ego, i, f"{i}") for i, s in enumerate(egos)]
+    return SceneFutures("made up", HistoryBuffer().push(scene), tuple(plans), futures)
+
+
+def test_who_passes_the_crossing_first() -> None:
+    fast, slow, waits = (np.stack([way]) for way in (10.0 * TIME, 4.0 * TIME, np.minimum(4.0 * TIME, 20.0)))
+    for moved, expected in ((fast, 1), (slow, 0), (waits, NO_CROSSING)):
+        assert goes_first(crossing(moved, egos=(8.0 * TIME,))).tolist() == [expected]
+    both = crossing(slow, fast, egos=(8.0 * TIME,))  # the second car crosses at 45 m: the ego is there after 5 s
+    assert goes_first(both).tolist() == [0, 1]
+    # The ego stops far before: nobody knows where the ways cross.
+    assert goes_first(crossing(fast, egos=(np.minimum(8.0 * TIME, 16.0),))).tolist() == [NO_CROSSING]
+
+
+def test_who_yields_has_the_way_that_it_drives_under_another_plan() -> None:
+    yields, goes = np.minimum(8.0 * TIME, 20.0), 8.0 * TIME
+    egos = (8.0 * TIME, np.minimum(8.0 * TIME, 12.0))  # the ego goes, or stops
+    car = np.stack([yields, goes])
+    assert goes_first(crossing(car[:1], egos=egos[:1])).tolist() == [NO_CROSSING]
+    assert goes_first(crossing(car, egos=egos)).tolist() == [0]
+    # What happened decides: the same two ways, but it was the ego that stopped.
+    assert goes_first(crossing(car[::-1], egos=egos[::-1])).tolist() == [1]
+
+
+def test_labels_of_who_goes_first_belong_to_the_agents_of_the_sample() -> None:
+    far = crossing(np.stack([10.0 * TIME]), np.stack([4.0 * TIME]), egos=(8.0 * TIME,))
+    sample = SampleMaker(None).make(far, None)
+    assert len(sample.goes_first) == len(sample.classes) == 3
+    assert sample.goes_first[0] == NO_CROSSING  # the ego itself
+    assert sample.goes_first[1:].tolist() == goes_first(far).tolist() == [1, 0]
+    near = crossing(np.stack([10.0 * TIME]), egos=(8.0 * TIME,))
+    batch = collate([sample, SampleMaker(None).make(near, None)])
+    assert batch.goes_first.tolist() == [[NO_CROSSING, 1, 0], [NO_CROSSING, 1, NO_CROSSING]]
 
 
 def same(a: TrainingSample, b: TrainingSample) -> bool:

@@ -107,11 +107,11 @@ def test_logs_without_map_are_said_and_logs_without_agents_refused(
     write_bag: Callable[..., Path], tmp_path: Path
 ) -> None:
     write_bag(tmp_path / "logs/mapless", 0, has_map=False)
-    write_bag(tmp_path / "logs/short", 1, seconds=4.0)
+    write_bag(tmp_path / "logs/short", 1, seconds=3.5)
     [prepared] = prepare([find_source(tmp_path / "logs")], tmp_path / "samples", CONFIG)
     said = "\n".join(data_facts.notes([prepared]))
     assert "mapless: no map" in said
-    assert "short: no scene" in said
+    assert "short: no scene: 1 s of history and 3 s of future" in said
     write_bag(tmp_path / "logs/lonely", 2, has_agents=False)
     with pytest.raises(InvalidInputError, match=r"lonely.*agents"):
         prepare([find_source(tmp_path / "logs")], tmp_path / "samples", CONFIG)
