@@ -83,7 +83,7 @@ class LaneIndex:
         self.lines: dict[int, Polyline] = {}
         for row in np.flatnonzero(np.isin(network.lane_types, [int(t) for t in types])):
             points = network.centre_lines[int(row)]
-            if float(arc_lengths(points)[-1]) > 1e-2:
+            if float(arc_lengths(points)[-1]) > 1e-3:
                 self.lines[int(row)] = Polyline.from_points(points, spacing)
         self._ids = {int(lane): row for row, lane in enumerate(network.lane_ids)}
         self._search = LaneSearch(self.lines)

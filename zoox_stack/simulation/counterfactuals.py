@@ -22,6 +22,7 @@ from zoox_stack.prediction.history import HISTORY_STEPS, HistoryColumn
 from zoox_stack.simulation.branch_plans import PlanChooser
 from zoox_stack.simulation.branching import Branches, branch
 from zoox_stack.simulation.demand import DemandConfig
+from zoox_stack.simulation.population import FIRST_SCRIPTED
 from zoox_stack.simulation.samples import CounterfactualScene, affected_agents
 from zoox_stack.simulation.towns import Town
 from zoox_stack.simulation.world import STEP, Snapshot, TrafficWorld
@@ -115,6 +116,7 @@ def choose_ego(
     known = past[0].rows(now.ids)[1]
     candidates, weights = [], []
     driving = np.array(sorted(int(name) for name in vehicle.getIDList()), np.int64)
+    driving = driving[driving < FIRST_SCRIPTED]  # a script takes others out of SUMO, as when they park
     for row in np.flatnonzero(np.isin(now.ids, driving) & known).tolist():
         name, user = str(now.ids[row]), world.users[int(now.ids[row])]
         near = np.hypot(*(xy - xy[row]).T) < config.radius

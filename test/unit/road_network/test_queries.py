@@ -71,6 +71,14 @@ def test_path_of_ids_and_unknown_ids() -> None:
         index.path_of([])
 
 
+def test_a_connection_of_a_centimetre_is_part_of_a_path() -> None:
+    network = straight_road(lanes=1, length=200.0, segment_length=100.0)
+    lines = [*network.centre_lines]
+    lines[1] = np.array([[100.0, 0.0, 0.0], [100.0099999, 0.0, 0.0]])  # as SUMO joins edges that lie end to end
+    line = LaneIndex(replace(network, centre_lines=Ragged.from_rows(lines, np.float64, 3))).path_of([0, 1]).line
+    assert line.length == pytest.approx(100.01, abs=1e-3)
+
+
 def test_path_of_neighbouring_lanes_changes_over() -> None:
     index = LaneIndex(straight_road(lanes=2, length=200.0, segment_length=100.0))
     line = index.path_of([0, 1, 3]).line

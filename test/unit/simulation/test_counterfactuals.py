@@ -14,6 +14,7 @@ from zoox_stack.core.classes import AgentClass
 from zoox_stack.core.errors import ConfigurationError
 from zoox_stack.core.predictions import STEP, STEPS
 from zoox_stack.prediction.history import HISTORY_STEPS
+from zoox_stack.simulation import counterfactuals
 from zoox_stack.simulation.actors.traffic_view import Obstacles
 from zoox_stack.simulation.branch_plans import BranchPlan, PlanChooser, PlanKind
 from zoox_stack.simulation.branching import branch, roll_out
@@ -187,6 +188,15 @@ def test_egos_mind_those_whom_sumo_does_not_know(town: Town, tmp_path: Path, mon
         went = roll_out(world, ids, BranchPlan(PlanKind.GO, "go"))[:, 0]
     assert np.hypot(*(went[:, :2] - place).T).min() < 1.0
     assert np.diff(empty[:15, 0, 4]) == pytest.approx(0.15, abs=0.02)  # asked, and nobody in the way
+
+
+def test_who_follows_a_script_is_never_the_ego(town: Town, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with TrafficWorld(town, DEMAND, 4, tmp_path) as world:
+        world.run(7)
+        past = deque((world.step() for _ in range(HISTORY_STEPS)), maxlen=HISTORY_STEPS)
+        assert choose_ego(world, past, np.random.default_rng(1), CONFIG) is not None
+        monkeypatch.setattr(counterfactuals, "FIRST_SCRIPTED", 0)  # as if all did: they may leave SUMO at any time
+        assert choose_ego(world, past, np.random.default_rng(1), CONFIG) is None
 
 
 def test_forks_leave_the_world_as_it_was(town: Town, tmp_path: Path) -> None:
