@@ -14,9 +14,10 @@ torch = pytest.importorskip("torch", reason="training needs the train extra (tor
 pytest.importorskip("onnx", reason="the export needs the train extra (onnx)")
 
 from zoox_stack.cli import main  # noqa: E402
-from zoox_stack.core.errors import ModelError  # noqa: E402
+from zoox_stack.core.errors import ConfigurationError, ModelError  # noqa: E402
 from zoox_stack.core.predictions import MODES, STEP, STEPS  # noqa: E402
-from zoox_stack.prediction.network import DECODER_SPEC, PredictionNetwork  # noqa: E402
+from zoox_stack.prediction.features import NetworkInputs  # noqa: E402
+from zoox_stack.prediction.network import DECODER_SPEC, HALF_ENCODER_FILE, PredictionNetwork  # noqa: E402
 from zoox_stack.prediction.onnx_session import make_session  # noqa: E402
 from zoox_stack.simulation.samples import CounterfactualSample  # noqa: E402
 from zoox_stack.training import export as export_module  # noqa: E402
@@ -50,7 +51,7 @@ def models(
 def test_learning_ends_in_two_files_that_predict(models: Path) -> None:
     network = PredictionNetwork(models, "cpu", 1)
     assert network.name.startswith("mine ")
-    assert {path.name for path in models.iterdir()} == {
+    assert {path.name for path in models.iterdir()} - {HALF_ENCODER_FILE} == {
         "scene_encoder.onnx", "interaction_decoder.onnx", "MODEL_CARD.md", "run"
     }  # fmt: skip
     properties = {p.key: p.value for p in onnx.load(str(models / "scene_encoder.onnx")).metadata_props}
@@ -93,6 +94,37 @@ def test_an_export_that_differs_is_not_written(
     assert not list((tmp_path / "models").iterdir())
     assert main(["export", "--run", str(models / "run"), "--out", str(tmp_path / "models")]) == 2
     assert "Nothing was written" in capsys.readouterr().err
+
+
+def test_the_encoder_in_half_precision_is_there_only_if_it_predicts_the_same(
+    models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    half = tmp_path / HALF_ENCODER_FILE
+    monkeypatch.setattr(export_module, "HALF_PARITY", 1.0)
+    exported = export(models / "run", tmp_path, "mine")
+    assert 0 < exported.half_difference < 0.1
+    assert exported.sizes[half.name] == half.stat().st_size < 0.6 * exported.sizes["scene_encoder.onnx"]
+    assert f"{exported.half_difference:.1e}" in (tmp_path / "MODEL_CARD.md").read_text()
+
+    inputs = example_inputs(9, 7, 3, 0)[0]
+    agents = NetworkInputs(*(inputs[name][0] for name in (
+        "agent_history", "agent_static", "agent_pose", "agent_pose", "lane_features", "lane_pose"
+    )))  # fmt: skip
+    found = {}
+    for precision in ("auto", "fp32", "fp16"):
+        network = PredictionNetwork(tmp_path, "cpu", 1, precision)
+        assert network.precision == ("fp16" if precision == "fp16" else "fp32")  # auto: only GPUs are faster so
+        found[precision] = network.encode(inputs["raster"][0], agents)
+    np.testing.assert_array_equal(found["auto"], found["fp32"])
+    assert not np.array_equal(found["fp16"], found["fp32"])
+    np.testing.assert_allclose(found["fp16"], found["fp32"], atol=0.1, rtol=0.1)
+
+    monkeypatch.setattr(export_module, "HALF_PARITY", 0.0)
+    assert half.name not in export(models / "run", tmp_path, "mine").sizes
+    with pytest.raises(ModelError, match=r"fp16.*Export the run again"):
+        PredictionNetwork(tmp_path, "cpu", 1, "fp16")
+    with pytest.raises(ConfigurationError, match="precision"):
+        PredictionNetwork(tmp_path, "cpu", 1, "int8")
 
 
 @pytest.fixture(scope="module")
