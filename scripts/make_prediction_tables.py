@@ -9,30 +9,14 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import subprocess
 import sys
-import tarfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
-DATA = Path(os.environ.get("ZOOX_STACK_DATA", ROOT.parent / "shared" / "data"))
+from common import DATA, KNOWN, ROOT, UNKNOWN, command, converted, counterfactual_set, ngsim_cuts
+
 BEGIN, END = "<!-- tables -->", "<!-- end of tables -->"
-KNOWN = (
-    "arterial",
-    "bus_and_bike",
-    "downtown",
-    "motorway_ramp",
-    "priority_grid",
-    "roundabout",
-    "signal_grid",
-    "village",
-)
-UNKNOWN = ("market_square", "random")
-# Of NGSIM every third cut was kept out of training; four cuts of US-101 were altered to be more critical.
-HELD_OUT_EVERY = 3
 
 
 def main() -> int:
@@ -61,17 +45,9 @@ def main() -> int:
     return 0
 
 
-def command(*words: str, out: Path | None = None) -> None:
-    """Run ``zoox-stack``; its output goes into a file, which is complete or not there."""
-    print("zoox-stack", *words, flush=True)
-    done = subprocess.run([sys.executable, "-m", "zoox_stack.cli", *words], check=True, stdout=subprocess.PIPE)
-    if out is not None:
-        out.write_bytes(done.stdout)
-
-
 def simulated(args: argparse.Namespace) -> dict[str, Path]:
     """Logs of every town, made if they are not there."""
-    folders = {"simulated, layouts learned from": KNOWN, "simulated, other layouts": UNKNOWN}
+    folders = {"simulated, layouts learned from": KNOWN, "simulated, other towns": UNKNOWN}
     logs = {}
     for name, towns in folders.items():
         logs[name] = args.work / ("known" if towns is KNOWN else "unknown")
@@ -88,22 +64,8 @@ def counterfactuals(args: argparse.Namespace) -> Path:
     """A counterfactual set of both kinds of towns."""
     out: Path = args.work / "what_if"
     if not (out / "manifest.json").exists():
-        subprocess.run(
-            [
-                *(
-                    sys.executable,
-                    "-m",
-                    "zoox_stack.simulation.make_training_set",
-                    "--out",
-                    str(out),
-                    "--samples",
-                    "120",
-                ),
-                *("--seed", str(args.seed), "--jobs", args.jobs, "--town-seeds", "31", "32", "--layouts"),
-                *("signal_grid", "arterial", "roundabout", "downtown", "village", "bus_and_bike", *UNKNOWN),
-            ],
-            check=True,
-        )
+        layouts = ("signal_grid", "arterial", "roundabout", "downtown", "village", "bus_and_bike", *UNKNOWN)
+        counterfactual_set(out, 120, args.seed, args.jobs, layouts, range(31, 33))
     return out
 
 
@@ -112,19 +74,9 @@ def recordings(args: argparse.Namespace) -> list[tuple[str, Path]]:
     if not DATA.is_dir():
         return []
     work: Path = args.work
-    ngsim = work / "ngsim_us101_lankershim"
-    if not ngsim.exists():
-        with tarfile.open(DATA / "ngsim_commonroad" / "ngsim_us101_lankershim.tar.xz") as packed:
-            packed.extractall(work, filter="data")
-    us101 = [
-        cut
-        for cut in sorted(ngsim.glob("USA_US101-*.xml"))
-        if not cut.name.startswith("USA_US101-3") or "-3_" in cut.name
-    ]
-    lankershim = sorted(ngsim.glob("USA_Lanker-*.xml"))
+    ngsim = ngsim_cuts(work, held_out=True)
     sets: dict[str, tuple[str, Sequence[Path]]] = {
-        "NGSIM US-101, cuts not learned from": ("ngsim-commonroad", us101[::HELD_OUT_EVERY]),
-        "NGSIM Lankershim, cuts not learned from": ("ngsim-commonroad", lankershim[::HELD_OUT_EVERY]),
+        **{f"NGSIM {place}, cuts not learned from": ("ngsim-commonroad", cuts) for place, cuts in ngsim.items()},
         "Argoverse 2": ("av2", [p for p in sorted((DATA / "av2").iterdir()) if any(p.glob("annotations*.feather"))]),
         "nuScenes": ("nuscenes-scenarionet", sorted((DATA / "nuscenes_mini").glob("*.pkl"))),
         "Waymo motion": ("waymo-motion", _files(DATA / "waymo_motion", ".pkl", ".json", ".tfrecord")),
@@ -133,10 +85,7 @@ def recordings(args: argparse.Namespace) -> list[tuple[str, Path]]:
     for name, (kind, files) in sets.items():
         folder = work / kind / name.split(",")[0].replace(" ", "_")
         for file in files:
-            bag = folder / f"{file.stem}.mcap"
-            if not bag.exists():
-                folder.mkdir(parents=True, exist_ok=True)
-                command("convert", kind, str(file), str(bag), out=bag.with_suffix(".txt"))
+            converted(kind, file, folder)
         if files:
             found.append((name, folder))
     return found
