@@ -11,10 +11,13 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from common import DATA, KNOWN, ROOT, UNKNOWN, command, converted, counterfactual_set, ngsim_cuts
+
+from zoox_stack.prediction.network import SHIPPED_MODELS
 
 BEGIN, END = "<!-- tables -->", "<!-- end of tables -->"
 
@@ -25,22 +28,29 @@ def main() -> int:
     parser.add_argument("--work", type=Path, required=True, help="folder for logs, bags and results")
     parser.add_argument("--seed", type=int, default=101, help="of the simulated towns, not one learned from")
     parser.add_argument("--jobs", default="2")
-    parser.add_argument("--without", nargs="*", default=[], metavar="PART=DIR", help="models trained without a part")
+    parser.add_argument(
+        "--without",
+        nargs="*",
+        default=[],
+        metavar="PART=DIR",
+        help="models trained alike without a part, and one with all: nothing=DIR",
+    )
     parser.add_argument("--page", type=Path, default=ROOT / "docs" / "prediction.md")
     args = parser.parse_args()
     args.work.mkdir(parents=True, exist_ok=True)
     logs = simulated(args)
     model = () if args.model is None else ("--model", str(args.model))
     found = {name: evaluated("prediction", path, args, model) for name, path in logs.items()}
-    asked = evaluated("what-if", counterfactuals(args), args, model)
+    asked = {name: evaluated("what-if", path, args, model) for name, path in counterfactuals(args).items()}
     recorded = {name: evaluated("prediction", path, args, model, "--past-motion") for name, path in recordings(args)}
-    parts = [prediction_table(found | recorded), what_if_table({"the model": asked})]
+    parts = [prediction_table(found | recorded), what_if_table(asked)]
     others = dict(word.split("=", 1) for word in args.without)
     if others:
-        parts.append(without_table(args, logs, found, asked, others))
+        parts.append(without_table(args, logs, asked, others))
     text = args.page.read_text(encoding="utf-8")
     head, _, rest = text.partition(BEGIN)
-    made = "\n\n".join([f"Model {asked['model']}, {asked['machine']}, {asked['date']}.", *parts])
+    one = next(iter(asked.values()))
+    made = "\n\n".join([f"Model {one['model']}, {one['machine']}, {one['date']}.", *parts])
     args.page.write_text(f"{head}{BEGIN}\n{made}\n{END}{rest.partition(END)[2]}", encoding="utf-8")
     return 0
 
@@ -60,13 +70,14 @@ def simulated(args: argparse.Namespace) -> dict[str, Path]:
     return logs
 
 
-def counterfactuals(args: argparse.Namespace) -> Path:
-    """A counterfactual set of both kinds of towns."""
-    out: Path = args.work / "what_if"
-    if not (out / "manifest.json").exists():
-        layouts = ("signal_grid", "arterial", "roundabout", "downtown", "village", "bus_and_bike", *UNKNOWN)
-        counterfactual_set(out, 120, args.seed, args.jobs, layouts, range(31, 33))
-    return out
+def counterfactuals(args: argparse.Namespace) -> dict[str, Path]:
+    """Counterfactual sets of both kinds of towns."""
+    known = ("signal_grid", "arterial", "roundabout", "downtown", "village", "bus_and_bike")
+    sets = {}
+    for name, towns in {"layouts learned from": known, "other towns": UNKNOWN}.items():
+        sets[name] = args.work / f"what_if_{'known' if towns is known else 'unknown'}"
+        counterfactual_set(sets[name], 80, args.seed, args.jobs, towns, range(31, 35))
+    return sets
 
 
 def recordings(args: argparse.Namespace) -> list[tuple[str, Path]]:
@@ -97,8 +108,9 @@ def _files(folder: Path, *endings: str) -> list[Path]:
 
 def evaluated(kind: str, data: Path, args: argparse.Namespace, model: Sequence[str], *more: str) -> dict[str, Any]:
     """What ``zoox-stack evaluate`` says about a model on data."""
-    label = "shipped" if not model else Path(model[1]).name
-    out: Path = args.work / "results" / f"{kind}_{data.name}_{label}.json"
+    folder = Path(model[1]) if model else SHIPPED_MODELS
+    digest = sha256(b"".join(path.read_bytes() for path in sorted(folder.glob("*.onnx")))).hexdigest()[:12]
+    out: Path = args.work / "results" / f"{kind}_{data.parent.name}_{data.name}_{digest}.json"
     if not out.exists():
         out.parent.mkdir(parents=True, exist_ok=True)
         command("evaluate", kind, "--data", str(data), *model, "--json", "--jobs", args.jobs, *more, out=out)
@@ -136,7 +148,7 @@ def prediction_table(found: dict[str, dict[str, Any]]) -> str:
 def what_if_table(found: dict[str, dict[str, Any]]) -> str:
     """Whether answers fit what happened under every plan."""
     lines = [
-        "**What-if**, against what everyone did when each plan was driven (other seeds, both kinds of towns)",
+        "**What-if**, against what everyone did when each plan was driven (seeds not learned from)",
         "",
         row("", "affected", "told the plan [m]", "not told [m]", "another plan's answer [m]", "ratio",
             "who goes first AUC", "collision AUC", "change of the unaffected, median [m]"),
@@ -156,25 +168,28 @@ def what_if_table(found: dict[str, dict[str, Any]]) -> str:
 def without_table(
     args: argparse.Namespace,
     logs: dict[str, Path],
-    found: dict[str, dict[str, Any]],
-    asked: dict[str, Any],
+    asked: dict[str, dict[str, Any]],
     others: dict[str, str],
 ) -> str:
     """What each part of the network is worth."""
     lines = [
         "**Without a part**, trained alike",
         "",
-        row("", *(f"{name}: vehicles, minADE6 [m]" for name in logs), "affected: told by not told"),
-        row(*["---"] * (len(logs) + 2)),
-    ]
-    for part, folder in {"nothing": "", **others}.items():
-        model = ("--model", folder) if folder else ()
-        results = found if not folder else {n: evaluated("prediction", path, args, model) for n, path in logs.items()}
-        answer = asked if not folder else evaluated("what-if", args.work / "what_if", args, model)
-        hit = answer["affected"]
+        row(
+            "without",
+            *(f"{name}: vehicles, minADE6 [m]" for name in logs),
+            *(f"{name}: told by not told" for name in asked),
+        ),
+        row(*["---"] * (1 + len(logs) + len(asked))),
+    ]  # fmt: skip
+    sets = counterfactuals(args)
+    for part, folder in others.items():
+        model = ("--model", folder)
+        errors = [evaluated("prediction", path, args, model) for path in logs.values()]
+        answers = [evaluated("what-if", path, args, model)["affected"] for path in sets.values()]
         lines.append(
-            row(part, *(f"{results[name]['classes']['vehicle']['model']['minADE6_8s']:.2f}" for name in logs),
-                f"{hit['conditional_minADE6_8s'] / hit['unconditional_minADE6_8s']:.2f}")
+            row(part, *(f"{e['classes']['vehicle']['model']['minADE6_8s']:.2f}" for e in errors),
+                *(f"{a['conditional_minADE6_8s'] / a['unconditional_minADE6_8s']:.2f}" for a in answers))
         )  # fmt: skip
     return "\n".join(lines)
 
