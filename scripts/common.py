@@ -64,6 +64,18 @@ def ngsim_cuts(work: Path, *, held_out: bool) -> dict[str, list[Path]]:
     }
 
 
+def recorded_drives() -> dict[str, tuple[str, list[Path]]]:
+    """By data set, as what to convert and the files; those of NGSIM apart. Empty without the data."""
+    if not DATA.is_dir():
+        return {}
+    waymo = [path for path in (DATA / "waymo_motion").rglob("*") if path.suffix in (".pkl", ".json", ".tfrecord")]
+    return {
+        "Argoverse 2": ("av2", [p for p in sorted((DATA / "av2").iterdir()) if any(p.glob("annotations*.feather"))]),
+        "nuScenes": ("nuscenes-scenarionet", sorted((DATA / "nuscenes_mini").glob("*.pkl"))),
+        "Waymo motion": ("waymo-motion", sorted(waymo)),
+    }
+
+
 def converted(kind: str, file: Path, folder: Path) -> None:
     """A recording as a bag, unless it is there."""
     bag = folder / f"{file.stem}.mcap"
