@@ -92,6 +92,7 @@ class PredictionNetwork:
         provider: ``auto``, ``cuda``, ``tensorrt`` or ``cpu``.
         threads: Threads of the encoder, 0 for `default_threads`.
         precision: Of the encoder: ``fp32``, ``fp16``, or ``auto``, which is fp16 on a GPU where that file is there.
+        cuda_graph: Capture runs on CUDA and repeat them as a whole.
 
     Raises:
         ModelError: A file is missing, broken, has other shapes, was trained on other channels, or the provider does
@@ -100,11 +101,18 @@ class PredictionNetwork:
     """
 
     def __init__(
-        self, folder: Path | None = None, provider: str = "auto", threads: int = 0, precision: str = "auto"
+        self,
+        folder: Path | None = None,
+        provider: str = "auto",
+        threads: int = 0,
+        precision: str = "auto",
+        *,
+        cuda_graph: bool = False,
     ) -> None:
         folder = SHIPPED_MODELS if folder is None else folder
         if precision not in PRECISIONS:
             raise ConfigurationError(f"precision: expected one of {', '.join(PRECISIONS)}, found {precision!r}")
+        self._cuda_graph = cuda_graph
         # Its operations are too small to share: a second thread costs more than it brings.
         self._decoder = self._open(folder / DECODER_FILE, provider, 1, DECODER_SPEC)
         half = folder / HALF_ENCODER_FILE
@@ -123,9 +131,8 @@ class PredictionNetwork:
                 "Export them again with zoox-stack export."
             )
 
-    @staticmethod
-    def _open(path: Path, provider: str, threads: int, spec: ModelSpec) -> Session:
-        session = make_session(path, provider, threads, spec=spec)
+    def _open(self, path: Path, provider: str, threads: int, spec: ModelSpec) -> Session:
+        session = make_session(path, provider, threads, spec=spec, cuda_graph=self._cuda_graph)
         found = session.metadata.get("channels", "")
         if found != channels_fingerprint():
             raise ModelError(

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from onnxruntime import OrtValue
 
 from zoox_stack.core.errors import ModelError
-from zoox_stack.prediction.providers import CPU, open_session, parse_provider
+from zoox_stack.prediction.cuda_graphs import CapturedRuns
+from zoox_stack.prediction.providers import CPU, CUDA, open_session, parse_provider
 
 _DTYPES = {
     "tensor(float)": "float32",
@@ -75,7 +76,9 @@ class Session:
         metadata: The file's own properties, for example ``name``, ``run``, ``channels``.
     """
 
-    def __init__(self, path: Path, session: Any, provider: str, note: str, spec: ModelSpec | None) -> None:
+    def __init__(
+        self, path: Path, session: Any, provider: str, note: str, spec: ModelSpec | None, *, captured: bool = False
+    ) -> None:
         self.path, self.provider, self.note = path, provider, note
         self._session = session
         self.inputs = {node.name: self._tensor(node) for node in session.get_inputs()}
@@ -85,6 +88,7 @@ class Session:
             self._check(spec)
         self._wanted = list(spec.outputs) if spec is not None and spec.outputs else list(self.outputs)
         self._buffers = None if provider == CPU else DeviceBuffers("cuda")
+        self._captured = CapturedRuns(session, self._wanted) if captured else None
 
     def run(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         """Run the model once.
@@ -100,27 +104,31 @@ class Session:
         """
         if inputs.keys() != self.inputs.keys():
             raise ModelError(f"{self.path}: expected inputs {sorted(self.inputs)}, found {sorted(inputs)}.")
-        binding = self._session.io_binding()
-        kept = []  # the binding points into these arrays
+        arrays = {}
         for name, value in inputs.items():
             if not self.inputs[name].accepts(value):
                 found = f"{value.dtype} {list(value.shape)}"
                 raise ModelError(f"{self.path}: input {name}: expected {self.inputs[name]}, found {found}.")
-            array = np.ascontiguousarray(value)
+            arrays[name] = np.ascontiguousarray(value)
+        try:
+            outputs = self._bound_run(arrays) if self._captured is None else self._captured.run(arrays)
+        except Exception as error:  # its exceptions share no other base class
+            text = " ".join(str(error).split())[:400]
+            raise ModelError(f"{self.path}: the run failed on {self.provider}: {text}") from error
+        return dict(zip(self._wanted, outputs, strict=True))
+
+    def _bound_run(self, arrays: Mapping[str, NDArray[Any]]) -> list[NDArray[Any]]:
+        binding = self._session.io_binding()  # points into the arrays
+        for name, array in arrays.items():
             if self._buffers is None:
-                kept.append(array)
                 binding.bind_cpu_input(name, array)
             else:
                 binding.bind_ortvalue_input(name, self._buffers.put(name, array))
         for name in self._wanted:
             binding.bind_output(name, "cpu")
-        try:
-            self._session.run_with_iobinding(binding)
-            arrays = binding.copy_outputs_to_cpu()
-        except Exception as error:  # its exceptions share no other base class
-            text = " ".join(str(error).split())[:400]
-            raise ModelError(f"{self.path}: the run failed on {self.provider}: {text}") from error
-        return dict(zip(self._wanted, arrays, strict=True))
+        self._session.run_with_iobinding(binding)
+        found: list[NDArray[Any]] = binding.copy_outputs_to_cpu()
+        return found
 
     def warm_up(self, dynamic: int = 8, runs: int = 2) -> float:
         """Run on zeros so that the first real run is not slower than the rest; returns the last run's time [s].
@@ -187,7 +195,12 @@ class DeviceBuffers:
 
 
 def make_session(
-    path: Path | str, provider: str = "auto", threads: int = 0, *, spec: ModelSpec | None = None
+    path: Path | str,
+    provider: str = "auto",
+    threads: int = 0,
+    *,
+    spec: ModelSpec | None = None,
+    cuda_graph: bool = False,
 ) -> Session:
     """Load an ONNX model.
 
@@ -198,17 +211,19 @@ def make_session(
         threads: Threads per run on the CPU, 0 for `default_threads`.
         spec: Names, types and shapes that the model must have. An axis that the spec gives a length may be of any
             length in the file; an axis that must be free may not be fixed in the file.
+        cuda_graph: On CUDA, capture runs and repeat them as a whole.
 
     Raises:
         ModelError: No such file, broken file, unknown opset, other names, types or shapes, or the provider asked for
             does not load. The text names what was expected and found, and what to do.
-        ConfigurationError: Unknown provider name, or a negative number of threads.
+        ConfigurationError: Unknown provider name, a negative number of threads, or CUDA graphs without CUDA.
     """
     path = Path(path)
-    opened = open_session(path, parse_provider(provider), threads)
+    opened = open_session(path, parse_provider(provider), threads, cuda_graph=cuda_graph)
     if opened.note:
         _log.warning("%s runs on %s: %s", path.name, opened.provider, opened.note)
-    return Session(path, opened.session, opened.provider, opened.note, spec)
+    captured = cuda_graph and opened.provider == CUDA
+    return Session(path, opened.session, opened.provider, opened.note, spec, captured=captured)
 
 
 def _compatible(want: TensorSpec, found: TensorSpec, *, is_input: bool) -> bool:

@@ -54,6 +54,9 @@ class PredictionConfig:
     precision: str = parameter(
         "auto", "of the scene encoder; auto: fp16 on a GPU if the model has such a file, else fp32", choices=PRECISIONS
     )
+    cuda_graph: bool = parameter(
+        False, "on CUDA, capture the runs of the network and repeat them as a whole (not measured yet)"
+    )
     kept_scenes: int = parameter(5, "newest scenes that what-if questions may refer to", low=1, high=50)
     max_agents: int = parameter(
         64, "agents nearest to the ego that the network predicts; others keep their velocity", low=1, high=1024
@@ -94,6 +97,7 @@ class Predictor:
             self.config.provider,
             self.config.threads,
             self.config.precision,
+            cuda_graph=self.config.cuda_graph,
         )
         self._history = HistoryBuffer()
         self._pinned: OrderedDict[int, PinnedScene] = OrderedDict()

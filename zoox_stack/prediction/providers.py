@@ -114,20 +114,24 @@ def session_options(threads: int) -> Any:
     return options
 
 
-def open_session(path: Path, provider: Provider, threads: int) -> Opened:
-    """Open a model on the provider asked for.
+def open_session(path: Path, provider: Provider, threads: int, *, cuda_graph: bool = False) -> Opened:
+    """Open a model on the provider asked for; on CUDA so that it can capture runs, with `cuda_graph`.
 
     Raises:
-        ModelError: The provider does not load, or the file is not a model that this ONNX Runtime can run.
+        ModelError: The provider does not load, or the file is not a model that this ONNX Runtime can run so.
+        ConfigurationError: CUDA graphs are asked for on another provider than CUDA.
     """
+    if cuda_graph and provider not in (Provider.CUDA, Provider.AUTO):
+        raise ConfigurationError(f"cuda_graph: expected provider cuda or auto, found {provider}")
     if provider is not Provider.AUTO:
-        return _open(path, provider, threads)
+        return _open(path, provider, threads, cuda_graph)
     if not has_nvidia_device():
-        return _open(path, Provider.CPU, threads)
+        note = "no CUDA graphs without an NVIDIA device" if cuda_graph else ""
+        return Opened(*_pair(_open(path, Provider.CPU, threads)), note)
     if CUDA not in onnxruntime.get_available_providers():
         note = "an NVIDIA device is there but this onnxruntime has no CUDA; install onnxruntime-gpu"
         return Opened(*_pair(_open(path, Provider.CPU, threads)), note)
-    session = _create(path, _CHAINS[Provider.CUDA], threads)
+    session = _create(path, _CHAINS[Provider.CUDA], threads, cuda_graph)
     taken = str(session.get_providers()[0])
     note = "" if taken == CUDA else f"an NVIDIA device is there but CUDA did not load. {_REMEDIES[CUDA]}"
     return Opened(session, taken, note)
@@ -137,7 +141,7 @@ def _pair(opened: Opened) -> tuple[Any, str]:
     return opened.session, opened.provider
 
 
-def _open(path: Path, provider: Provider, threads: int) -> Opened:
+def _open(path: Path, provider: Provider, threads: int, cuda_graph: bool = False) -> Opened:
     chain = _CHAINS[provider]
     wanted, available = chain[0], onnxruntime.get_available_providers()
     if wanted not in available:
@@ -145,14 +149,14 @@ def _open(path: Path, provider: Provider, threads: int) -> Opened:
         raise ModelError(
             f"{path}: expected provider {wanted}, found {found} in this build. {_REMEDIES.get(wanted, '')}"
         )
-    session = _create(path, [name for name in chain if name in available], threads)
+    session = _create(path, [name for name in chain if name in available], threads, cuda_graph)
     taken = str(session.get_providers()[0])
     if taken != wanted:
         raise ModelError(f"{path}: expected provider {wanted}, found {taken} after loading. {_REMEDIES[wanted]}")
     return Opened(session, taken)
 
 
-def _create(path: Path, chain: list[str], threads: int) -> Any:
+def _create(path: Path, chain: list[str], threads: int, cuda_graph: bool = False) -> Any:
     if not path.is_file():
         raise ModelError(f"{path}: expected an ONNX file, found none. Check model_dir, or train and export a model.")
     severity = 4 if chain[0] != CPU else 3  # the loader's own complaints about CUDA; ours is clearer
@@ -162,8 +166,10 @@ def _create(path: Path, chain: list[str], threads: int) -> Any:
             with contextlib.redirect_stdout(io.StringIO()):
                 onnxruntime.preload_dlls()
         options = session_options(threads)
+        captures = {"enable_cuda_graph": "1"} if cuda_graph else {}
+        providers = [(name, captures if name == CUDA else {}) for name in chain]
         # Fall-back of the Python wrapper is off: it prints and retries on the CPU.
-        return onnxruntime.InferenceSession(str(path), options, providers=chain, enable_fallback=0)
+        return onnxruntime.InferenceSession(str(path), options, providers=providers, enable_fallback=0)
     except (ConfigurationError, MemoryError):
         raise
     except Exception as error:  # its exceptions share no other base class

@@ -12,7 +12,8 @@ import pytest
 from onnx import TensorProto, helper
 
 from zoox_stack.core.errors import ConfigurationError, ModelError
-from zoox_stack.prediction import providers
+from zoox_stack.prediction import cuda_graphs, providers
+from zoox_stack.prediction.cuda_graphs import CapturedRuns
 from zoox_stack.prediction.onnx_session import DeviceBuffers, ModelSpec, Session, TensorSpec, make_session
 from zoox_stack.prediction.providers import CPU, CUDA, default_threads, physical_cores
 
@@ -230,6 +231,46 @@ def test_device_buffers_are_used_again() -> None:
     for rows in range(300):
         buffers.put("a", np.zeros((rows, 1), np.float32))
     assert len(buffers) <= 128
+
+
+def test_captured_runs_give_what_ordinary_runs_give(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = save_model(tmp_path / "m.onnx")
+    session, rng = make_session(path, "cpu"), np.random.default_rng(0)
+    names = list(session.outputs)
+    # On the CPU nothing is captured, but all that is done around it is the same.
+    captured = CapturedRuns(onnxruntime.InferenceSession(str(path), providers=[CPU]), names, "cpu")
+    earlier = []
+    for rows in (3, 5, 3, 3, 5, 0, 0):
+        inputs = {
+            name: np.ascontiguousarray(rng.standard_normal([rows if n is None else n for n in spec.shape]), np.float32)
+            for name, spec in session.inputs.items()
+        }
+        found = captured.run(inputs)
+        wanted = session.run(inputs)
+        for name, array in zip(names, found, strict=True):
+            np.testing.assert_array_equal(array, wanted[name])
+        earlier.append((found, [array.copy() for array in found]))
+    assert len(captured) == 3
+    for found, kept in earlier:  # later runs do not write into what was given out
+        for one, other in zip(found, kept, strict=True):
+            np.testing.assert_array_equal(one, other)
+    monkeypatch.setattr(cuda_graphs, "_MOST_GRAPHS", 3)
+    captured.run({name: np.ones([7 if n is None else n for n in s.shape], "f4") for name, s in session.inputs.items()})
+    assert len(captured) == 3
+
+
+def test_cuda_graphs_need_cuda(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = save_model(tmp_path / "m.onnx")
+    with pytest.raises(ConfigurationError, match="cuda_graph: expected provider cuda or auto, found cpu"):
+        make_session(path, "cpu", cuda_graph=True)
+    monkeypatch.setattr(providers, "has_nvidia_device", lambda: False)
+    assert "no CUDA graphs" in make_session(path, "auto", cuda_graph=True).note
+    asked = []
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: [CUDA, CPU])
+    monkeypatch.setattr(onnxruntime, "InferenceSession", lambda *_, providers, **__: asked.append(providers) or 1 / 0)
+    with pytest.raises(ModelError):
+        make_session(path, "cuda", cuda_graph=True)
+    assert asked == [[(CUDA, {"enable_cuda_graph": "1"}), (CPU, {})]]
 
 
 @pytest.mark.parametrize(("cores", "threads"), [(1, 1), (2, 1), (4, 3), (64, 4)])
