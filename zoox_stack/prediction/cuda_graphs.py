@@ -58,7 +58,8 @@ class CapturedRuns:
 
     def _first(self, shapes: tuple[tuple[int, ...], ...], inputs: Mapping[str, NDArray[Any]]) -> list[NDArray[Any]]:
         """An ordinary run, which tells the shapes of the outputs."""
-        values = {name: OrtValue.ortvalue_from_numpy(array, self._device, 0) for name, array in inputs.items()}
+        # Copies: on the CPU a value is the array it was made from.
+        values = {name: OrtValue.ortvalue_from_numpy(array.copy(), self._device, 0) for name, array in inputs.items()}
         binding = self._session.io_binding()
         for name, value in values.items():
             binding.bind_ortvalue_input(name, value)
@@ -67,7 +68,7 @@ class CapturedRuns:
         self._session.run_with_iobinding(binding, _options(_NOT_CAPTURED))
         found = [np.array(value.numpy()) for value in binding.get_outputs()]
         if len(self._graphs) < _MOST_GRAPHS:
-            outputs = [OrtValue.ortvalue_from_numpy(array, self._device, 0) for array in found]
+            outputs = [OrtValue.ortvalue_from_numpy(array.copy(), self._device, 0) for array in found]
             fixed = self._session.io_binding()
             for name, value in values.items():
                 fixed.bind_ortvalue_input(name, value)
