@@ -1,7 +1,8 @@
 """Train the shipped model from nothing: simulate, convert, learn, export. What is there already is not made again.
 
-``python scripts/train_shipped_model.py --work DIR --out MODELS``; NGSIM is looked for in $ZOOX_STACK_DATA, else in
-../shared/data. ``--without PART`` leaves a part out of the network or its training (docs/prediction.md).
+``python scripts/train_shipped_model.py --work DIR --out MODELS``; NGSIM, of which the traffic alone is learned from, is
+looked for in $ZOOX_STACK_DATA, else in ../shared/data. ``--without PART`` leaves a part out of the network or its
+training (docs/prediction.md).
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=Path, required=True, help="folder for logs, sets and runs")
     parser.add_argument("--out", type=Path, required=True, help="folder for the ONNX files")
-    parser.add_argument("--epochs", default="18")
+    parser.add_argument("--epochs", default="15")
     parser.add_argument("--minutes", default="0", help="stop after so long; the same command goes on")
     parser.add_argument("--processes", type=int, default=2, help="that learn together, one thread each")
     parser.add_argument("--without", default="nothing", help="part to leave out")
@@ -38,9 +39,9 @@ def main() -> int:
                         "--out", str(bag))  # fmt: skip
     jobs = str(args.processes)
     counterfactual_set(work / "cf_train", 1200, 5, jobs, KNOWN, range(1, 7))
-    counterfactual_set(work / "cf_random", 120, 6, jobs, ("random",), range(11, 19))
+    counterfactual_set(work / "cf_random", 160, 6, jobs, ("random",), range(11, 19))
     for cut in [cut for cuts in ngsim_cuts(work, held_out=False).values() for cut in cuts]:
-        converted("ngsim-commonroad", cut, work / "ngsim_train")
+        converted("ngsim-commonroad", cut, work / "ngsim_train", "--without-map")
     if not args.only_data:
         learn(args)
     return 0
@@ -48,7 +49,7 @@ def main() -> int:
 
 def learn(args: argparse.Namespace) -> None:
     """Train, or go on, and export the best epoch."""
-    weights = {"bags_train": 1, "cf_train": 2, "cf_random": 2, "ngsim_train": 4}
+    weights = {"bags_train": 1, "cf_train": 2, "cf_random": 2, "ngsim_train": 6}
     present = {name: weight for name, weight in weights.items() if (args.work / name).exists()}
     run = args.work / ("run" if args.without == "nothing" else f"run_without_{args.without}")
     words = [

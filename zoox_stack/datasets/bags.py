@@ -55,6 +55,7 @@ class LoggedScenes:
         route: Of the ego, None without one.
         signals: States of the traffic signals.
         tracked: The scenes are a tracker's, not the truth.
+        labelled: The scenes are labels of a recording, put there by people: speeds may know a little of what follows.
     """
 
     path: Path
@@ -63,6 +64,7 @@ class LoggedScenes:
     route: Route | None = None
     signals: Sequence[TrafficSignals] = field(default_factory=list)
     tracked: bool = False
+    labelled: bool = False
 
     def __post_init__(self) -> None:
         self._stamps = np.array([scene.stamp_ns for scene in self.scenes], np.int64)
@@ -95,6 +97,7 @@ class LoggedScenes:
             route=found[topics.ROUTE.name][-1] if found[topics.ROUTE.name] else None,  # type: ignore[arg-type]
             signals=found[topics.TRAFFIC_SIGNALS.name],  # type: ignore[arg-type]
             tracked=agents is topics.TRACKED_AGENTS,
+            labelled=agents is topics.GROUND_TRUTH and egos is not topics.GROUND_TRUTH_EGO,
         )
 
     def futures(

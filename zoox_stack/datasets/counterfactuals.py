@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from zoox_stack.core.agents import TrackedAgents, TrafficSignals
+from zoox_stack.datasets.past_motion import with_past_rates
 from zoox_stack.datasets.scene_futures import LOG, SceneFutures, plan_along
 from zoox_stack.prediction.features import ego_from_row
 from zoox_stack.prediction.history import HistoryColumn, SceneHistory
@@ -45,7 +46,8 @@ def of_sample(sample: CounterfactualSample, network: RoadNetwork, source: str) -
     names = [LOG, *(PlanKind(kind).name.lower() for kind in sample.behaviours[1:].tolist())]
     return SceneFutures(
         source=source,
-        history=SceneHistory(scene, sample.history, sample.history_valid, sample.ego_history, ones),
+        # A set holds no accelerations and turn rates; while driving they are known.
+        history=with_past_rates(SceneHistory(scene, sample.history, sample.history_valid, sample.ego_history, ones)),
         plans=tuple(
             plan_along(plan[:, columns].astype(np.float64), ego, number, name)
             for number, (name, plan) in enumerate(zip(names, sample.ego_plans, strict=True))

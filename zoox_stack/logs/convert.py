@@ -6,6 +6,7 @@ import argparse
 import json
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -64,10 +65,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "several the one nearest to the middle of the traffic.",
     )
     commonroad.add_argument("file", type=Path, metavar="FILE.xml")
+    commonroad.add_argument("--without-map", action="store_true", help="the traffic only")
     for dataset in (av2, nuscenes, kitti, waymo, commonroad):
         dataset.add_argument("out", type=Path, metavar="OUT", help="OUT.mcap: one file; otherwise a rosbag2 directory")
         dataset.add_argument("--compression", choices=COMPRESSIONS, default="lz4", help="of the bag (default: lz4)")
         dataset.add_argument("--json", action="store_true", help="print the summary as JSON")
+
+
+def _commonroad(file: Path, *, without_map: bool) -> RecordedDrive:
+    drive = load_commonroad_drive(file)
+    return replace(drive, road_network=None) if without_map else drive
 
 
 _LOADERS: dict[str, Callable[[argparse.Namespace], RecordedDrive]] = {
@@ -77,7 +84,7 @@ _LOADERS: dict[str, Callable[[argparse.Namespace], RecordedDrive]] = {
         KittiFiles(tuple(args.detections), args.oxts, args.calib, args.labels)
     ),
     "waymo-motion": lambda args: load_waymo_scenario(args.file, args.scenario),
-    "ngsim-commonroad": lambda args: load_commonroad_drive(args.file),
+    "ngsim-commonroad": lambda args: _commonroad(args.file, without_map=args.without_map),
 }
 
 

@@ -28,13 +28,14 @@ class LanePieces:
         pose: float64 ``[P, 3]`` x, y, yaw of the middle, map frame.
         features: float32 ``[P, PIECE_FEATURES]``: points relative to the middle, lane type, turn, in intersection,
             speed limit with a known flag, signal state (filled per tick).
-        signal_rows: int64 ``[P]`` row of the signal that governs the lane, or -1.
+        governed: int64 ``[G, 2]`` piece and row of a signal that governs its lane; a lane may have several.
+        signal_ids: int64 of the signals.
     """
 
     lane_rows: NDArray[np.int64]
     pose: NDArray[np.float64]
     features: NDArray[np.float32]
-    signal_rows: NDArray[np.int64]
+    governed: NDArray[np.int64]
     signal_ids: NDArray[np.int64]
 
     def __len__(self) -> int:
@@ -43,9 +44,6 @@ class LanePieces:
     @classmethod
     def of(cls, network: RoadNetwork) -> LanePieces:
         """Cut every lane of `network`; done once per map."""
-        signal_of_lane = np.full(len(network.lane_ids), -1, np.int64)
-        for row, lanes in enumerate(network.signal_lanes):
-            signal_of_lane[lanes] = row
         rows: list[int] = []
         poses: list[NDArray[np.float64]] = []
         shapes: list[NDArray[np.float64]] = []
@@ -61,6 +59,11 @@ class LanePieces:
                 poses.append(np.array([middle[0], middle[1], yaw]))
                 shapes.append((piece - middle) @ rotation_matrix(yaw) / LENGTH_SCALE)
         lane_rows = np.array(rows, np.int64)
+        governed = [
+            (piece, signal)
+            for signal, lanes in enumerate(network.signal_lanes)
+            for piece in np.flatnonzero(np.isin(lane_rows, lanes)).tolist()
+        ]
         features = np.zeros((len(rows), PIECE_FEATURES), np.float32)
         if rows:
             limits = network.lane_speed_limits[lane_rows]
@@ -81,20 +84,28 @@ class LanePieces:
             lane_rows=lane_rows,
             pose=np.stack(poses) if poses else np.zeros((0, 3)),
             features=features,
-            signal_rows=signal_of_lane[lane_rows],
+            governed=np.array(governed, np.int64).reshape(-1, 2),
             signal_ids=np.asarray(network.signal_ids),
         )
 
     def features_with_signals(self, chosen: NDArray[np.int64], signals: TrafficSignals | None) -> NDArray[np.float32]:
-        """Features of the pieces `chosen` with the current signal states filled in; all zero: no signal there."""
+        """Features of the pieces `chosen` with the current signal states filled in; all zero: no signal there.
+
+        Where a lane has several signals, all states that are known count, as in the scene image.
+        """
         features = self.features[chosen].copy()
-        rows = self.signal_rows[chosen]
-        governed = np.flatnonzero(rows >= 0)
         states = np.full(len(self.signal_ids), int(SignalState.UNKNOWN))
         if signals is not None and len(signals.ids):
             order = np.argsort(signals.ids)
             at = np.searchsorted(signals.ids[order], self.signal_ids).clip(max=len(order) - 1)
             found = signals.ids[order][at] == self.signal_ids
             states[found] = signals.states[order][at][found]
-        features[governed, PIECE_FEATURES - len(SignalState) + states[rows[governed]]] = 1.0
+        place = np.full(len(self), -1)
+        place[chosen] = np.arange(len(chosen))
+        piece, signal = place[self.governed[:, 0]], self.governed[:, 1]
+        here = piece >= 0
+        shown = features[:, PIECE_FEATURES - len(SignalState) :]
+        shown[piece[here], states[signal[here]]] = 1.0
+        known = np.delete(shown, int(SignalState.UNKNOWN), axis=1).any(axis=1)
+        shown[known, int(SignalState.UNKNOWN)] = 0.0
         return features

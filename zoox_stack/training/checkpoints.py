@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pickle
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +73,7 @@ def load(path: Path) -> tuple[Progress, dict[str, Any]]:
 
     Raises:
         InvalidInputError: There is none, or it is damaged.
-        ModelError: It was trained on another scene image.
+        ModelError: It was trained on another scene image, or is of another version.
     """
     remedy = "Give the folder of a run of zoox-stack train"
     try:
@@ -88,7 +88,15 @@ def load(path: Path) -> tuple[Progress, dict[str, Any]]:
             f"{path}: expected a run trained on the scene image of this version (channels "
             f"{channels_fingerprint()[:12]}), found other channels. Train it again"
         )
-    return Progress(**json.loads(states.pop("progress"))), states
+    progress = json.loads(states.pop("progress"))
+    known = {one.name for one in fields(Progress)}
+    if progress.keys() != known:
+        missing, strange = (", ".join(sorted(names)) or "nothing" for names in (known - {*progress}, {*progress} - known))
+        raise ModelError(
+            f"{path}: expected a checkpoint of this version, found one of another: {missing} missing, {strange} too "
+            "many. Train it again, or export it with the version that trained it"
+        )
+    return Progress(**progress), states
 
 
 def restore(path: Path, modules: dict[str, Any], states: dict[str, Any]) -> None:

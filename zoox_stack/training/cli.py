@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from zoox_stack.training.train import TrainResult
 
 DEFAULT_NAME = "zoox-stack"
+DEFAULT_MODELS = Path("models")
+LEARN_PATIENCE = 5
 _LOGS = "a bag, a folder of bags, or a counterfactual set"
 _TRAIN = (
     "Learn from logs: what everyone did next is in them, nobody labels it. Prepared samples are kept in RUN/samples. "
@@ -27,7 +29,10 @@ _TRAIN = (
 _EXPORT = (
     "Write the best weights of a run as two ONNX files with a model card, if ONNX Runtime gives what PyTorch gives."
 )
-_LEARN = "Prepare samples, train and export in one command; started again, it goes on."
+_LEARN = (
+    "Prepare samples, train and export in one command; started again, it goes on. Ends early where validation gets no "
+    "better."
+)
 
 
 def register(subparsers: Any) -> None:
@@ -46,7 +51,11 @@ def register(subparsers: Any) -> None:
 
     learn = subparsers.add_parser("learn", help="from logs to a model in one command", description=_LEARN)
     _add_training(learn)
-    learn.add_argument("--out", type=Path, required=True, metavar="MODELS", help="folder for the model")
+    learn.set_defaults(patience=LEARN_PATIENCE)
+    learn.add_argument(
+        "--out", type=Path, default=DEFAULT_MODELS, metavar="MODELS",
+        help=f"folder for the model (default: {DEFAULT_MODELS} in the current folder)",
+    )  # fmt: skip
     learn.add_argument("--run", type=Path, metavar="RUN", help="folder of the run (default: MODELS/run)")
     _add_model(learn)
     learn.set_defaults(func=run_learn)
@@ -72,7 +81,7 @@ def _add_training(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(
             f"--{info.name.replace('_', '-')}", type=type(info.default), default=info.default,
             choices=info.choices or None, metavar=None if info.choices else info.name[0].upper(),
-            help=f"{info.description}{unit} (default: {info.default})",
+            help=f"{info.description}{unit} (default: %(default)s)",
         )  # fmt: skip
 
 
@@ -122,13 +131,14 @@ def run_learn(args: argparse.Namespace) -> int:
     if not _is_first():
         return 0
     if not result.best:
-        _show(args, {"train": _summary(result), "export": None}, f"{run}: {result.end} before the first epoch was over")
+        values = {"out": str(args.out), "train": _summary(result), "export": None}
+        _show(args, values, f"{run}: {result.end} before the first epoch was over")
         return 1
     from zoox_stack.training.export import export
 
     exported = export(run, args.out, args.name, args.licence)
-    values = {"train": _summary(result), "export": asdict(exported)}
-    _show(args, values, f"{args.out}: {args.name} {exported.run} of epoch {result.best} ({result.end})")
+    values = {"out": str(args.out), "train": _summary(result), "export": asdict(exported)}
+    _show(args, values, f"{args.out.resolve()}: {args.name} {exported.run} of epoch {result.best} ({result.end})")
     return 0
 
 

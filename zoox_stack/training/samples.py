@@ -26,6 +26,7 @@ NO_LANE = NO_CROSSING = -1
 GOAL_REACH, GOAL_ANGLE = 4.0, np.radians(60.0)  # [m], [rad] from a point of the lane an agent is in
 # How tracks differ from the truth: standard deviations of what a tracker reports.
 POSITION_NOISE, YAW_NOISE, VELOCITY_NOISE = 0.08, 0.03, 0.2  # [m], [rad], [m/s]
+NO_ATTRIBUTES_SHARE, NO_ATTRIBUTE_SHARE = 0.5, 0.2  # of scenes in which a tracker sees none; of agents elsewhere
 SHORT_TRACK_SHARE = 0.15  # of agents seen for less than the whole second
 _MAP_TILES = 24  # kept per map, 1.3 MB each: processes that prepare samples stay small
 
@@ -169,8 +170,12 @@ def as_tracked(history: SceneHistory, rng: np.random.Generator) -> SceneHistory:
     valid = shortened(history.valid, rng)
     states = noisy(history.states, history.valid, rng) * valid[..., None]
     now, scene = states[:, -1], history.scene
+    # LiDAR alone shows no indicators; a camera does not see all of them.
+    unseen = rng.random(len(scene)) < (1.0 if rng.random() < NO_ATTRIBUTES_SHARE else NO_ATTRIBUTE_SHARE)
     moved = replace(
         scene,
+        attributes=np.where(unseen[:, None], np.uint8(0), scene.attributes),  # 0 is unknown for all of them
+        facing=np.where(unseen, np.float32(np.nan), scene.facing),
         position=np.concatenate([now[:, :2], scene.position[:, 2:]], axis=1),
         yaw=now[:, HistoryColumn.YAW],
         velocity=now[:, HistoryColumn.VX :],

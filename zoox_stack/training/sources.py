@@ -14,6 +14,7 @@ from zoox_stack.core.errors import InvalidInputError
 from zoox_stack.core.predictions import STEP
 from zoox_stack.datasets.bags import LoggedScenes, find_bags
 from zoox_stack.datasets.counterfactuals import counterfactual_futures
+from zoox_stack.datasets.past_motion import with_past_motion
 from zoox_stack.datasets.scene_futures import SceneFutures
 from zoox_stack.simulation.counterfactual_store import MANIFEST, CounterfactualSet, part_path
 from zoox_stack.simulation.counterfactual_tables import TABLES
@@ -69,7 +70,10 @@ class Unit:
         if self.part is not None:
             yield from counterfactual_futures(self.path, self.part)
             return
-        for scene in LoggedScenes.read(self.path).futures(every, shortest=SHORTEST, from_others=True):
+        log = LoggedScenes.read(self.path)
+        for logged in log.futures(every, shortest=SHORTEST, from_others=True):
+            # What is known while driving: labels come with speeds that know a little of what follows.
+            scene = replace(logged, history=with_past_motion(logged.history)) if log.labelled else logged
             yield scene
             others = scene.possible_egos() if scene.known >= round(SHORTEST / STEP) else np.zeros(0, np.int64)
             for row in np.sort(rng.permutation(others)[:views]).tolist():
