@@ -18,6 +18,7 @@ COMMANDS = {
     "bag": "zoox_stack.logs.bag_cli",
     "simulate": "zoox_stack.simulation.cli",
     "map": "zoox_stack.road_network.map_cli",
+    "route": "zoox_stack.planning.route_command",
     "learn": "zoox_stack.training.cli",
     "train": "zoox_stack.training.cli",
     "export": "zoox_stack.training.cli",

@@ -15,7 +15,7 @@ from zoox_stack.road_network.network import RoadNetwork
 from zoox_stack.road_network.queries import LaneIndex
 
 _LARGEST_GRID = 30_000_000  # cells; larger maps get larger cells
-_DRIVABLE = (AreaType.DRIVABLE, AreaType.INTERSECTION, AreaType.PARKING)
+DRIVABLE_TYPES = (AreaType.DRIVABLE, AreaType.INTERSECTION, AreaType.PARKING)
 _SHIFT = 4  # fractional bits of cv2's fixed-point coordinates
 
 
@@ -105,6 +105,6 @@ def _fill(grid: NDArray[np.uint8], ring: NDArray[np.float64]) -> None:
 
 
 def _rings(network: RoadNetwork) -> list[NDArray[np.float64]]:
-    rows = np.flatnonzero(np.isin(network.area_types, [int(t) for t in _DRIVABLE]))
+    rows = np.flatnonzero(np.isin(network.area_types, [int(t) for t in DRIVABLE_TYPES]))
     drivable = (network.area_types == AreaType.DRIVABLE).any()
     return [network.areas[int(row)][:, :2] for row in rows] if drivable else []

@@ -57,9 +57,22 @@ def _action(actions: Any, name: str, words: str, function: Any) -> argparse.Argu
 
 def _load(args: argparse.Namespace) -> tuple[RoadNetwork, ImportReport]:
     """The map of the command line."""
-    text = str(args.map)
+    return load_map_or_town(str(args.map), args.format)
+
+
+def load_map_or_town(text: str, kind: str = "auto") -> tuple[RoadNetwork, ImportReport]:
+    """The map that a command line names: a file, or ``town:NAME:SEED`` for a simulated town.
+
+    Args:
+        text: Path or town.
+        kind: Of the file, see `load_map`.
+
+    Raises:
+        InvalidInputError: See `load_map`; a seed that is none.
+        ConfigurationError: Unknown town, or SUMO is not installed.
+    """
     if not text.startswith(_TOWN):
-        return load_map(args.map, args.format)
+        return load_map(text, kind)
     from zoox_stack.simulation.towns import build_town
 
     name, _, seed = text.removeprefix(_TOWN).partition(":")

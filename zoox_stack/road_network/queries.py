@@ -87,7 +87,7 @@ class LaneIndex:
                 self.lines[int(row)] = Polyline.from_points(points, spacing)
         self._ids = {int(lane): row for row, lane in enumerate(network.lane_ids)}
         self._search = LaneSearch(self.lines)
-        self._paths: dict[tuple[int, ...], LanePath] = {}
+        self._paths: dict[tuple[tuple[int, ...], float, float | None], LanePath] = {}
 
     @cached_property
     def conflicts(self) -> LaneConflicts:
@@ -140,9 +140,11 @@ class LaneIndex:
         """
         return self._search.nearest(points, yaw, max_distance, max_heading_error)
 
-    def near(self, x: float, y: float, yaw: float, *, radius: float = 4.0) -> list[int]:
-        """All lanes within `radius` [m] that run within 60 degrees of `yaw`, the best fitting one first."""
-        return self._search.ordered(x, y, yaw, radius, np.pi / 3)
+    def near(
+        self, x: float, y: float, yaw: float, *, radius: float = 4.0, max_heading_error: float = np.pi / 3
+    ) -> list[int]:
+        """All lanes within `radius` [m] that run within `max_heading_error` [rad] of `yaw`, the best fitting first."""
+        return self._search.ordered(x, y, yaw, radius, max_heading_error)
 
     def project(self, points: NDArray[Any], rows: NDArray[Any]) -> FrenetPoints:
         """Frenet coordinates of N points, each along its own lane.
@@ -210,8 +212,13 @@ class LaneIndex:
             at += self.lines[before].length
         return self.path_of(chain)
 
-    def path_of(self, rows: Iterable[int]) -> LanePath:
+    def path_of(self, rows: Iterable[int], begin: float = 0.0, end: float | None = None) -> LanePath:
         """The path along lanes in the order given; where the next lane is a neighbour the line changes over.
+
+        Args:
+            rows: Lane rows.
+            begin: Where on the first lane the path begins, arc length [m].
+            end: Where on the last lane it ends, arc length [m]; None: with the lane.
 
         Raises:
             InvalidInputError: No lane, or one without a centre line to drive on; a lane that neither follows the one
@@ -220,12 +227,13 @@ class LaneIndex:
         chain = tuple(rows)
         if not chain or any(row not in self.lines for row in chain):
             raise InvalidInputError("lanes of a path", "rows of driving lanes", f"{list(chain)[:8]}")
-        if chain not in self._paths:
+        key = (chain, begin, end)
+        if key not in self._paths:
             self._check_links(chain)
             if len(self._paths) > 256:
                 self._paths.clear()
-            self._paths[chain] = self._join(chain)
-        return self._paths[chain]
+            self._paths[key] = self._join(chain, begin, end)
+        return self._paths[key]
 
     def path_along(self, line: Polyline) -> LanePath:
         """A given line with the lanes that lie under it."""
@@ -321,9 +329,9 @@ class LaneIndex:
         """Whether a point lies within a lane (a little more than half its width from the centre line)."""
         return abs(float(self.lines[row].project(np.array([[x, y]])).d[0])) < 0.6 * self.width(row)
 
-    def _join(self, chain: tuple[int, ...]) -> LanePath:
+    def _join(self, chain: tuple[int, ...], first: float, last: float | None) -> LanePath:
         points = []
-        for row, begin, end in self._stretches(chain):
+        for row, begin, end in self._stretches(chain, first, last):
             line = self.lines[row]
             inner = (line.s > begin) & (line.s < end)
             points.append(np.concatenate([line.at([begin])[0], line.xy[inner], line.at([end])[0]]))
@@ -332,7 +340,7 @@ class LaneIndex:
         share = np.searchsorted(ends * (line.length / ends[-1]), line.s, side="left")
         return LanePath(line, np.asarray(chain)[np.minimum(share, len(chain) - 1)])
 
-    def _stretches(self, chain: tuple[int, ...]) -> list[tuple[int, float, float]]:
+    def _stretches(self, chain: tuple[int, ...], begin: float, end: float | None) -> list[tuple[int, float, float]]:
         """Each lane of a path with the stretch of it that is driven, as arc lengths [m].
 
         A lane change leaves early and joins the neighbour late, the line is drawn through between them: of what the
@@ -340,20 +348,23 @@ class LaneIndex:
         the first takes the first fifth of the way, and so on: 1 of 2 n + 1 parts.
         """
         changes = [after not in self.network.successors[row] for row, after in pairwise(chain)]
-        latest = [line.length for line in (self.lines[row] for row in chain)]  # where each lane must be left
+        latest = [self.lines[row].length for row in chain]  # where each lane must be left
+        latest[-1] = latest[-1] if end is None else min(end, latest[-1])
         common = {
             k: shared_stretch(self.lines[chain[k]], self.lines[chain[k + 1]])
             for k, change in enumerate(changes)
             if change
         }
         for k in reversed(common):
-            end = self.lines[chain[k + 1]].at(latest[k + 1])[0]
-            latest[k] = min(common[k][1], float(self.lines[chain[k]].project(end[None]).s[0]))
+            place = self.lines[chain[k + 1]].at(latest[k + 1])[0]
+            latest[k] = min(common[k][1], float(self.lines[chain[k]].project(place[None]).s[0]))
         stretches = []
-        begin = 0.0
         for k, row in enumerate(chain):
             if k not in common:
-                stretches.append((row, begin, self.lines[row].length))
+                if k == 0 and begin > latest[k]:
+                    found = f"from {begin:.1f} to {latest[k]:.1f} m"
+                    raise InvalidInputError(f"path along lane {self.network.lane_ids[row]}", "a way ahead", found)
+                stretches.append((row, begin, latest[k]))
                 begin = 0.0
                 continue
             start, ahead = max(begin, common[k][0]), next(n for n in range(1, len(chain)) if k + n not in common)

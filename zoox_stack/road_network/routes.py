@@ -14,7 +14,7 @@ from zoox_stack.road_network.queries import shared_stretch
 
 LANE_CHANGE = 30.0  # [m] that a lane change counts like
 LEAST_SHARED = 5.0  # [m] that two lanes must lie side by side to change between them
-_CLOSED = (LineType.SOLID_WHITE, LineType.SOLID_YELLOW, LineType.DOUBLE_SOLID, LineType.KERB)
+CLOSED_LINES = (LineType.SOLID_WHITE, LineType.SOLID_YELLOW, LineType.DOUBLE_SOLID, LineType.KERB)  # not crossed
 
 
 class RouteGraph:
@@ -40,7 +40,7 @@ class RouteGraph:
         for row in sorted(lines):
             for neighbours, marks in sides:
                 other = int(neighbours[row])
-                if other not in lines or marks[row] in _CLOSED:
+                if other not in lines or marks[row] in CLOSED_LINES:
                     continue
                 start, end = shared_stretch(lines[row], lines[other])
                 if end - start >= LEAST_SHARED:
