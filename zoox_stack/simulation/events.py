@@ -32,6 +32,7 @@ _LOOK_AHEAD = 3.0  # [s] times to collision beyond this are not worked out
 _LOOK_STEP = 0.1  # [s]
 _NEAR = 60.0  # [m] others farther away are not looked at
 _APART_FOR = 1.0  # [s] boxes must be apart this long before touching counts as another collision
+_KERB = 0.3  # [m] by which a box may reach over the edge of its lane
 _CAUSED_AHEAD = 3.0  # [s] an ego so far ahead of somebody may be why they brake
 
 
@@ -170,12 +171,8 @@ class EventDetector:
     def _keeps_lane(self, position: NDArray[np.float64], yaw: float, length: float, width: float) -> bool:
         """Whether all of a box is in one lane of its direction, at a kerb's width."""
         place, heading = position[None], np.array([yaw])
-        match = self._index.nearest(place, heading)
-        row = int(match.rows[0])
-        corners = box_corners(place, heading, length, width)[0]
-        if row < 0 or self._grid.distance_outside(corners).max() > self.config.off_road_distance:
-            return False
-        return bool(match.distance[0] + width / 2 <= self._index.width(row) / 2 + 0.3)
+        most = self.config.off_road_distance
+        return bool(keeps_lane(self._index, self._grid, place, heading, length, width, most)[0])
 
     def _red_lights(self, ego: EgoState, signals: TrafficSignals | None) -> list[SimulationEvent]:
         if signals is not None:
@@ -291,6 +288,33 @@ class EventDetector:
                 )
             )  # fmt: skip
         return told
+
+
+def keeps_lane(
+    index: LaneIndex,
+    grid: DrivableGrid,
+    position: NDArray[np.float64],
+    yaw: NDArray[np.float64],
+    length: float,
+    width: float,
+    off_road_distance: float,
+) -> NDArray[np.bool_]:
+    """Whether all of each of N equally large boxes is in one lane of its direction, at a kerb's width.
+
+    Args:
+        index: The map.
+        grid: Its drivable ground.
+        position: ``[N, 2]`` of their middles [m].
+        yaw: ``[N]`` [rad].
+        length: [m].
+        width: [m].
+        off_road_distance: So far off drivable ground may a corner be [m].
+    """
+    match = index.nearest(position, yaw)
+    outside = grid.distance_outside(box_corners(position, yaw, length, width)).max(axis=1)
+    lane_widths = np.array([index.width(row) if row >= 0 else 0.0 for row in match.rows.tolist()])
+    inside = (outside <= off_road_distance) & (match.distance + width / 2 <= lane_widths / 2 + _KERB)
+    return np.asarray((match.rows >= 0) & inside)
 
 
 _BLAME_TEXT = {
