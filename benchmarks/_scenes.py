@@ -29,18 +29,27 @@ from zoox_stack.simulation.world import TrafficWorld
 START_NS = 10**15
 
 
+CROWD = np.array([[-25.0, -60.0], [95.0, 60.0]])  # [m] corners of where it is, around the ego: within the scene image
+
+
 def crowd(step: int, agents: int, seed: int = 0) -> TrackedAgents:
-    """`agents` road users around an ego at 8 m/s, all with constant velocities; `step` tenths of a second on."""
+    """`agents` road users around an ego at 8 m/s, all with constant velocities; `step` tenths of a second on.
+
+    They stay around the ego: who is left behind on one side of `CROWD` is taken out, and somebody else, with the same
+    velocity, comes in on the other.
+    """
     rng = np.random.default_rng(seed)
-    start, yaw = rng.uniform((-30, -45), (75, 45), (agents, 2)), rng.uniform(-np.pi, np.pi, agents)
+    start, yaw = rng.uniform(*CROWD, (agents, 2)), rng.uniform(-np.pi, np.pi, agents)
     classes = rng.choice([1, 1, 1, 2, 3, 6, 7, 7], agents).astype(np.uint8)
     speed = np.where(classes == 7, 1.3, rng.uniform(0, 12, agents))
     velocity = speed[:, None] * np.stack([np.cos(yaw), np.sin(yaw)], axis=1)
-    position = np.concatenate([start + velocity * step * STEP, np.zeros((agents, 1))], axis=1)
-    size = np.where((classes == 7)[:, None], [0.6, 0.6, 1.7], [4.6, 1.9, 1.6]).astype(np.float32)
     stamp = START_NS + step * 100_000_000
     ego = EgoState(stamp_ns=stamp, x=0.8 * step, y=0.0, speed=8.0)
-    return TrackedAgents.from_states(stamp, np.arange(agents), classes, position, yaw, velocity, size, ego=ego)
+    times, inside = np.divmod(start + velocity * step * STEP - [ego.x, ego.y] - CROWD[0], CROWD[1] - CROWD[0])
+    ids = np.arange(agents) + agents * np.abs(times).sum(axis=1).astype(np.int64)
+    position = np.concatenate([inside + CROWD[0] + [ego.x, ego.y], np.zeros((agents, 1))], axis=1)
+    size = np.where((classes == 7)[:, None], [0.6, 0.6, 1.7], [4.6, 1.9, 1.6]).astype(np.float32)
+    return TrackedAgents.from_states(stamp, ids, classes, position, yaw, velocity, size, ego=ego)
 
 
 def plans(ego: EgoState, count: int) -> tuple[EgoPlan, ...]:

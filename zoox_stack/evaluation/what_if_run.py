@@ -13,7 +13,7 @@ from zoox_stack.core.constant_velocity import constant_velocity_prediction
 from zoox_stack.core.errors import ZooxStackError
 from zoox_stack.core.geometry import to_local
 from zoox_stack.core.plans import EgoPlan
-from zoox_stack.core.predictions import WhatIfAnswer, WhatIfRequest
+from zoox_stack.core.predictions import PredictedAgents, WhatIfAnswer, WhatIfRequest
 from zoox_stack.datasets.bags import LoggedScenes
 from zoox_stack.datasets.counterfactuals import counterfactual_futures
 from zoox_stack.datasets.scene_futures import SceneFutures
@@ -154,10 +154,21 @@ def ask(predictor: Predictor, scene: SceneFutures) -> SceneAnswers:
 
 
 def _early(predictor: Predictor, scene: SceneFutures) -> float:
-    """Largest change of any future until `PARTED` between the first plan and those that part from it then [m]."""
+    """Largest change of any future until `PARTED` between the first plan and those that part from it then [m].
+
+    The plans are asked about in one question, and again one at a time: a question must not tell of its plans either.
+    """
+    if len(scene.plans) < 2:
+        return 0.0
     plans = (scene.plans[0], *(parting(scene.plans[0], other, PARTED) for other in scene.plans[1:MAX_PLANS]))
-    until = [p.positions[:, :, :PARTED] for p in _told(predictor, scene, plans).predictions]
-    return float(max((np.abs(one - until[0]).max(initial=0.0) for one in until[1:]), default=0.0))
+    alone = tuple(_told(predictor, scene, (plan,)).predictions[0] for plan in plans)
+    return max(_change(_told(predictor, scene, plans).predictions), _change(alone))
+
+
+def _change(predictions: tuple[PredictedAgents, ...]) -> float:
+    """Largest distance of any future until `PARTED` from the first prediction's, along x or y [m]."""
+    first, *others = (predicted.positions[:, :, :PARTED] for predicted in predictions)
+    return max(float(np.abs(other - first).max(initial=0.0)) for other in others)
 
 
 def parting(one: EgoPlan, other: EgoPlan, step: int) -> EgoPlan:

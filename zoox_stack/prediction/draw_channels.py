@@ -25,7 +25,16 @@ from zoox_stack.core.classes import (
 )
 from zoox_stack.core.plans import Route
 from zoox_stack.core.ragged import Ragged
-from zoox_stack.prediction.channels import TABLE, Encoding, channels_fingerprint, markdown_table
+from zoox_stack.prediction.channels import (
+    METRES_PER_PIXEL,
+    RASTER_SIZE,
+    TABLE,
+    ChannelInfo,
+    Encoding,
+    Group,
+    channels_fingerprint,
+    markdown_table,
+)
 from zoox_stack.prediction.history import HISTORY_STEPS, HistoryBuffer, SceneHistory
 from zoox_stack.prediction.raster import SceneRasterizer
 from zoox_stack.road_network.made_up import crossing
@@ -34,6 +43,8 @@ from zoox_stack.road_network.network import RoadNetwork
 PICTURE = Path("images") / "scene-image.png"
 PAGE = Path("scene-image.md")
 _COLUMNS = 8
+_LEAST_SHOWN = 16  # [pixels] 8 m: a pedestrian can be seen
+_ROOM = 1.2  # a panel is so much wider than what is drawn
 _STEP_NS = 100_000_000
 
 _INTRODUCTION = """# The scene image
@@ -50,6 +61,8 @@ more. Angles and velocities are turned into the ego's frame; velocities are over
 
 The table is `zoox_stack/prediction/channels.py`; a model carries its fingerprint and is refused if it differs. This
 page is written by `python -m zoox_stack.prediction.draw_channels docs`.
+
+In the picture, panels of the ego and of agents show only where something is drawn; they are as wide as is written.
 
 ![Every channel of a made-up scene](images/scene-image.png)
 
@@ -89,8 +102,8 @@ def example() -> tuple[SceneRasterizer, SceneHistory, TrafficSignals, Route]:
     network = example_network()
     kinds = AgentClass
     classes = [kinds.CAR, kinds.CAR, kinds.BUS, kinds.BICYCLE, kinds.PEDESTRIAN, kinds.HAZARD]
-    x = np.array([-22.0, 30.0, 1.75, -40.0, -10.5, 20.0])
-    y = np.array([-1.75, 1.75, -30.0, -3.0, 5.0, -3.0])
+    x = np.array([-26.0, -8.0, 1.75, -36.0, -17.0, -12.0])
+    y = np.array([-1.75, 1.75, -14.0, -3.0, 5.0, -3.0])
     yaw = np.array([0.0, np.pi, np.pi / 2, 0.0, -np.pi / 2, 0.0])
     speed = np.array([4.0, 11.0, 6.0, 5.0, 1.4, 0.0])
     size = np.array(
@@ -123,6 +136,18 @@ def example() -> tuple[SceneRasterizer, SceneHistory, TrafficSignals, Route]:
     return SceneRasterizer(network), history, signals, route
 
 
+def shown(image: NDArray[np.uint8], info: ChannelInfo) -> NDArray[np.uint8]:
+    """What the panel of a channel shows of it, ``[S, S]``: of agents and the ego the part where something is drawn."""
+    plane = image[info.channel]
+    drawn = np.argwhere(plane != info.neutral)
+    if info.group not in (Group.AGENT, Group.EGO) or not len(drawn):
+        return plane
+    low, high = drawn.min(axis=0), drawn.max(axis=0) + 1
+    side = int(np.clip(np.ceil(_ROOM * (high - low).max()), _LEAST_SHOWN, RASTER_SIZE))
+    row, column = np.clip((low + high - side) // 2, 0, RASTER_SIZE - side).tolist()
+    return plane[row : row + side, column : column + side]
+
+
 def draw_grid(image: NDArray[np.uint8], path: Path) -> None:
     """Write one panel per channel as a PNG; signed and tri-state channels are blue below, red above neutral."""
     import matplotlib as mpl
@@ -136,8 +161,10 @@ def draw_grid(image: NDArray[np.uint8], path: Path) -> None:
         axis.axis("off")
     for info, axis in zip(TABLE, axes.flat, strict=False):
         colours = "RdBu_r" if info.encoding in (Encoding.SIGNED, Encoding.TRI_STATE) else "magma"
-        axis.imshow(image[info.channel], vmin=0, vmax=255, cmap=colours, interpolation="nearest")
-        axis.set_title(f"{info.channel.value} {info.channel.name}", fontsize=6.5)
+        panel = shown(image, info)
+        wide = f", {len(panel) * METRES_PER_PIXEL:g} m" if len(panel) < RASTER_SIZE else ""
+        axis.imshow(panel, vmin=0, vmax=255, cmap=colours, interpolation="nearest")
+        axis.set_title(f"{info.channel.value} {info.channel.name}{wide}", fontsize=6.5)
     figure.subplots_adjust(left=0.005, right=0.995, top=0.98, bottom=0.005, wspace=0.03, hspace=0.12)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, metadata={"Software": None})

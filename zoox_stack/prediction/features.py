@@ -94,27 +94,20 @@ def plan_knots(plans: tuple[EgoPlan, ...], ego: EgoState) -> NDArray[np.float32]
     Raises:
         InvalidInputError: A plan is not 80 steps of 0.1 s.
     """
-    knots = np.zeros((len(plans), KNOTS, PLAN_FEATURES))
-    at = np.arange(1, KNOTS) * KNOT_STEPS - 1
+    states = np.empty((len(plans), KNOTS, 4))  # x, y, yaw of the rear axle, speed
+    states[:, 0] = ego.x, ego.y, ego.yaw, ego.speed
+    at = slice(KNOT_STEPS - 1, (KNOTS - 1) * KNOT_STEPS, KNOT_STEPS)
     for row, plan in enumerate(plans):
         if len(plan) != STEPS or abs(plan.step - STEP) > 1e-6:
             raise InvalidInputError(
                 f"EgoPlan {plan.id}", f"{STEPS} points every {STEP} s", f"{len(plan)} points every {plan.step:g} s"
             )
-        yaw = np.concatenate([[ego.yaw], plan.yaw[at]])
-        heading = np.stack([np.cos(yaw), np.sin(yaw)], axis=1)
-        rear = np.concatenate([[[ego.x, ego.y]], plan.xy[at]])
-        speed = np.concatenate([[ego.speed], plan.speed[at]])
-        knots[row] = centre_knots(
-            np.concatenate([rear + ego.rear_axle_to_centre * heading, yaw[:, None]], axis=1), speed, ego
-        )
-    return knots.astype(np.float32)
-
-
-def centre_knots(poses: NDArray[np.float64], speed: NDArray[np.float64], ego: EgoState) -> NDArray[np.float64]:
-    """Plan features ``[16, 6]`` from box-centre poses ``[16, 3]`` (x, y, yaw, map frame) and speeds ``[16]``."""
-    pose = _poses(poses, ego)
-    return np.concatenate([pose, pose[:, 2:] * speed[:, None]], axis=1)
+        for column, values in enumerate((plan.x, plan.y, plan.yaw, plan.speed)):
+            states[row, 1:, column] = values[at]
+    yaw, speed = states[..., 2], states[..., 3:]
+    states[..., :2] += ego.rear_axle_to_centre * np.stack([np.cos(yaw), np.sin(yaw)], axis=-1)
+    pose = _poses(states[..., :3], ego)
+    return np.concatenate([pose, pose[..., 2:] * speed], axis=-1).astype(np.float32)
 
 
 def ego_from_row(stamp_ns: int, row: NDArray[np.float64], size: NDArray[np.float64]) -> EgoState:
@@ -153,10 +146,10 @@ def _lane_inputs(
 
 
 def _poses(poses: NDArray[np.float64], ego: EgoState) -> NDArray[np.float64]:
-    """Map-frame poses ``[N, 3]`` as x, y, cos, sin in the ego frame, ``[N, 4]``."""
-    turn = poses[:, 2] - ego.yaw
-    xy = to_local(poses[:, :2], (ego.x, ego.y), ego.yaw)
-    return np.concatenate([xy, np.cos(turn)[:, None], np.sin(turn)[:, None]], axis=1)
+    """Map-frame poses ``[..., 3]`` as x, y, cos, sin in the ego frame, ``[..., 4]``."""
+    turn = poses[..., 2:] - ego.yaw
+    xy = to_local(poses[..., :2], (ego.x, ego.y), ego.yaw)
+    return np.concatenate([xy, np.cos(turn), np.sin(turn)], axis=-1)
 
 
 def _own_frame_history(states: NDArray[np.float64], valid: NDArray[np.bool_]) -> NDArray[np.float64]:

@@ -49,7 +49,7 @@ class HistoryBuffer:
     """Collects scenes and cuts out `SceneHistory`. Scenes must come with rising stamps; others restart it."""
 
     def __init__(self) -> None:
-        self._scenes: deque[TrackedAgents] = deque(maxlen=4 * HISTORY_STEPS)
+        self._scenes: deque[TrackedAgents] = deque()
 
     def reset(self) -> None:
         """Forget everything."""

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from zoox_stack.core.errors import ConfigurationError, ModelError
 from zoox_stack.core.predictions import MODES, STEPS
-from zoox_stack.prediction.channels import N_CHANNELS, RASTER_SIZE, channels_fingerprint
+from zoox_stack.prediction.channels import N_CHANNELS, RASTER_SIZE
 from zoox_stack.prediction.features import (
     HISTORY_FEATURES,
     KNOTS,
@@ -25,7 +25,9 @@ from zoox_stack.prediction.features import (
     NetworkInputs,
 )
 from zoox_stack.prediction.history import HISTORY_STEPS
+from zoox_stack.prediction.kept_arrays import PaddedArrays
 from zoox_stack.prediction.lane_pieces import PIECE_FEATURES
+from zoox_stack.prediction.model_channels import channel_trouble
 from zoox_stack.prediction.onnx_session import ModelSpec, Session, TensorSpec, make_session
 from zoox_stack.prediction.providers import CPU
 
@@ -35,6 +37,7 @@ HALF_ENCODER_FILE = "scene_encoder.fp16.onnx"
 PRECISIONS = ("auto", "fp32", "fp16")
 BUCKETS = (4, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 512, 1024)
 SHIPPED_MODELS = Path(__file__).resolve().parents[1] / "models"
+_NO_PLAN, _ONE_AGENT = np.zeros((1, KNOTS, PLAN_FEATURES), np.float32), np.zeros(1, np.int64)
 
 _F = "float32"
 ENCODER_SPEC = ModelSpec(
@@ -69,7 +72,7 @@ DECODER_SPEC = ModelSpec(
 
 @dataclass(frozen=True, eq=False)
 class Decoded:
-    """Futures of N agents, each in its own frame now; P plans.
+    """Futures of N agents, each in its own frame now; P plans. Valid until the network decodes again.
 
     Attributes:
         positions: float32 ``[N, K, T, 2]`` [m], without a plan.
@@ -86,6 +89,9 @@ class Decoded:
 
 class PredictionNetwork:
     """Both ONNX files on one execution provider.
+
+    Agents are padded to a few fixed numbers, `BUCKETS`. Each has arrays of its own for inputs and outputs, which all
+    runs use again.
 
     Args:
         folder: Where the files are; None for the ones shipped with the package.
@@ -113,6 +119,7 @@ class PredictionNetwork:
         if precision not in PRECISIONS:
             raise ConfigurationError(f"precision: expected one of {', '.join(PRECISIONS)}, found {precision!r}")
         self._cuda_graph = cuda_graph
+        self._padded = PaddedArrays()
         # Its operations are too small to share: a second thread costs more than it brings.
         self._decoder = self._open(folder / DECODER_FILE, provider, 1, DECODER_SPEC)
         half = folder / HALF_ENCODER_FILE
@@ -132,14 +139,10 @@ class PredictionNetwork:
             )
 
     def _open(self, path: Path, provider: str, threads: int, spec: ModelSpec) -> Session:
-        session = make_session(path, provider, threads, spec=spec, cuda_graph=self._cuda_graph)
-        found = session.metadata.get("channels", "")
-        if found != channels_fingerprint():
-            raise ModelError(
-                f"{path}: expected a model trained on the scene image of this version (channels "
-                f"{channels_fingerprint()[:12]}), found {found[:12] or 'no mark'}. Train and export it again."
-            )
-        return session
+        return make_session(
+            path, provider, threads, spec=spec,
+            cuda_graph=self._cuda_graph, keeps_outputs=True, trouble_with=channel_trouble,
+        )  # fmt: skip
 
     @property
     def name(self) -> str:
@@ -157,22 +160,22 @@ class PredictionNetwork:
         return self._precision
 
     def encode(self, raster: NDArray[np.uint8], inputs: NetworkInputs) -> NDArray[np.float32]:
-        """Embeddings ``[N, 128]``, row 0 the ego. Agents are padded to fixed sizes: buffers are used again."""
+        """Embeddings ``[N, 128]``, row 0 the ego; the caller's own."""
         n, m = len(inputs.agent_pose), len(inputs.lane_pose)
-        agents, lanes = bucket(n - 1) + 1, max(MAX_LANE_PIECES, m)
+        agents, lanes, put = bucket(n - 1) + 1, max(MAX_LANE_PIECES, m), self._padded.put
         outputs = self._encoder.run(
             {
                 "raster": raster[None],
-                "agent_history": padded(inputs.agent_history, agents),
-                "agent_static": padded(inputs.agent_static, agents),
-                "agent_pose": padded(inputs.agent_pose, agents),
-                "lane_features": padded(inputs.lane_features, lanes),
-                "lane_pose": padded(inputs.lane_pose, lanes),
-                "agent_mask": padded(np.ones(n, np.float32), agents),
-                "lane_mask": padded(np.ones(m, np.float32), lanes),
+                "agent_history": put("agent_history", inputs.agent_history, agents),
+                "agent_static": put("agent_static", inputs.agent_static, agents),
+                "agent_pose": put("agent_pose", inputs.agent_pose, agents),
+                "lane_features": put("lane_features", inputs.lane_features, lanes),
+                "lane_pose": put("lane_pose", inputs.lane_pose, lanes),
+                "agent_mask": put("agent_mask", np.ones(n, np.float32), agents),
+                "lane_mask": put("lane_mask", np.ones(m, np.float32), lanes),
             }
         )
-        return np.asarray(outputs["embeddings"][0, :n])
+        return np.array(outputs["embeddings"][0, :n])
 
     def decode(
         self,
@@ -181,18 +184,21 @@ class PredictionNetwork:
         velocity: NDArray[np.float32],
         plans: NDArray[np.float32] | None = None,
     ) -> Decoded:
-        """Futures of the agents with these embeddings ``[N, 128]``, without a plan and under `plans` ``[P, 16, 6]``."""
+        """Futures of the agents with these embeddings ``[N, 128]``, without a plan and under `plans` ``[P, 16, 6]``.
+
+        They are valid until the next call: what is to be kept has to be copied.
+        """
         n = len(embeddings)
-        size = bucket(n)
+        size, put = bucket(n), self._padded.put
         if plans is None:  # the file wants at least one plan: one agent's reaction to it is worked out and dropped
-            asked, reacting = np.zeros((1, KNOTS, PLAN_FEATURES), np.float32), np.zeros(1, np.int64)
+            asked, reacting = _NO_PLAN, _ONE_AGENT
         else:
             asked, reacting = plans, np.arange(size)
         outputs = self._decoder.run(
             {
-                "embeddings": padded(embeddings, size),
-                "agent_pose": padded(pose, size),
-                "agent_velocity": padded(velocity, size),
+                "embeddings": put("embeddings", embeddings, size),
+                "agent_pose": put("agent_pose", pose, size),
+                "agent_velocity": put("agent_velocity", velocity, size),
                 "plans": np.ascontiguousarray(asked[None], np.float32),
                 "reacting": reacting,
             }
@@ -211,10 +217,3 @@ def bucket(count: int) -> int:
         if count <= size:
             return size
     return -(-count // BUCKETS[-1]) * BUCKETS[-1]
-
-
-def padded(array: NDArray[np.float32], rows: int) -> NDArray[np.float32]:
-    """`array` with zero rows appended up to `rows`, and a batch axis in front."""
-    out = np.zeros((1, rows, *array.shape[1:]), np.float32)
-    out[0, : len(array)] = array
-    return out

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter
@@ -15,6 +15,7 @@ from onnxruntime import OrtValue
 
 from zoox_stack.core.errors import ModelError
 from zoox_stack.prediction.cuda_graphs import CapturedRuns
+from zoox_stack.prediction.kept_arrays import KeptOutputs
 from zoox_stack.prediction.providers import CPU, CUDA, open_session, parse_provider
 
 _DTYPES = {
@@ -77,18 +78,31 @@ class Session:
     """
 
     def __init__(
-        self, path: Path, session: Any, provider: str, note: str, spec: ModelSpec | None, *, captured: bool = False
+        self,
+        path: Path,
+        session: Any,
+        provider: str,
+        note: str,
+        spec: ModelSpec | None,
+        *,
+        captured: bool = False,
+        keeps_outputs: bool = False,
+        trouble_with: Callable[[Mapping[str, str]], str] | None = None,
     ) -> None:
         self.path, self.provider, self.note = path, provider, note
         self._session = session
         self.inputs = {node.name: self._tensor(node) for node in session.get_inputs()}
         self.outputs = {node.name: self._tensor(node) for node in session.get_outputs()}
         self.metadata: dict[str, str] = dict(session.get_modelmeta().custom_metadata_map)
+        trouble = "" if trouble_with is None else trouble_with(self.metadata)
+        if trouble:
+            raise ModelError(f"{path}: {trouble}. Train and export it again.")
         if spec is not None:
             self._check(spec)
         self._wanted = list(spec.outputs) if spec is not None and spec.outputs else list(self.outputs)
         self._buffers = None if provider == CPU else DeviceBuffers("cuda")
         self._captured = CapturedRuns(session, self._wanted) if captured else None
+        self._kept = KeptOutputs() if keeps_outputs and provider == CPU else None
 
     def run(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         """Run the model once.
@@ -97,7 +111,8 @@ class Session:
             inputs: An array for every input, of its type and shape.
 
         Returns:
-            Outputs by name: those of the expected spec, all if there was none.
+            Outputs by name: those of the expected spec, all if there was none. Of a session that keeps its outputs they
+            are valid until the next run.
 
         Raises:
             ModelError: An input is missing, unknown or of another type or shape, or the run failed.
@@ -124,11 +139,17 @@ class Session:
                 binding.bind_cpu_input(name, array)
             else:
                 binding.bind_ortvalue_input(name, self._buffers.put(name, array))
+        kept = None if self._kept is None else self._kept.of(arrays)
+        if kept is not None:
+            for name, array in zip(self._wanted, kept, strict=True):
+                binding.bind_output(name, "cpu", 0, array.dtype, array.shape, array.ctypes.data)
+            self._session.run_with_iobinding(binding)
+            return kept
         for name in self._wanted:
             binding.bind_output(name, "cpu")
         self._session.run_with_iobinding(binding)
         found: list[NDArray[Any]] = binding.copy_outputs_to_cpu()
-        return found
+        return found if self._kept is None else self._kept.keep(arrays, found)
 
     def warm_up(self, dynamic: int = 8, runs: int = 2) -> float:
         """Run on zeros so that the first real run is not slower than the rest; returns the last run's time [s].
@@ -201,6 +222,8 @@ def make_session(
     *,
     spec: ModelSpec | None = None,
     cuda_graph: bool = False,
+    keeps_outputs: bool = False,
+    trouble_with: Callable[[Mapping[str, str]], str] | None = None,
 ) -> Session:
     """Load an ONNX model.
 
@@ -212,6 +235,10 @@ def make_session(
         spec: Names, types and shapes that the model must have. An axis that the spec gives a length may be of any
             length in the file; an axis that must be free may not be fixed in the file.
         cuda_graph: On CUDA, capture runs and repeat them as a whole.
+        keeps_outputs: On the CPU, runs with inputs of equal shapes write into the same output arrays: what a run gives
+            is valid until the next one. Not for models whose outputs may have other shapes then.
+        trouble_with: Tells from the file's properties why the model does not fit, empty if it does; asked before
+            names, types and shapes are compared.
 
     Raises:
         ModelError: No such file, broken file, unknown opset, other names, types or shapes, or the provider asked for
@@ -223,7 +250,10 @@ def make_session(
     if opened.note:
         _log.warning("%s runs on %s: %s", path.name, opened.provider, opened.note)
     captured = cuda_graph and opened.provider == CUDA
-    return Session(path, opened.session, opened.provider, opened.note, spec, captured=captured)
+    return Session(
+        path, opened.session, opened.provider, opened.note, spec,
+        captured=captured, keeps_outputs=keeps_outputs, trouble_with=trouble_with,
+    )  # fmt: skip
 
 
 def _compatible(want: TensorSpec, found: TensorSpec, *, is_input: bool) -> bool:

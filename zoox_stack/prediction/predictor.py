@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from zoox_stack.core.agents import TrackedAgents, TrafficSignals
+from zoox_stack.core.agents import EgoState, TrackedAgents, TrafficSignals
 from zoox_stack.core.classes import AgentClass, WhatIfStatus
 from zoox_stack.core.collision import any_of
 from zoox_stack.core.constant_velocity import constant_velocity_prediction
@@ -23,9 +23,10 @@ from zoox_stack.prediction.features import NetworkInputs, network_inputs, plan_k
 from zoox_stack.prediction.futures import headings_along, to_map_axes, turned_covariances
 from zoox_stack.prediction.history import HistoryBuffer, SceneHistory
 from zoox_stack.prediction.lane_pieces import LanePieces
-from zoox_stack.prediction.network import PRECISIONS, PredictionNetwork
+from zoox_stack.prediction.network import BUCKETS, PRECISIONS, PredictionNetwork, bucket
 from zoox_stack.prediction.plan_effects import plan_effects
-from zoox_stack.prediction.raster import SceneRasterizer
+from zoox_stack.prediction.providers import CPU
+from zoox_stack.prediction.raster import SHAPE, SceneRasterizer
 from zoox_stack.prediction.what_if import (
     Reactions,
     affected_futures,
@@ -37,6 +38,8 @@ from zoox_stack.prediction.what_if import (
     trouble_with,
 )
 from zoox_stack.road_network.network import RoadNetwork
+
+_PATIENCE = 600.0  # [s] that a question may take while everything is warmed up
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,7 @@ class PredictionConfig:
         64, "agents nearest to the ego that the network predicts; others keep their velocity", low=1, high=1024
     )
     max_reacting: int = parameter(
-        12, "agents nearest to the asked plans whose reaction is computed; others keep their future", low=1, high=512
+        24, "agents that come nearest to the ego whose reaction is computed; others keep their future", low=1, high=512
     )
     affected_displacement: float = parameter(
         0.2, "an agent moved less than this by a plan counts as not affected", unit="m", low=0.0, high=5.0
@@ -102,6 +105,7 @@ class Predictor:
         self._history = HistoryBuffer()
         self._pinned: OrderedDict[int, PinnedScene] = OrderedDict()
         self._rasterizer = SceneRasterizer(None)
+        self._image = np.empty(SHAPE, np.uint8)  # every scene is drawn into it
         self._lanes: LanePieces | None = None
         self._route: Route | None = None
         self._seconds_per_plan = 0.0
@@ -130,21 +134,24 @@ class Predictor:
         self._pinned.clear()
 
     def warm_up(self) -> None:
-        """Run everything once, so that the first real tick is not slow."""
-        from zoox_stack.core.agents import EgoState
+        """Run everything a few times, so that the first real tick is not slow; scenes and times are as before it.
 
-        scene = TrackedAgents.from_states(
-            1, np.arange(40), np.ones(40, np.uint8), np.zeros((40, 3)), np.zeros(40), np.zeros((40, 2)),
-            np.ones((40, 3), np.float32), ego=EgoState(stamp_ns=1, x=0.0, y=0.0),
-        )  # fmt: skip
+        The CPU is warm after one number of agents. Other providers make ready for every number they are given: then all
+        buckets up to `max_agents` are run.
+        """
+        kept = self._history, self._pinned, self._seconds_per_plan
+        every = [min(size, self.config.max_agents) for size in BUCKETS if size <= bucket(self.config.max_agents)]
         still = np.zeros(STEPS)
         plan = EgoPlan(0, "warm-up", STEP, still, still, still, still, still, still)
-        for _ in range(2):
-            self._pinned.clear()
-            self._history.reset()
-            self.predict(scene)
-            self.what_if(WhatIfRequest(1, (plan,) * 8, 60.0))
-        self.reset()
+        try:
+            for agents in [min(40, self.config.max_agents)] if self.provider == CPU else every:
+                for _ in range(2):
+                    self._history, self._pinned = HistoryBuffer(), OrderedDict()
+                    self.predict(_standing_around(agents))
+                    self.what_if(WhatIfRequest(0, (plan,) * 8, _PATIENCE))
+                    self._seconds_per_plan = 0.0
+        finally:
+            self._history, self._pinned, self._seconds_per_plan = kept
 
     def predict(self, scene: TrackedAgents, signals: TrafficSignals | None = None) -> PredictedAgents:
         """Futures of every agent of `scene`.
@@ -171,7 +178,7 @@ class Predictor:
             )  # fmt: skip
             pinned = PinnedScene(scene, empty)
         else:
-            raster = self._rasterizer.render(history, signals, route)
+            raster = self._rasterizer.render(history, signals, route, out=self._image)
             inputs = network_inputs(history, self._lanes, signals)
             rows = rows_for_network(scene, inputs.agent_pose[1:], self.config.max_agents)
             inputs = take_agents(inputs, np.concatenate([[0], rows + 1]))
@@ -195,7 +202,7 @@ class Predictor:
         known = PredictedAgents(
             stamp_ns=scene.stamp_ns,
             agent_ids=scene.ids[rows],
-            probabilities=decoded.probabilities,
+            probabilities=np.array(decoded.probabilities),
             origin=origin,
             positions=moved,
             headings=headings_along(moved, starts, yaw),
@@ -269,11 +276,11 @@ class Predictor:
         return replace(base, positions=positions, headings=headings)
 
     def _reactions(self, pinned: PinnedScene, plans: tuple[EgoPlan, ...]) -> Reactions | None:
-        """How agents near the plans react; None if the scene was not predicted by the network."""
+        """How agents near the ego react; None if the scene was not predicted by the network."""
         scene, base, inputs = pinned.scene, pinned.predicted, pinned.inputs
         if inputs is None or pinned.embeddings is None or pinned.rows is None or scene.ego is None:
             return None
-        chosen = reacting_rows(base.take(pinned.rows), plans, self.config.max_reacting)
+        chosen = reacting_rows(base.take(pinned.rows), scene.ego, self.config.max_reacting)
         if not len(chosen):
             return no_reactions(base)
         decoded = self._network.decode(
@@ -290,6 +297,14 @@ class Predictor:
     def _origin(scene: TrackedAgents) -> NDArray[np.float64]:
         assert scene.ego is not None
         return np.round(np.array([scene.ego.x, scene.ego.y]))
+
+
+def _standing_around(agents: int) -> TrackedAgents:
+    """A scene of cars that all stand where the ego is."""
+    return TrackedAgents.from_states(
+        1, np.arange(agents), np.ones(agents, np.uint8), np.zeros((agents, 3)), np.zeros(agents),
+        np.zeros((agents, 2)), np.ones((agents, 3), np.float32), ego=EgoState(stamp_ns=1, x=0.0, y=0.0),
+    )  # fmt: skip
 
 
 def rows_for_network(scene: TrackedAgents, pose: NDArray[np.float32], most: int) -> NDArray[np.int64]:

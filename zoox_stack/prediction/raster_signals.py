@@ -21,7 +21,7 @@ ROUTE_WIDTH = 3.0  # [m]
 REGION_RADIUS = 182.0  # [m] further from base_link nothing can be in the region
 _FAR = 1e5  # [pixels] beyond this coordinates are cut off, cv2 counts in 32 bits
 
-_STATE_CHANNELS = {
+STATE_CHANNELS = {
     SignalState.RED: (Channel.SIGNAL_RED,),
     SignalState.YELLOW: (Channel.SIGNAL_YELLOW,),
     SignalState.GREEN: (Channel.SIGNAL_GREEN,),
@@ -30,7 +30,7 @@ _STATE_CHANNELS = {
     SignalState.OFF: (Channel.SIGNAL_FLASHING,),
     SignalState.UNKNOWN: (Channel.SIGNAL_UNKNOWN,),
 }
-_STOP_COUNTS = {
+STOP_COUNTS = {
     SignalState.RED: 255,
     SignalState.FLASHING_RED: 255,
     SignalState.YELLOW: 128,
@@ -86,11 +86,11 @@ class SignalShapes:
         for lane in np.flatnonzero(near).tolist():
             seen = states[lane] - {SignalState.UNKNOWN} or states[lane]  # one known head settles it
             for state in sorted(seen):
-                for channel in _STATE_CHANNELS[state]:
+                for channel in STATE_CHANNELS[state]:
                     cv2.fillPoly(image[channel], [pixels[starts[lane] : starts[lane + 1]]], 255, shift=SHIFT)
         for count in (128, 255):  # red over yellow
             for lane in np.flatnonzero(near).tolist():
-                if count in {_STOP_COUNTS.get(state) for state in states[lane]}:
+                if count in {STOP_COUNTS.get(state) for state in states[lane]}:
                     target = image[Channel.SIGNAL_STOP_LINE]
                     cv2.polylines(target, [bars[lane]], isClosed=False, color=count, thickness=2, shift=SHIFT)
 

@@ -7,16 +7,17 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from zoox_stack.core.agents import TrackedAgents
+from zoox_stack.core.agents import EgoState, TrackedAgents
 from zoox_stack.core.collision import PlanArrays, agent_sizes_of, assess_collisions
 from zoox_stack.core.plans import EgoPlan
 from zoox_stack.core.predictions import STEP, STEPS, PredictedAgents, WhatIfRequest
 from zoox_stack.prediction.features import KNOT_STEPS
 from zoox_stack.prediction.futures import headings_along
+from zoox_stack.prediction.history import HistoryColumn, ego_row
 
 MAX_PLANS = 16
 REACTION_RANGE = 50.0  # [m] the network's reactions are exactly zero beyond it
-REACTION_MARGIN = 15.0  # [m] more at the first knot, 0.5 s ahead, than now
+PLAN_MARGIN = 64.0  # [m] that a plan may depart from standing or from driving on: 2 m/s^2 for 8 s
 PLAN_START_TOLERANCE = 3.0  # [m] between the ego and the first point of a plan, beyond its own motion
 
 
@@ -83,22 +84,31 @@ def causal_reactions(
     return Reactions(plan, rows[agent], positions, headings_along(positions, starts[agent], yaw[agent]))
 
 
-def distances_to_plans(base: PredictedAgents, plans: tuple[EgoPlan, ...]) -> NDArray[np.float32]:
-    """Smallest distance ``[A]`` between any mode of an agent and any plan at the same knot [m]."""
+def distances_to_ego(base: PredictedAgents, ego: EgoState) -> NDArray[np.float32]:
+    """Smallest distance ``[A]`` at a knot between any mode of an agent and an ego that stands or that drives on [m].
+
+    Standing, the ego stays where it is now; driving on, it keeps its present velocity.
+    """
     if not len(base):
         return np.zeros(0, np.float32)
     at = slice(KNOT_STEPS - 1, None, KNOT_STEPS)
-    ego = (np.stack([plan.xy[at] for plan in plans]) - base.origin).astype(np.float32)  # [P, J, 2]
+    now, time = ego_row(ego), base.step * np.arange(1, base.steps + 1)[at]
+    here = now[: HistoryColumn.YAW] - base.origin
+    velocity = now[HistoryColumn.VX :]
+    egos = np.stack([here + np.zeros((len(time), 2)), here + velocity * time[:, None]]).astype(np.float32)  # [2, J, 2]
     agents = base.positions[:, None, :, at]  # [A, 1, K, J, 2]
-    gap_x = agents[..., 0] - ego[None, :, None, :, 0]
-    gap_y = agents[..., 1] - ego[None, :, None, :, 1]
+    gap_x = agents[..., 0] - egos[None, :, None, :, 0]
+    gap_y = agents[..., 1] - egos[None, :, None, :, 1]
     return np.sqrt((gap_x * gap_x + gap_y * gap_y).min(axis=(1, 2, 3)))
 
 
-def reacting_rows(base: PredictedAgents, plans: tuple[EgoPlan, ...], most: int) -> NDArray[np.int64]:
-    """Agents that come within the network's reaction range of some plan; at most `most`, the nearest; rising."""
-    nearest = distances_to_plans(base, plans)
-    near = np.flatnonzero(nearest < REACTION_RANGE + REACTION_MARGIN)
+def reacting_rows(base: PredictedAgents, ego: EgoState, most: int) -> NDArray[np.int64]:
+    """Agents whose reaction is computed, rising: at most `most`, those nearest by `distances_to_ego`.
+
+    No plan counts here. Were it those nearest to the plans, what the ego does late would decide who may react early.
+    """
+    nearest = distances_to_ego(base, ego)
+    near = np.flatnonzero(nearest < REACTION_RANGE + PLAN_MARGIN)
     return np.sort(near[np.argsort(nearest[near], kind="stable")[:most]])
 
 

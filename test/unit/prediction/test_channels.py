@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from zoox_stack.prediction import channels
 from zoox_stack.prediction.channels import (
@@ -16,13 +18,15 @@ from zoox_stack.prediction.channels import (
     RASTER_SIZE,
     TABLE,
     Channel,
+    ChannelInfo,
     Encoding,
+    Group,
     channels_fingerprint,
     neutral_counts,
     pixel_to_region,
     region_to_pixel,
 )
-from zoox_stack.prediction.draw_channels import page
+from zoox_stack.prediction.draw_channels import draw_grid, example, page, shown
 
 DOCS = Path(__file__).resolve().parents[3] / "docs"
 
@@ -78,4 +82,31 @@ def test_the_documentation_is_the_table() -> None:
     assert text == page(), "run `python -m zoox_stack.prediction.draw_channels docs`"
     for info in TABLE:
         assert f"| {info.channel.value} | `{info.channel.name}` |" in text
-    assert (DOCS / "images" / "scene-image.png").is_file()
+
+
+@pytest.fixture(scope="module")
+def example_image() -> NDArray[np.uint8]:
+    rasterizer, history, signals, route = example()
+    return rasterizer.render(history, signals, route)
+
+
+@pytest.mark.parametrize("info", TABLE, ids=lambda info: info.channel.name)
+def test_every_panel_of_the_picture_shows_all_of_its_channel(
+    info: ChannelInfo, example_image: NDArray[np.uint8]
+) -> None:
+    panel = shown(example_image, info)
+    assert panel.shape[0] == panel.shape[1]
+    drawn = panel != info.neutral
+    assert drawn.sum() == (example_image[info.channel] != info.neutral).sum()
+    assert drawn.mean() > (0.002 if info.group in (Group.AGENT, Group.EGO) else 0.0004)  # enough to be seen
+
+
+def test_the_picture_is_of_the_example(example_image: NDArray[np.uint8], tmp_path: Path) -> None:
+    """Up to what other versions of the drawing library do to letters: small differences, and none of a whole panel."""
+    draw_grid(example_image, tmp_path / "now.png")
+    now, kept = (
+        cv2.imread(str(path)).astype(float) for path in (tmp_path / "now.png", DOCS / "images" / "scene-image.png")
+    )
+    assert now.shape == kept.shape, "run `python -m zoox_stack.prediction.draw_channels docs`"
+    assert np.abs(cv2.blur(now - kept, (9, 9))).max() < 60.0
+    assert np.abs(now - kept).mean() < 1.0

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
+import pytest
 
 from zoox_stack.core.agents import EgoState, TrackedAgents
 from zoox_stack.prediction.history import HISTORY_STEPS, HistoryBuffer, HistoryColumn, ego_row
@@ -63,3 +66,14 @@ def test_ego_centre_moves_with_the_turn() -> None:
 def test_without_odometry_the_ego_is_unknown() -> None:
     history = HistoryBuffer().push(scene(0, [1], ego=False))
     assert not history.ego_valid.any()
+
+
+@pytest.mark.parametrize("rate", [10, 20, 50, 100])
+def test_a_second_is_a_second_at_any_rate(rate: int) -> None:
+    buffer = HistoryBuffer()
+    for step in range(2 * rate + 1):
+        now = replace(scene(0, [1]), stamp_ns=10**12 + step * 1_000_000_000 // rate)
+        history = buffer.push(replace(now, position=np.array([[step / rate, 0.0, 0.0]])))
+    assert history.valid.all()
+    assert history.ego_valid.all()
+    np.testing.assert_allclose(history.states[0, :, HistoryColumn.X], 2.0 - 0.1 * np.arange(11)[::-1], atol=0.051)

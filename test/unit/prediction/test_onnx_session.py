@@ -278,3 +278,11 @@ def test_a_core_is_left_to_the_other_nodes(cores: int, threads: int, monkeypatch
     assert 1 <= physical_cores() <= 4096
     monkeypatch.setattr("zoox_stack.prediction.providers.physical_cores", lambda: cores)
     assert default_threads() == threads
+
+
+def test_properties_are_asked_before_shapes(tmp_path: Path) -> None:
+    path = save_model(tmp_path / "m.onnx", columns=4, metadata={"made": "elsewhere"})
+    with pytest.raises(ModelError, match=r"m\.onnx: made elsewhere\. Train and export it again"):
+        make_session(path, "cpu", spec=SPEC, trouble_with=lambda found: f"made {found['made']}")
+    with pytest.raises(ModelError, match="input a"):
+        make_session(path, "cpu", spec=SPEC, trouble_with=lambda _: "")

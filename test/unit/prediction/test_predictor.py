@@ -13,7 +13,7 @@ from zoox_stack.core.classes import AgentClass, PredictionSource, WhatIfStatus
 from zoox_stack.core.errors import ModelError
 from zoox_stack.core.plans import EgoPlan
 from zoox_stack.core.predictions import MODES, STEP, STEPS, WhatIfRequest
-from zoox_stack.prediction.network import SHIPPED_MODELS, bucket
+from zoox_stack.prediction.network import DECODER_FILE, ENCODER_FILE, SHIPPED_MODELS, bucket
 from zoox_stack.prediction.predictor import PredictionConfig, Predictor
 from zoox_stack.prediction.what_if import MAX_PLANS
 from zoox_stack.road_network.made_up import crossing
@@ -263,6 +263,12 @@ def test_a_model_of_another_scene_image_is_refused(tmp_path: Path) -> None:
         onnx.save(model, str(tmp_path / file.name))
     with pytest.raises(ModelError, match="scene image of this version"):
         Predictor(PredictionConfig(model_dir=str(tmp_path), provider="cpu"))
+
+
+def test_the_shipped_files_are_small() -> None:
+    sizes = {path.name: path.stat().st_size for path in SHIPPED_MODELS.glob("*.onnx")}
+    assert {ENCODER_FILE, DECODER_FILE} <= sizes.keys()
+    assert sum(sizes.values()) <= 20e6, sizes
 
 
 def test_buckets_hold_what_they_must() -> None:
