@@ -44,7 +44,10 @@ def banned_imports(code: str, path: str) -> list[str]:
         "def f():\n    import rclpy\n",
     ],
 )
-@pytest.mark.parametrize("folder", ["core", "perception", "prediction", "planning", "simulation", "logs", "evaluation"])
+@pytest.mark.parametrize(
+    "folder",
+    ["core", "perception", "prediction", "planning", "simulation", "logs", "evaluation", "supervisor"],
+)
 def test_ros_stays_out_of_the_algorithms(code: str, folder: str) -> None:
     assert banned_imports(code, f"zoox_stack/{folder}/module.py")
 
@@ -52,6 +55,44 @@ def test_ros_stays_out_of_the_algorithms(code: str, folder: str) -> None:
 @pytest.mark.parametrize("folder", ["zoox_stack/ros", "zoox_stack/nodes", "test/ros", "test/launch"])
 def test_ros_is_allowed_where_it_belongs(folder: str) -> None:
     assert not banned_imports("import rclpy\nfrom zoox_stack.msg import TrackedAgents\n", f"{folder}/module.py")
+
+
+@pytest.mark.parametrize("package", ["planning", "prediction", "perception", "simulation", "nodes", "ros"])
+def test_the_supervisor_stands_alone(package: str) -> None:
+    code = f"from zoox_stack.{package}.module import thing\n"
+    assert banned_imports(code, "zoox_stack/supervisor/module.py")
+    assert not banned_imports(code, "zoox_stack/nodes/module.py")
+
+
+def test_the_supervisor_may_use_core_and_map() -> None:
+    code = "from zoox_stack.core.agents import EgoState\nfrom zoox_stack.road_network.queries import LaneIndex\n"
+    assert not banned_imports(code, "zoox_stack/supervisor/module.py")
+
+
+def test_the_list_of_the_supervisor_holds_that_of_all_and_every_other_package() -> None:
+    everywhere = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["ruff"]["lint"]
+    own = tomllib.loads((ROOT / "zoox_stack" / "supervisor" / "ruff.toml").read_text())["lint"]
+    key = ("flake8-tidy-imports", "banned-api")
+    banned = own[key[0]][key[1]]
+    assert everywhere[key[0]][key[1]].items() <= banned.items()
+    packages = {file.parent.name for file in (ROOT / "zoox_stack").glob("*/__init__.py")}
+    others = packages - {"core", "road_network", "supervisor", "msg", "srv"}
+    assert {f"zoox_stack.{name}" for name in others} <= set(banned)
+
+
+def test_the_supervisor_loads_nothing_else() -> None:
+    """Also not by way of what it imports; the library ad-rss, which may be absent, is stood in for."""
+    code = (
+        "import importlib, pathlib, sys, unittest.mock\n"
+        "sys.modules['ad_rss'] = unittest.mock.MagicMock()\n"
+        "import zoox_stack.supervisor as package\n"
+        "for file in pathlib.Path(package.__path__[0]).glob('*.py'):\n"
+        "    importlib.import_module(f'zoox_stack.supervisor.{file.stem}')\n"
+        "print(*sorted({'.'.join(n.split('.')[:2]) for n in sys.modules if n.startswith('zoox_stack.')}))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["zoox_stack.core", "zoox_stack.road_network", "zoox_stack.supervisor"]
 
 
 def test_every_message_package_that_we_depend_on_is_banned() -> None:
