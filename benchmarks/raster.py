@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoox_stack.core.agents import EgoState, TrackedAgents, TrafficSignals
-from zoox_stack.core.classes import AgentClass
+from zoox_stack.core.classes import AgentClass, SignalState
 from zoox_stack.core.geometry import box_corners, to_outer
 from zoox_stack.core.plans import Route
 from zoox_stack.core.ragged import Ragged
@@ -30,6 +30,7 @@ from zoox_stack.prediction.channels import (
     METRES_PER_PIXEL,
     N_CHANNELS,
     RASTER_SIZE,
+    SPEED_PER_COUNT,
     X_AHEAD,
     Y_LEFT,
     Channel,
@@ -37,8 +38,9 @@ from zoox_stack.prediction.channels import (
 )
 from zoox_stack.prediction.history import HistoryBuffer, SceneHistory
 from zoox_stack.prediction.raster import SHAPE, SceneRasterizer
-from zoox_stack.prediction.raster_agents import CLASS_CHANNEL, HISTORY_COLUMNS, agent_counts
+from zoox_stack.prediction.raster_agents import CLASS_CHANNEL, EGO_HISTORY_WEIGHTS, HISTORY_COLUMNS, agent_counts
 from zoox_stack.prediction.raster_map import DIRECTIONS, SHIFT, TILE_METRES_PER_PIXEL, MapShapes
+from zoox_stack.prediction.raster_signals import ROUTE_WIDTH, STATE_CHANNELS, STOP_COUNTS, SignalShapes
 from zoox_stack.road_network.made_up import crossing
 from zoox_stack.road_network.network import RoadNetwork
 
@@ -102,27 +104,43 @@ def drive(agents: int, ticks: int, extent: float) -> list[SceneHistory]:
 
 
 class PerAgentRasterizer:
-    """Draw and warp around one agent at a time: the same channels, no shared map image."""
+    """Draw and warp around one agent at a time: the same 60 channels, no shared map image."""
 
     def __init__(self, network: RoadNetwork) -> None:
-        self._network = network
         self._shapes = MapShapes(network)
+        self._signals = SignalShapes(network)
 
-    def render(self, history: SceneHistory, centre: NDArray[np.float64], yaw: float) -> NDArray[np.uint8]:
+    def render(
+        self,
+        history: SceneHistory,
+        signals: TrafficSignals,
+        route: Route,
+        centre: NDArray[np.float64],
+        yaw: float,
+    ) -> NDArray[np.uint8]:
         """The image with the agent at `centre` ``[2]``, `yaw` in the ego's place."""
-        scene, shapes = history.scene, self._shapes
         middle = centre + (X_AHEAD - Y_LEFT) * np.array([np.cos(yaw), np.sin(yaw)])
         low = middle - CANVAS * METRES_PER_PIXEL / 2
-        reach = CANVAS * METRES_PER_PIXEL
         canvas = np.empty((N_CHANNELS, CANVAS, CANVAS), np.uint8)
         canvas[:] = neutral_counts()[:, None, None]
+        self._draw_map(canvas, low, yaw)
+        self._draw_signals(canvas, low, signals)
+        thickness = round(ROUTE_WIDTH / METRES_PER_PIXEL)
+        cv2.polylines(canvas[Channel.ROUTE], [_pixels(route.points[:, :2], low)], isClosed=False, color=255,
+                      thickness=thickness, shift=SHIFT)  # fmt: skip
+        _draw_ego(canvas, low, history)
+        _draw_agents(canvas, low, history, yaw)
+        return _turned(canvas, low, centre, yaw)
+
+    def _draw_map(self, canvas: NDArray[np.uint8], low: NDArray[np.float64], yaw: float) -> None:
+        shapes = self._shapes
         corner = low - shapes.origin
         ratio = TILE_METRES_PER_PIXEL / METRES_PER_PIXEL
-        shift = corner / METRES_PER_PIXEL * (1 << SHIFT)
+        # Shapes count from the centres of pixels of the tiles, the canvas from those of its own.
+        shift = (corner / METRES_PER_PIXEL + (1 - ratio) / 2) * (1 << SHIFT)
 
         def near(boxes: NDArray[np.float64]) -> list[int]:
-            hit = (boxes[:, :2] <= corner + reach).all(axis=1) & (boxes[:, 2:] >= corner).all(axis=1)
-            return np.flatnonzero(hit).tolist()
+            return _near(boxes, corner)
 
         def pixels(points: NDArray[np.int32]) -> NDArray[np.int32]:
             return np.rint(points * ratio - shift).astype(np.int32)
@@ -144,29 +162,83 @@ class PerAgentRasterizer:
             polygon = [pixels(shapes.speed_polygons[i])]
             cv2.fillPoly(canvas[Channel.SPEED_LIMIT], polygon, int(shapes.speed_codes[i]), shift=SHIFT)
             cv2.fillPoly(canvas[Channel.SPEED_LIMIT_KNOWN], polygon, 255, shift=SHIFT)
-        sizes = scene.size[:, :2].astype(np.float64)
-        boxes = box_corners(scene.position[:, :2], scene.yaw, sizes[:, 0], sizes[:, 1])
-        polygons = np.rint((boxes - low) / METRES_PER_PIXEL * (1 << SHIFT)).astype(np.int32)
-        values = agent_counts(scene, yaw)
-        for i, polygon in enumerate(polygons):
-            cv2.fillConvexPoly(canvas[CLASS_CHANNEL[scene.classes[i]]], polygon, 255, shift=SHIFT)
-            for row, channel in enumerate(range(Channel.EXISTENCE, N_CHANNELS)):
-                cv2.fillConvexPoly(canvas[channel], polygon, int(values[row, i]), shift=SHIFT)
-        for channel, column in zip(HISTORY_CHANNELS, HISTORY_COLUMNS, strict=True):
-            states = history.states[:, column]
-            past = box_corners(states[:, :2], states[:, 2], sizes[:, 0], sizes[:, 1])
-            for polygon in np.rint((past - low) / METRES_PER_PIXEL * (1 << SHIFT)).astype(np.int32):
-                cv2.fillConvexPoly(canvas[channel], polygon, 255, shift=SHIFT)
-        c, s = np.cos(yaw), np.sin(yaw)
-        first = to_outer(np.array([X_AHEAD, Y_LEFT]) - METRES_PER_PIXEL / 2, centre, yaw)
-        origin = (first - low) / METRES_PER_PIXEL - 0.5
-        matrix = np.array([[s, -c, origin[0]], [-c, -s, origin[1]]])  # of (column, row)
-        image = np.empty(SHAPE, np.uint8)
-        flags = cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP
-        for channel in range(N_CHANNELS):
-            cv2.warpAffine(canvas[channel], matrix, (RASTER_SIZE, RASTER_SIZE), dst=image[channel], flags=flags,
-                           borderMode=cv2.BORDER_REPLICATE)  # fmt: skip
-        return image
+
+    def _draw_signals(self, canvas: NDArray[np.uint8], low: NDArray[np.float64], signals: TrafficSignals) -> None:
+        shapes = self._signals
+        known = dict(zip(signals.ids.tolist(), signals.states.tolist(), strict=True))
+        states: list[set[SignalState]] = [set() for _ in shapes.rows]
+        for signal, lanes in shapes.governed.items():
+            for lane in lanes:
+                states[lane].add(SignalState(known.get(signal, SignalState.UNKNOWN)))
+        starts = np.concatenate([[0], np.cumsum(shapes.lengths)])
+        near = _near(shapes.boxes, low)
+        for lane in near:
+            outline = _pixels(shapes.points[starts[lane] : starts[lane + 1]], low)
+            for state in states[lane] - {SignalState.UNKNOWN} or states[lane]:
+                for channel in STATE_CHANNELS[state]:
+                    cv2.fillPoly(canvas[channel], [outline], 255, shift=SHIFT)
+        for count in (128, 255):  # red over yellow
+            for lane in near:
+                if count in {STOP_COUNTS.get(state) for state in states[lane]}:
+                    cv2.polylines(canvas[Channel.SIGNAL_STOP_LINE], [_pixels(shapes.bars[lane], low)], isClosed=False,
+                                  color=count, thickness=2, shift=SHIFT)  # fmt: skip
+
+
+def _draw_ego(canvas: NDArray[np.uint8], low: NDArray[np.float64], history: SceneHistory) -> None:
+    ego = history.scene.ego
+    assert ego is not None, "made-up drives have an ego"
+    canvas[Channel.EGO_SPEED] = min(255, round(abs(ego.speed) / SPEED_PER_COUNT))
+    there = [(column, weight) for column, weight in zip(HISTORY_COLUMNS, EGO_HISTORY_WEIGHTS, strict=True)
+             if history.ego_valid[column]]  # fmt: skip
+    for column, weight in there[::-1]:  # the latest on top
+        state = history.ego_states[None, column]
+        box = box_corners(state[:, :2], state[:, 2], ego.length, ego.width)[0]
+        cv2.fillConvexPoly(canvas[Channel.EGO_HISTORY], _pixels(box, low), round(255 * weight), shift=SHIFT)
+    box = box_corners(ego.centre[None], np.array([ego.yaw]), ego.length, ego.width)[0]
+    cv2.fillConvexPoly(canvas[Channel.EGO_BOX], _pixels(box, low), 255, shift=SHIFT)
+
+
+def _draw_agents(canvas: NDArray[np.uint8], low: NDArray[np.float64], history: SceneHistory, yaw: float) -> None:
+    scene = history.scene
+    sizes = scene.size[:, :2].astype(np.float64)
+    values = agent_counts(scene, yaw)
+    for i, box in enumerate(_pixels(box_corners(scene.position[:, :2], scene.yaw, sizes[:, 0], sizes[:, 1]), low)):
+        cv2.fillConvexPoly(canvas[CLASS_CHANNEL[scene.classes[i]]], box, 255, shift=SHIFT)
+        for row, channel in enumerate(range(Channel.EXISTENCE, N_CHANNELS)):
+            cv2.fillConvexPoly(canvas[channel], box, int(values[row, i]), shift=SHIFT)
+    for channel, column in zip(HISTORY_CHANNELS, HISTORY_COLUMNS, strict=True):
+        there = history.valid[:, column]
+        states, size = history.states[there, column], sizes[there]
+        for box in _pixels(box_corners(states[:, :2], states[:, 2], size[:, 0], size[:, 1]), low):
+            cv2.fillConvexPoly(canvas[channel], box, 255, shift=SHIFT)
+
+
+def _turned(
+    canvas: NDArray[np.uint8], low: NDArray[np.float64], centre: NDArray[np.float64], yaw: float
+) -> NDArray[np.uint8]:
+    """The region of an ego at `centre`, `yaw` from a canvas along the axes of the map."""
+    c, s = np.cos(yaw), np.sin(yaw)
+    first = to_outer(np.array([X_AHEAD, Y_LEFT]) - METRES_PER_PIXEL / 2, centre, yaw)
+    origin = (first - low) / METRES_PER_PIXEL - 0.5
+    matrix = np.array([[s, -c, origin[0]], [-c, -s, origin[1]]])  # of (column, row)
+    image = np.empty(SHAPE, np.uint8)
+    flags = cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP
+    for channel in range(N_CHANNELS):
+        cv2.warpAffine(canvas[channel], matrix, (RASTER_SIZE, RASTER_SIZE), dst=image[channel], flags=flags,
+                       borderMode=cv2.BORDER_REPLICATE)  # fmt: skip
+    return image
+
+
+def _pixels(points: NDArray[np.float64], low: NDArray[np.float64]) -> NDArray[np.int32]:
+    """Map points ``[..., 2]`` as cv2 counts on a canvas with its lowest corner at `low` ``[2]``."""
+    pixels = np.clip((points - low) / METRES_PER_PIXEL - 0.5, -1e5, 1e5)  # cv2 counts in 32 bits
+    return np.rint(pixels * (1 << SHIFT)).astype(np.int32)
+
+
+def _near(boxes: NDArray[np.float64], low: NDArray[np.float64]) -> list[int]:
+    """Which boxes ``[., 4]`` the canvas meets."""
+    hit = (boxes[:, :2] <= low + CANVAS * METRES_PER_PIXEL).all(axis=1) & (boxes[:, 2:] >= low).all(axis=1)
+    return np.flatnonzero(hit).tolist()
 
 
 def summary(seconds: list[float]) -> dict[str, float]:
@@ -229,7 +301,8 @@ def main() -> None:
         for history in histories[:: max(1, len(histories) // arguments.baseline_ticks)][: arguments.baseline_ticks]:
             start = time.perf_counter()
             for i in range(len(history.scene)):
-                baseline.render(history, history.scene.position[i, :2], float(history.scene.yaw[i]))
+                place, yaw = history.scene.position[i, :2], float(history.scene.yaw[i])
+                baseline.render(history, signals, route, place, yaw)
             per_tick.append(time.perf_counter() - start)
         result["per_agent_draw_and_warp_ms"] = summary(per_tick)
         result["per_agent_over_scene"] = round(float(np.median(per_tick) / np.median(seconds)), 1)

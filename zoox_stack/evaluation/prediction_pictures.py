@@ -21,6 +21,7 @@ from zoox_stack.evaluation.prediction_run import PredictionEvaluation, Predictio
 from zoox_stack.evaluation.prediction_scores import CLASS_NAMES, Measure, sample_rows
 from zoox_stack.evaluation.prediction_sources import PredictionScene, PredictionSource
 from zoox_stack.evaluation.prediction_summary import calibration_error, reliability
+from zoox_stack.evaluation.small_png import save_small
 
 LEAST_PICTURES = 12
 _AHEAD, _BEHIND, _SIDE = 100.0, 40.0, 60.0  # [m] around the ego that are shown: what the scene image shows
@@ -48,10 +49,11 @@ class ChosenScene:
 
 
 def chosen_scenes(evaluation: PredictionEvaluation, least: int = LEAST_PICTURES) -> list[ChosenScene]:
-    """Scenes at even ranks of error, from the best to the worst of each class, `least` or a few more in all.
+    """Scenes at even ranks of error, from the best to the worst of each class, `least` in all, or all there are.
 
     The error of a class in a scene is the mean minADE (K modes, 8 s) of its road users there; scenes without one do not
-    take part. A scene that another class has chosen is passed over for the next one.
+    take part. Rare classes choose first, and what they lack the others share. A scene that another class has chosen is
+    passed over for the next one; a class that may choose one alone takes that in the middle.
     """
     scores = evaluation.scores
     tables: dict[str, list[tuple[float, int]]] = {}
@@ -61,16 +63,19 @@ def chosen_scenes(evaluation: PredictionEvaluation, least: int = LEAST_PICTURES)
         errors = scores.model[rows, -1, Measure.ADE_6]
         if len(scenes):
             tables[name] = sorted((float(errors[scores.scene[rows] == scene].mean()), int(scene)) for scene in scenes)
+    least = min(least, len({scene for table in tables.values() for _, scene in table}))
+    by_rarity = sorted(tables.items(), key=lambda entry: len(entry[1]))
     chosen: dict[int, ChosenScene] = {}
-    for name, table in sorted(tables.items(), key=lambda entry: len(entry[1])):  # rare classes choose first
-        wanted = math.ceil(least / len(tables))
-        for rank in np.linspace(0.0, 1.0, wanted):
-            free = [row for row, (_, scene) in enumerate(table) if scene not in chosen]
-            if not free:
-                break
-            row = min(free, key=lambda r: (abs(r - rank * (len(table) - 1)), r))
-            error, scene = table[row]
-            chosen[scene] = ChosenScene(scene, name, row / max(len(table) - 1, 1), error)
+    while len(chosen) < least:  # again where scenes of the last class were taken by the others
+        for number, (name, table) in enumerate(by_rarity):
+            wanted = math.ceil((least - len(chosen)) / (len(by_rarity) - number))
+            for rank in np.linspace(0.0, 1.0, wanted) if wanted > 1 else [0.5] * wanted:
+                free = [row for row, (_, scene) in enumerate(table) if scene not in chosen]
+                if not free:
+                    break
+                row = min(free, key=lambda r: (abs(r - rank * (len(table) - 1)), r))
+                error, scene = table[row]
+                chosen[scene] = ChosenScene(scene, name, row / max(len(table) - 1, 1), error)
     return [chosen[scene] for scene in sorted(chosen)]
 
 
@@ -90,11 +95,11 @@ def write_pictures(evaluation: PredictionEvaluation, settings: PredictionSetting
         for row, (scene, predicted) in enumerate(predictions_of(source, settings)):
             if row in wanted:
                 paths.append(folder / f"{wanted[row].kind}_{wanted[row].rank:.2f}_scene_{wanted[row].scene:04d}.png")
-                scene_figure(scene, predicted, wanted[row]).savefig(paths[-1], format="png")
+                save_small(scene_figure(scene, predicted, wanted[row]), paths[-1], _DPI)
             if row >= max(wanted):
                 break
     paths.append(folder / "reliability.png")
-    reliability_figure(evaluation).savefig(paths[-1], format="png")
+    save_small(reliability_figure(evaluation), paths[-1], _DPI)
     return [str(path) for path in paths]
 
 

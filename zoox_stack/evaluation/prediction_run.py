@@ -8,8 +8,8 @@ from functools import lru_cache
 
 from zoox_stack.core.errors import ZooxStackError
 from zoox_stack.core.predictions import PredictedAgents
+from zoox_stack.datasets.past_motion import with_past_motion
 from zoox_stack.evaluation.prediction_off_road import KnownRoad
-from zoox_stack.evaluation.prediction_past_motion import with_past_motion
 from zoox_stack.evaluation.prediction_scores import PredictionScores, sample_rows, score_scene
 from zoox_stack.evaluation.prediction_sources import PredictionScene, PredictionSource, scenes_of
 from zoox_stack.prediction.baselines import LaneFollower, baseline_futures

@@ -17,6 +17,7 @@ from zoox_stack.datasets.scene_futures import SceneFutures
 from zoox_stack.evaluation.birds_eye import EGO, PLAN, outlines
 from zoox_stack.evaluation.canvas import Canvas, View
 from zoox_stack.evaluation.map_picture import GROUND, MapPicture, dashed
+from zoox_stack.evaluation.small_png import save_small
 from zoox_stack.evaluation.what_if_pictures import ANSWER, TRUTH, USUAL
 from zoox_stack.evaluation.what_if_questions import most_different
 from zoox_stack.evaluation.what_if_run import WhatIfEvaluation, answers_of
@@ -29,7 +30,7 @@ MOST_PLANS = 4
 _SIZE, _SCALE = 70.0, 7.0  # [m] shown, [pixels/m]
 _AHEAD = 12.0  # [m] from the ego to the middle of a picture
 _OTHERS, _REACTING = "#b3bac2", "#5f6b78"
-_DPI = 100
+_DPI = 75
 _LINES = ((PLAN, "-", "the ego's plan"), (ANSWER, "-", "answer: likeliest future under the plan"),
           (TRUTH, "-", "what happens"), (USUAL, "--", "prediction that knows no plan"))  # fmt: skip
 
@@ -64,7 +65,7 @@ def write_pictures(evaluation: WhatIfEvaluation, model_dir: str, folder: Path) -
                 number = wanted.get((source, row))
                 if number is not None:
                     written[number] = folder / f"what_if_{number:04d}.png"
-                    draw_scene(scene, answers).savefig(written[number], dpi=_DPI)
+                    save_small(draw_scene(scene, answers), written[number], _DPI)
     except OSError as error:
         raise StorageError(f"{folder}: {error}") from error
     return [written[number] for number in chosen]
@@ -76,7 +77,7 @@ def draw_scene(scene: SceneFutures, answers: SceneAnswers) -> Figure:
     apart = apart_from_first(scene.futures)
     reacting = np.flatnonzero((apart > AFFECTED).any(axis=0))
     background = None if scene.network is None else MapPicture(scene.network)
-    figure = Figure(figsize=(5.2 * len(shown), 6.9), layout="constrained")
+    figure = Figure(figsize=(5.2 * len(shown), 6.4), layout="constrained")
     for place, plan in enumerate(shown):
         axes = figure.add_subplot(1, len(shown), place + 1)
         axes.imshow(_draw_plan(scene, answers, plan, reacting, background))

@@ -89,12 +89,12 @@ def load(path: Path) -> tuple[Progress, dict[str, Any]]:
             f"{channels_fingerprint()[:12]}), found other channels. Train it again"
         )
     progress = json.loads(states.pop("progress"))
-    known = {one.name for one in fields(Progress)}
-    if progress.keys() != known:
-        missing, strange = (", ".join(sorted(names)) or "nothing" for names in (known - {*progress}, {*progress} - known))
+    known, found = {one.name for one in fields(Progress)}, {*progress}
+    if found != known:
+        other = [f"no {name}" for name in sorted(known - found)] + [f"a {name}" for name in sorted(found - known)]
         raise ModelError(
-            f"{path}: expected a checkpoint of this version, found one of another: {missing} missing, {strange} too "
-            "many. Train it again, or export it with the version that trained it"
+            f"{path}: expected a checkpoint of this version, found one of another, with {', '.join(other)}. Train it "
+            "again, or export it with the version that trained it"
         )
     return Progress(**progress), states
 

@@ -22,10 +22,11 @@ from numpy.typing import NDArray
 from torch import nn
 
 from zoox_stack.core.errors import ModelError
-from zoox_stack.prediction.channels import N_CHANNELS, RASTER_SIZE, channels_fingerprint
+from zoox_stack.prediction.channels import N_CHANNELS, RASTER_SIZE
 from zoox_stack.prediction.features import HISTORY_FEATURES, KNOTS, PLAN_FEATURES, STATIC_FEATURES
 from zoox_stack.prediction.history import HISTORY_STEPS
 from zoox_stack.prediction.lane_pieces import PIECE_FEATURES
+from zoox_stack.prediction.model_channels import channel_properties
 from zoox_stack.prediction.network import DECODER_FILE, DECODER_SPEC, ENCODER_FILE, ENCODER_SPEC, HALF_ENCODER_FILE
 from zoox_stack.prediction.onnx_session import make_session
 from zoox_stack.prediction.providers import CUDA, has_nvidia_device
@@ -170,7 +171,7 @@ def export(run: Path, out: Path, name: str, licence: str = NO_LICENCE) -> Export
         temperature = calibrate(encoder.to(device), decoder.to(device), groups, device)
         encoder, decoder = encoder.cpu(), decoder.cpu()
     version = weights_digest({"encoder": encoder, "decoder": decoder})[:12]
-    metadata = {"name": name, "run": version, "channels": channels_fingerprint(), "licence": licence}
+    metadata = {"name": name, "run": version, "licence": licence, **channel_properties()}
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out) as folder:
         paths = Path(folder) / ENCODER_FILE, Path(folder) / DECODER_FILE

@@ -17,7 +17,7 @@ from zoox_stack.core.agents import EgoState, TrackedAgents
 from zoox_stack.core.classes import AgentClass
 from zoox_stack.core.geometry import wrap_angle
 from zoox_stack.core.predictions import MODES, PredictedAgents
-from zoox_stack.evaluation.prediction_past_motion import with_past_motion
+from zoox_stack.datasets.past_motion import with_past_motion
 from zoox_stack.evaluation.prediction_pictures import chosen_scenes
 from zoox_stack.evaluation.prediction_run import (
     PredictionEvaluation,
@@ -120,6 +120,7 @@ def test_pictures(bags: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
         picture = cv2.imread(str(file))
         assert picture is not None
         assert picture.std() > 5.0
+        assert file.stat().st_size < 100_000  # small enough for a page of the documentation
 
 
 def test_a_table_for_people(bags: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -150,24 +151,50 @@ def test_mistakes_are_named(
     assert words in capsys.readouterr().err
 
 
-def test_pictures_go_from_the_best_to_the_worst() -> None:
-    """30 scenes with a vehicle, 3 of them with a pedestrian too: the rare class chooses first."""
-    n = 33
-    scene = np.array([*range(30), 3, 4, 5], np.int32)
+def evaluation_of(scene: list[int], kind: list[int], errors: list[float]) -> PredictionEvaluation:
+    """One road user per row: its scene, its row of the classes, its minADE over 8 s."""
+    n = len(scene)
     model = np.full((n, 3, 8), 1.0)
-    model[:30, 2, 3] = np.arange(30)[::-1]
-    model[30:, 2, 3] = [7.0, 8.0, 9.0]
+    model[:, 2, 3] = errors
     scores = PredictionScores(
-        scene=scene, agent=np.arange(n), kind=np.array([0] * 30 + [2] * 3, np.uint8), by_network=np.ones(n, bool),
-        counts=np.ones((n, 3), bool), model=model, baselines=np.zeros((n, 4, 3, 3)),
+        scene=np.array(scene, np.int32), agent=np.arange(n), kind=np.array(kind, np.uint8),
+        by_network=np.ones(n, bool), counts=np.ones((n, 3), bool), model=model, baselines=np.zeros((n, 4, 3, 3)),
         probabilities=np.ones((n, 1), np.float32), nearest=np.zeros(n, np.int8), covered=np.zeros((n, 3)),
         off_road=np.zeros((n, 5, 2)),
     )  # fmt: skip
-    chosen = chosen_scenes(PredictionEvaluation(scores, ("",) * 30, ("",) * 30, (), ""), least=8)
+    scenes = max(scene) + 1
+    return PredictionEvaluation(scores, ("",) * scenes, ("",) * scenes, (), "")
+
+
+def test_pictures_go_from_the_best_to_the_worst() -> None:
+    """30 scenes with a vehicle, 3 of them with a pedestrian too: the rare class chooses first."""
+    evaluation = evaluation_of([*range(30), 3, 4, 5], [0] * 30 + [2] * 3, [*range(29, -1, -1), 7.0, 8.0, 9.0])
+    chosen = chosen_scenes(evaluation, least=8)
     assert [(c.scene, c.error) for c in chosen if c.kind == "pedestrian"] == [(3, 7.0), (4, 8.0), (5, 9.0)]
     vehicles = [(c.scene, c.rank) for c in chosen if c.kind == "vehicle"]
-    assert [row for row, _ in vehicles] == [0, 10, 19, 29]
-    np.testing.assert_allclose([rank for _, rank in vehicles], [1.0, 19 / 29, 10 / 29, 0.0])
+    assert [row for row, _ in vehicles] == [0, 7, 15, 22, 29]
+    np.testing.assert_allclose([rank for _, rank in vehicles], [1.0, 22 / 29, 14 / 29, 7 / 29, 0.0])
+
+
+@pytest.mark.parametrize("least", [1, 2, 8, 12, 60, 100])
+@pytest.mark.parametrize(
+    ("scene", "kind"),
+    [
+        ([*range(60), 7], [0] * 60 + [3]),  # one animal
+        ([*range(60), 7, *range(20, 26), 7], [0] * 60 + [1] + [2] * 6 + [3]),  # one cyclist and one animal, together
+        ([*range(8), 10, 11, *range(10)], [0] * 10 + [2] * 10),  # most scenes have both
+        ([*range(13), *range(13), *range(13), *range(13)], [k for k in range(4) for _ in range(13)]),
+        ([0, 1, 2], [0, 1, 2]),
+    ],
+)
+def test_there_are_as_many_pictures_as_wanted(least: int, scene: list[int], kind: list[int]) -> None:
+    rng = np.random.default_rng(0)
+    chosen = chosen_scenes(evaluation_of(scene, kind, rng.random(len(scene)).tolist()), least)
+    assert len({c.scene for c in chosen}) == len(chosen) == min(least, len(set(scene)))
+
+
+def test_one_picture_of_a_class_is_not_of_the_best() -> None:
+    assert [c.scene for c in chosen_scenes(evaluation_of([0, 1, 2], [0] * 3, [1.0, 2.0, 3.0]), least=1)] == [1]
 
 
 def test_past_motion_knows_nothing_of_the_log() -> None:

@@ -117,6 +117,7 @@ def test_pictures_are_those_of_the_most_affected(
         picture = cv2.imread(path)
         assert picture is not None
         assert picture.std() > 10
+        assert Path(path).stat().st_size < 100_000
 
 
 def test_a_bag_tells_what_one_plan_can(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

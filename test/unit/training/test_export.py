@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+from argparse import Namespace
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from shutil import copytree
+from typing import Any
 
 import numpy as np
 import onnx
@@ -15,14 +19,17 @@ pytest.importorskip("onnx", reason="the export needs the train extra (onnx)")
 
 from zoox_stack.cli import main  # noqa: E402
 from zoox_stack.core.errors import ConfigurationError, ModelError  # noqa: E402
+from zoox_stack.core.parameters import build, describe  # noqa: E402
 from zoox_stack.core.predictions import MODES, STEP, STEPS  # noqa: E402
 from zoox_stack.prediction.features import NetworkInputs  # noqa: E402
+from zoox_stack.prediction.model_channels import channel_properties  # noqa: E402
 from zoox_stack.prediction.network import DECODER_SPEC, HALF_ENCODER_FILE, PredictionNetwork  # noqa: E402
 from zoox_stack.prediction.onnx_session import make_session  # noqa: E402
 from zoox_stack.simulation.samples import CounterfactualSample  # noqa: E402
+from zoox_stack.training import cli  # noqa: E402
 from zoox_stack.training import export as export_module  # noqa: E402
 from zoox_stack.training.calibration import HIGHEST, calibrate, fit_temperature  # noqa: E402
-from zoox_stack.training.checkpoints import load  # noqa: E402
+from zoox_stack.training.checkpoints import load, save  # noqa: E402
 from zoox_stack.training.config import TrainConfig  # noqa: E402
 from zoox_stack.training.export import example_inputs, export, largest_difference, validation_groups  # noqa: E402
 from zoox_stack.training.model import InteractionDecoder, SceneEncoder  # noqa: E402
@@ -56,6 +63,7 @@ def test_learning_ends_in_two_files_that_predict(models: Path) -> None:
     }  # fmt: skip
     properties = {p.key: p.value for p in onnx.load(str(models / "scene_encoder.onnx")).metadata_props}
     assert properties["licence"] == "MIT"
+    assert channel_properties().items() <= properties.items()
 
 
 def test_the_card_says_what_it_is_made_of(models: Path) -> None:
@@ -83,6 +91,32 @@ def test_learning_again_makes_nothing_anew(models: Path, bags: Path, capsys: pyt
     assert max(told["export"]["parity"]["cpu"].values()) < export_module.PARITY["cpu"]
     assert (models / "scene_encoder.onnx").read_bytes() == before
     assert {path: path.stat().st_mtime_ns for path in (models / "run").rglob("*") if path.is_file()} == stamps
+
+
+def test_learning_needs_nothing_but_logs(
+    write_bag: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`zoox-stack learn --logs DIR`: the model comes into `models` of the current folder, and training ends early."""
+    seen: list[TrainConfig] = []
+    whole = cli._trained
+
+    def trained(args: Namespace, *more: Any, **options: Any) -> Any:
+        values = {info.name: getattr(args, info.name) for info in describe(TrainConfig)}
+        seen.append(build(TrainConfig, values, "train"))
+        for word, value in zip(FAST[::2], FAST[1::2], strict=True):  # quick, and otherwise as it comes
+            name = word[2:]
+            setattr(args, name, type(getattr(args, name))(value))
+        return whole(args, *more, **options)
+
+    monkeypatch.setattr(cli, "_trained", trained)
+    for number in range(2):
+        write_bag(tmp_path / "logs" / f"drive_{number}", number)
+    monkeypatch.chdir(tmp_path)
+    assert main(["learn", "--logs", "logs"]) == 0
+    assert str(tmp_path / "models") in capsys.readouterr().out
+    assert PredictionNetwork(tmp_path / "models", "cpu", 1).name.startswith("zoox-stack ")
+    assert seen == [replace(TrainConfig(), patience=cli.LEARN_PATIENCE)]
+    assert TrainConfig().patience == 0 < cli.LEARN_PATIENCE < TrainConfig().epochs
 
 
 def test_an_export_that_differs_is_not_written(
@@ -146,6 +180,26 @@ def test_strong_reactions_are_exported_as_they_are(reacting: tuple[InteractionDe
         alone, _, _, told = reacting[0](*(torch.from_numpy(array) for array in cases[2].values()))
     moved = told - alone[:, None, torch.from_numpy(cases[2]["reacting"])]
     assert float(moved.abs().max()) > 1.0
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_a_network_that_gives_no_numbers_is_not_exported(bad: float, models: Path, tmp_path: Path) -> None:
+    progress, states = load(models / "run/best.pt")
+    encoder, decoder = SceneEncoder().eval(), InteractionDecoder().eval()
+    name = next(name for name, weight in states["decoder"].items() if weight.is_floating_point() and weight.ndim > 1)
+    states["decoder"][name].view(-1)[0] = bad
+    encoder.load_state_dict(states["encoder"])
+    decoder.load_state_dict(states["decoder"])
+    path = tmp_path / "decoder.onnx"
+    inputs = example_inputs(9, 7, 3, 0)[1]
+    export_module.export_module(decoder, inputs, list(DECODER_SPEC.outputs), path, {})
+    assert largest_difference(decoder, path, DECODER_SPEC, [inputs]) == float("inf")
+    copy_of_run = tmp_path / "run"
+    copytree(models / "run", copy_of_run)
+    save(copy_of_run / "best.pt", progress, {"encoder": encoder, "decoder": decoder})
+    with pytest.raises(ModelError, match="Nothing was written"):
+        export(copy_of_run, tmp_path / "models", "no numbers")
+    assert not list((tmp_path / "models").iterdir())
 
 
 @pytest.mark.parametrize(("agents", "plans", "diverge"), [(3, 2, 3), (5, 3, 8), (13, 7, 14)])

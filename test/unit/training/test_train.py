@@ -198,6 +198,22 @@ def test_a_checkpoint_of_other_channels_is_refused(
         checkpoints.load(whole.out / "best.pt")
 
 
+@pytest.mark.parametrize("change", [{"steps_ahead": 3}, {"step": None}])
+def test_a_checkpoint_of_another_version_is_named(
+    whole: TrainResult, tmp_path: Path, change: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A field more than this version knows, and one less."""
+    path = tmp_path / "best.pt"
+    states = torch.load(whole.out / "best.pt", weights_only=True)
+    progress = json.loads(states["progress"]) | change
+    states["progress"] = json.dumps({name: value for name, value in progress.items() if value is not None})
+    torch.save(states, path)
+    with pytest.raises(ModelError, match=rf"best\.pt.*another.*\b{next(iter(change))}\b"):
+        checkpoints.load(path)
+    assert main(["export", "--run", str(tmp_path), "--out", str(tmp_path / "models")]) == 2
+    assert "best.pt" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("content", [b"", b"no checkpoint", None])
 def test_a_damaged_checkpoint_is_named(whole: TrainResult, tmp_path: Path, content: bytes | None) -> None:
     path = tmp_path / "best.pt"
