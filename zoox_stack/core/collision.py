@@ -10,7 +10,7 @@ rectangular bounds). Over time the greatest value counts, over modes the weighte
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any
 
@@ -18,15 +18,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoox_stack.core.agents import EgoState, TrackedAgents
+from zoox_stack.core.collision_loop import compare
+from zoox_stack.core.compiled import plain
 from zoox_stack.core.errors import InvalidInputError
 from zoox_stack.core.plans import EgoPlan
 from zoox_stack.core.predictions import PredictedAgents
 
-_SIGMAS = 2.5  # agents further than this many standard deviations beyond touching count as out of reach
 _FINE_UNTIL = 4.0  # [s] every second step until here, every fourth after it
-_NEAR = 1.0  # [m] boxes that stay further apart than this and out of reach of the errors are not looked at
-_BLOCK = 16_384  # distances worked out at once
-_NEGLIGIBLE = 1e-3  # probabilities below it are not worked out further
+_STANDING = 0.2  # [m/s]
 
 
 @dataclass(frozen=True, eq=False)
@@ -207,62 +206,39 @@ def assess_collisions(
         raise InvalidInputError("agent_sizes", f"{a} rows", f"{len(agent_sizes)} rows")
     if abs(plans.step - predicted.step) > 1e-6:
         raise InvalidInputError("step of plans and predictions", f"{predicted.step} s", f"{plans.step} s")
-    zero, never = np.zeros((c, a)), np.full((c, a), np.inf)
-    empty = CollisionReport(zero, zero, zero, never, never)
+    report = CollisionReport(*(np.full((c, a), value) for value in (0.0, 0.0, 0.0, np.inf, np.inf)))
     if a == 0 or c == 0:
-        return empty
-    steps = _time_rows(min(plans.x.shape[1], predicted.steps), plans.step)
-    pairs = _Pairs.near(plans, ego, predicted, np.asarray(agent_sizes, dtype=np.float32), steps, only_plan)
-    if not len(pairs.plan):
-        return empty
-    overlap, distance = pairs.evaluate()
-    # Pairs are ordered by plan, agent, mode and time, so that equal slots lie side by side.
-    both = pairs.plan * a + pairs.agent
-    starts = np.flatnonzero(np.diff(both, prepend=-1))
-    nearest = np.full(c * a, np.inf)
-    nearest[both[starts]] = np.minimum.reduceat(distance, starts)
-    counts = np.flatnonzero((overlap > _NEGLIGIBLE) | (distance <= 0))
-    if not len(counts):
-        return replace(empty, agent_distance=nearest.reshape(c, a))
-    plan, agent, mode, when = pairs.plan[counts], pairs.agent[counts], pairs.mode[counts], pairs.time[counts]
-    overlap, touching, both = overlap[counts], distance[counts] <= 0, both[counts]
-    time = (steps + 1) * plans.step
-    slot = both * predicted.modes + mode
-    starts = np.flatnonzero(np.diff(slot, prepend=-1))
+        return report
+    rows = _time_rows(min(plans.x.shape[1], predicted.steps), plans.step)
+    time, yaw = (rows + 1) * plans.step, plans.yaw[:, rows]
+    x = plans.x[:, rows] - predicted.origin[0] + ego.rear_axle_to_centre * np.cos(yaw)
+    y = plans.y[:, rows] - predicted.origin[1] + ego.rear_axle_to_centre * np.sin(yaw)
+    moving = np.ones(x.shape, bool) if speeds is None else np.asarray(speeds)[:, rows] > _STANDING
     weight = predicted.probabilities.astype(np.float64)
     if existence is not None:
         weight = weight * np.asarray(existence, dtype=np.float64)[:, None]
-
-    def over_modes(values: NDArray[Any]) -> NDArray[np.float64]:
-        """Greatest over time, weighted sum over modes: ``[C, A]``."""
-        greatest = np.zeros(c * a * predicted.modes)
-        greatest[slot[starts]] = np.maximum.reduceat(values, starts)
-        return np.minimum(1.0, np.einsum("cak,ak->ca", greatest.reshape(c, a, -1), weight))
-
-    if speeds is not None:
-        touching &= speeds[plan, steps[when]] > 0.2
-    first = np.full(c * a, np.inf)
-    hit = np.flatnonzero(touching & (weight[agent, mode] > 0.01))
-    np.minimum.at(first, both[hit], time[when[hit]])
-    return CollisionReport(
-        agent_probability=over_modes(overlap),
-        agent_risk=over_modes(overlap * np.exp(-time / discount_time)[when]),
-        agent_certain=over_modes((touching & (time[when] <= certain_until)).astype(np.float64)),
-        agent_time=first.reshape(c, a),
-        agent_distance=nearest.reshape(c, a),
+    compare(
+        plain(np.stack([x, y, np.cos(yaw), np.sin(yaw)], axis=-1).swapaxes(0, 1), np.float64),
+        (ego.length / 2, ego.width / 2),
+        plain(predicted.positions, np.float32),
+        plain(predicted.headings, np.float32),
+        plain(predicted.covariances, np.float32),
+        plain(predicted.probabilities, np.float32),
+        plain(weight, np.float64),
+        plain(np.asarray(agent_sizes)[:, :2] / 2, np.float64),
+        np.full(a, -1) if only_plan is None else plain(only_plan, np.int64),
+        plain(rows, np.int64),
+        plain(time, np.float64),
+        plain(np.exp(-time / discount_time), np.float64),
+        plain(moving.T, np.bool_),
+        float(certain_until),
+        report.agent_probability,
+        report.agent_risk,
+        report.agent_certain,
+        report.agent_time,
+        report.agent_distance,
     )
-
-
-def _within(offset: NDArray[Any], half: NDArray[Any], sigma: NDArray[Any]) -> NDArray[Any]:
-    """Probability that a Gaussian around `offset` lies in -half..half.
-
-    The normal distribution is approximated as by Page (1977), "Approximations to the Cumulative Normal Function and
-    its Inverse for Use on a Pocket Calculator"; largest error 2e-4.
-    """
-    scale = np.float32(1.0) / sigma
-    high, low = (half - offset) * scale, (half + offset) * scale
-    a, b = np.float32(0.7978846), np.float32(0.0356774)  # sqrt(2 / pi) and sqrt(2 / pi) * 0.044715
-    return np.float32(0.5) * (np.tanh(high * (a + b * high * high)) + np.tanh(low * (a + b * low * low)))
+    return report
 
 
 def _time_rows(steps: int, step: float) -> NDArray[np.int64]:
@@ -270,127 +246,3 @@ def _time_rows(steps: int, step: float) -> NDArray[np.int64]:
     fine = round(_FINE_UNTIL / step)
     rows = np.concatenate([np.arange(1, min(fine, steps), 2), np.arange(fine + 3, steps, 4), [steps - 1]])
     return np.unique(rows[rows < steps])
-
-
-def _within_reach(
-    x: NDArray[Any], y: NDArray[Any], limit: NDArray[Any], time: NDArray[np.int64], ex: NDArray[Any], ey: NDArray[Any]
-) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]:
-    """Which of the places `x`, `y` ``[M]`` at rows `time` come nearer than the root of `limit` to which plan.
-
-    Returns plan, place and offsets dx, dy of every such pair, ordered by plan.
-    """
-    found: list[tuple[NDArray[Any], ...]] = []
-    block = max(1, _BLOCK // max(len(time), 1))
-    for first in range(0, len(ex), block):  # small blocks stay in the cache
-        dx = x - ex[first : first + block].take(time, axis=1)
-        dy = y - ey[first : first + block].take(time, axis=1)
-        row, column = np.nonzero(dx * dx + dy * dy < limit)
-        found.append((row + first, column, dx[row, column], dy[row, column]))
-    plan, column, dx, dy = (np.concatenate(parts) for parts in zip(*found, strict=True))
-    return plan, column, dx, dy
-
-
-@dataclass(frozen=True, eq=False)
-class _Pairs:
-    """Combinations of plan, agent, mode and time that come near each other: M of them, ordered; arrays ``[M]``."""
-
-    plan: NDArray[np.int64]
-    agent: NDArray[np.int64]
-    mode: NDArray[np.int64]
-    time: NDArray[np.int64]
-    dx: NDArray[np.float32]  # [m] agent centre minus ego centre
-    dy: NDArray[np.float32]
-    ego_yaw: NDArray[np.float32]
-    agent_yaw: NDArray[np.float32]
-    covariance: NDArray[np.float32]  # [3, M] xx, xy, yy
-    ego_half: tuple[float, float]
-    agent_half: NDArray[np.float32]  # [2, M] half length, half width
-
-    @classmethod
-    def near(
-        cls,
-        plans: PlanArrays,
-        ego: EgoState,
-        predicted: PredictedAgents,
-        sizes: NDArray[np.float32],
-        steps: NDArray[np.int64],
-        only_plan: NDArray[np.int64] | None,
-    ) -> _Pairs:
-        """Keep what can touch; first per agent, mode and time against the region of all plans, then per plan."""
-        f32 = np.float32
-        yaw = plans.yaw[:, steps]
-        ex = (plans.x[:, steps] - predicted.origin[0] + ego.rear_axle_to_centre * np.cos(yaw)).astype(f32)
-        ey = (plans.y[:, steps] - predicted.origin[1] + ego.rear_axle_to_centre * np.sin(yaw)).astype(f32)
-        position = predicted.positions[:, :, steps]
-        covariance = predicted.covariances[:, :, steps]
-        spread = np.sqrt(np.maximum(covariance[..., 0] + covariance[..., 2], 0))
-        radius = f32(np.hypot(ego.length, ego.width) / 2) + np.hypot(sizes[:, 0], sizes[:, 1]) / 2
-        reach = radius[:, None, None] + np.maximum(f32(_SIGMAS) * spread, f32(_NEAR))
-        px, py = position[..., 0], position[..., 1]
-        close = (
-            (px > ex.min(axis=0) - reach)
-            & (px < ex.max(axis=0) + reach)
-            & (py > ey.min(axis=0) - reach)
-            & (py < ey.max(axis=0) + reach)
-            & (predicted.probabilities[:, :, None] > 1e-3)
-        )
-        agent, mode, time = np.nonzero(close)
-        x, y, limit = px[close], py[close], reach[close] ** 2
-        if only_plan is None:
-            plan, column, dx, dy = _within_reach(x, y, limit, time, ex, ey)
-        else:
-            mine = only_plan[agent]
-            dx, dy = x - ex[mine, time], y - ey[mine, time]
-            column = np.flatnonzero(dx * dx + dy * dy < limit)
-            column = column[np.argsort(mine[column], kind="stable")]
-            plan, dx, dy = mine[column], dx[column], dy[column]
-        time = time[column]
-        return cls(
-            plan=plan,
-            agent=agent[column],
-            mode=mode[column],
-            time=time,
-            dx=dx,
-            dy=dy,
-            ego_yaw=yaw.astype(f32)[plan, time],
-            agent_yaw=predicted.headings[:, :, steps][close][column],
-            covariance=covariance[close].T.take(column, axis=1),
-            ego_half=(ego.length / 2, ego.width / 2),
-            agent_half=(sizes[:, :2] / f32(2)).T.take(agent[column], axis=1),
-        )
-
-    def evaluate(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Probability of overlap and distance of the boxes (0 when they overlap, a lower bound else), ``[M]`` each."""
-        turn = self.agent_yaw - self.ego_yaw
-        cos_turn, sin_turn = np.abs(np.cos(turn)), np.abs(np.sin(turn))
-        length, width = self.ego_half
-        agent_length, agent_width = self.agent_half
-        in_ego = (
-            length + agent_length * cos_turn + agent_width * sin_turn,
-            width + agent_length * sin_turn + agent_width * cos_turn,
-        )
-        in_agent = (
-            agent_length + length * cos_turn + width * sin_turn,
-            agent_width + length * sin_turn + width * cos_turn,
-        )
-        every: slice = slice(None)
-        inside, distance = self._in_frame(every, self.ego_yaw, *in_ego)
-        rest = np.flatnonzero(inside > _NEGLIGIBLE)
-        second = self._in_frame(rest, self.agent_yaw[rest], in_agent[0][rest], in_agent[1][rest])
-        inside[rest] = np.minimum(inside[rest], second[0])
-        distance[rest] = np.maximum(distance[rest], second[1])
-        return inside, distance
-
-    def _in_frame(
-        self, rows: slice | NDArray[np.int64], yaw: NDArray[Any], half_length: NDArray[Any], half_width: NDArray[Any]
-    ) -> tuple[NDArray[Any], NDArray[Any]]:
-        cos, sin = np.cos(yaw), np.sin(yaw)
-        dx, dy = self.dx[rows], self.dy[rows]
-        u = np.abs(cos * dx + sin * dy)
-        v = np.abs(cos * dy - sin * dx)
-        xx, xy, yy = self.covariance[:, rows]
-        cross = 2 * cos * sin * xy
-        su = np.sqrt(np.maximum(cos * cos * xx + cross + sin * sin * yy, 1e-4))
-        sv = np.sqrt(np.maximum(sin * sin * xx - cross + cos * cos * yy, 1e-4))
-        inside = _within(u, half_length, su) * _within(v, half_width, sv)
-        return inside, np.hypot(np.maximum(u - half_length, 0), np.maximum(v - half_width, 0))

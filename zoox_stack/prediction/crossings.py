@@ -12,12 +12,13 @@ place, and its way ends there; so the longest of its possible paths has to be ta
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr
 
+from zoox_stack.core.compiled import compiled, plain
 from zoox_stack.core.predictions import STEP
 
 MARGIN = 0.3  # [m] ways that pass closer than this between the boxes conflict
@@ -45,82 +46,79 @@ def crossing_places(ways: NDArray[Any], others: NDArray[Any], reach: NDArray[Any
         float64 ``[P, N, 2]`` [m]; NaN where there is no conflict. The place is the first one along the one of `ways`.
     """
     places = np.full((len(ways), len(others), 2), np.nan)
-    if not places.size:
-        return places
-    start = np.asarray(ways[0, 0], np.float64)
-    turn = _along(ways)
-    mine = (ways - start).astype(np.float32) @ turn
-    limit = np.asarray(reach, np.float32)
-    row, point = np.nonzero(_spaced(others))
-    points = (others[row, point] - start).astype(np.float32) @ turn
-    bound = limit[row, None]
-    near = ((points > mine.min(axis=(0, 1)) - bound) & (points < mine.max(axis=(0, 1)) + bound)).all(axis=1)
-    row, point, points = row[near], point[near], points[near]
-    for number, (way, keep) in enumerate(zip(mine, _spaced(ways), strict=True)):
-        found = _conflicts(way[keep], points, row, point, limit)
-        theirs, place = row[found[0]], points[found[0]]
-        places[number, theirs] = (way[keep][found[1]] + place) / 2 @ turn.T.astype(np.float64) + start
+    if places.size:
+        _fill_places(*_spaced(ways), *_spaced(others), plain(reach, np.float64), places)
     return places
 
 
-def _conflicts(
-    way: NDArray[np.float32],
-    points: NDArray[np.float32],
-    row: NDArray[np.int64],
-    number: NDArray[np.int64],
-    limit: NDArray[np.float32],
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Which of the `points` of other ways, and which one of `way`, are the two nearest where a conflict begins.
-
-    Args:
-        way: ``[S, 2]``.
-        points: ``[M, 2]`` of all other ways.
-        row: ``[M]`` whose they are, rising.
-        number: ``[M]`` which of its owner's they are, 0 the first.
-        limit: ``[N]`` reach of each other way.
-    """
-    bound = limit[row, None]
-    low, high = way.min(axis=0), way.max(axis=0)
-    near = np.flatnonzero(((points > low - bound) & (points < high + bound)).all(axis=1))
-    none = np.zeros(0, np.int64)
-    if not len(near):
-        return none, none
-    owner = row[near]
-    dx, dy = points[near, 0, None] - way[:, 0], points[near, 1, None] - way[:, 1]
-    distance = dx * dx + dy * dy
-    close = distance <= limit[owner, None] ** 2
-    some = close.any(axis=1)
-    begins = np.zeros(len(limit), bool)
-    begins[owner[close[:, 0] | (some & (number[near] == 0))]] = True
-    keep = np.flatnonzero(some & ~begins[owner])
-    if not len(keep):
-        return none, none
-    owner, first = owner[keep], close[keep].argmax(axis=1)
-    earliest = np.full(len(limit), len(way))
-    np.minimum.at(earliest, owner, first)
-    order = np.lexsort((distance[keep, earliest[owner]], owner))
-    best = order[np.flatnonzero(np.diff(owner[order], prepend=-1))]
-    return near[keep[best]], earliest[owner[best]]
+@compiled("f8(f8, f8)")
+def _norm(x: float, y: float) -> float:
+    return math.sqrt(x * x + y * y)  # several times as fast as hypot, which guards against overflow
 
 
-def _along(ways: NDArray[Any]) -> NDArray[np.float32]:
-    """Matrix that turns points into axes along the longest way: straight ways are in a narrow box then."""
-    ends = np.asarray(ways[:, -1] - ways[:, 0], np.float64)
-    length = np.hypot(*ends.T)
-    c, s = ends[length.argmax()] / length.max() if length.max() > 0 else (1.0, 0.0)
-    return np.array([[c, -s], [s, c]], np.float32)
+@compiled("void(f8[:, ::1], i8[::1], f8[:, ::1], i8[::1], f8[::1], f8[:, :, ::1])")
+def _fill_places(
+    ways: NDArray[np.float64],
+    way_ends: NDArray[np.int64],
+    others: NDArray[np.float64],
+    other_ends: NDArray[np.int64],
+    reach: NDArray[np.float64],
+    places: NDArray[np.float64],
+) -> None:
+    """Fill the places ``[P, N, 2]`` of ways whose points ``[..., 2]`` lie one after the other, up to `way_ends`."""
+    for p in range(len(way_ends)):
+        way = ways[way_ends[p - 1] if p else 0 : way_ends[p]]
+        if not len(way):
+            continue
+        low_x, low_y, high_x, high_y, apart = way[0, 0], way[0, 1], way[0, 0], way[0, 1], _AT_PLACE
+        for i in range(1, len(way)):
+            low_x, high_x = min(low_x, way[i, 0]), max(high_x, way[i, 0])
+            low_y, high_y = min(low_y, way[i, 1]), max(high_y, way[i, 1])
+            apart = max(apart, _norm(way[i, 0] - way[i - 1, 0], way[i, 1] - way[i - 1, 1]))
+        per_metre = 1.0 / apart
+        for n in range(len(other_ends)):
+            limit, first = reach[n], other_ends[n - 1] if n else 0
+            earliest = len(way)
+            for j in range(first, other_ends[n]):
+                x, y = others[j, 0], others[j, 1]
+                if not (low_x - limit < x < high_x + limit and low_y - limit < y < high_y + limit):
+                    continue
+                i = 0
+                while i < (len(way) if j == first else earliest):
+                    gap = _norm(way[i, 0] - x, way[i, 1] - y) - limit
+                    if gap <= 0:
+                        earliest = 0 if j == first else i
+                        break
+                    i += max(1, int(gap * per_metre))  # no point in between can be near enough
+                if earliest == 0:
+                    break  # one begins on the other
+            if not 0 < earliest < len(way):
+                continue
+            nearest, at = np.inf, first
+            for j in range(first, other_ends[n]):
+                gap = _norm(way[earliest, 0] - others[j, 0], way[earliest, 1] - others[j, 1])
+                if gap < nearest:
+                    nearest, at = gap, j
+            places[p, n, 0] = (way[earliest, 0] + others[at, 0]) / 2
+            places[p, n, 1] = (way[earliest, 1] + others[at, 1]) / 2
 
 
-def _spaced(ways: NDArray[Any]) -> NDArray[np.bool_]:
-    """Points to keep of ways ``[N, T, 2]``, about `_SPACING` apart, the first always; none that are NaN."""
-    steps = np.diff(ways, axis=1)
-    metres = np.cumsum(np.sqrt(steps[..., 0] ** 2 + steps[..., 1] ** 2), axis=1) / _SPACING
-    keep = np.empty(ways.shape[:2], bool)
-    keep[:, 0] = np.isfinite(ways[:, 0, 0])
-    cell = np.floor(metres)
-    keep[:, 1] = cell[:, 0] > 0
-    keep[:, 2:] = cell[:, 1:] > cell[:, :-1]
-    return keep
+def _spaced(ways: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Points of ways ``[N, T, 2]`` about `_SPACING` apart, the first always, none that are NaN; where each way ends."""
+    keep = np.empty(ways.shape[:2], np.bool_)
+    _mark_spaced(plain(ways, np.float64), keep)
+    return plain(ways[keep], np.float64), np.cumsum(keep.sum(axis=1))
+
+
+@compiled("void(f8[:, :, ::1], b1[:, ::1])")
+def _mark_spaced(ways: NDArray[np.float64], keep: NDArray[np.bool_]) -> None:
+    for n in range(ways.shape[0]):
+        metres, cell = 0.0, 0.0
+        keep[n, 0] = np.isfinite(ways[n, 0, 0])
+        for t in range(1, ways.shape[1]):
+            metres += _norm(ways[n, t, 0] - ways[n, t - 1, 0], ways[n, t, 1] - ways[n, t - 1, 1]) / _SPACING
+            keep[n, t] = math.floor(metres) > cell if np.isfinite(metres) else False
+            cell = math.floor(metres) if keep[n, t] else cell
 
 
 def longest(paths: NDArray[Any]) -> NDArray[Any]:
@@ -143,8 +141,10 @@ def time_of_passing(paths: NDArray[Any], places: NDArray[Any], reach: NDArray[An
         places: ``[..., 2]`` [m], NaN for none.
         reach: ``[...]`` [m].
     """
-    distance, limit = _distances(paths, places), np.asarray(reach, np.float64)[..., None]
-    return np.asarray(STEP * (1.0 + _first_within(distance, limit)))
+    shape = np.broadcast_shapes(paths.shape[:-2], places.shape[:-1])
+    times = np.empty(shape)
+    _fill_times(_rows(paths, shape, 2), _rows(places, shape, 1), _rows(reach, shape), times.reshape(-1))
+    return times
 
 
 def probability_of_passing(
@@ -165,43 +165,79 @@ def probability_of_passing(
     Returns:
         float64 ``[...]``.
     """
-    distance = _distances(paths, places)
-    limit, steps = np.asarray(reach, np.float64)[..., None], distance.shape[-1]
-    moved = np.diff(np.asarray(paths, np.float64), axis=-2)
-    way = np.concatenate([np.zeros((*moved.shape[:-2], 1)), np.cumsum(np.hypot(*np.moveaxis(moved, -1, 0)), -1)], -1)
-    row = np.clip(np.asarray(until) / STEP - 1.0, 0.0, steps - 1.0)
-    first = np.minimum(_first_within(distance, limit), steps)
-    comes = first < steps
-    beyond = _between(way, row) - _between(way, np.minimum(first, steps - 1.0).clip(min=0.0))
-    gap = np.where(comes, beyond, limit[..., 0] - _between(distance, row))
-    step = np.rint(row).astype(np.int64)[..., None, None]
-    offset = np.asarray(places) - np.take_along_axis(np.asarray(paths, np.float64), step, -2)[..., 0, :]
-    xx, xy, yy = np.moveaxis(np.take_along_axis(np.asarray(covariances, np.float64), step, -2)[..., 0, :], -1, 0)
-    far = np.maximum(np.hypot(offset[..., 0], offset[..., 1]), _AT_PLACE)
-    ux, uy = offset[..., 0] / far, offset[..., 1] / far
-    variance = ux * ux * xx + 2 * ux * uy * xy + uy * uy * yy
-    return np.asarray(ndtr(gap / np.sqrt(np.maximum(variance, _LEAST_SIGMA**2))))
+    shape = np.broadcast_shapes(paths.shape[:-2], places.shape[:-1])
+    result = np.empty(shape)
+    _fill_probabilities(
+        _rows(paths, shape, 2),
+        _rows(covariances, shape, 2),
+        _rows(places, shape, 1),
+        _rows(reach, shape),
+        _rows(until, shape),
+        result.reshape(-1),
+    )
+    return result
 
 
-def _distances(paths: NDArray[Any], places: NDArray[Any]) -> NDArray[np.float64]:
-    offset = np.asarray(paths, np.float64) - np.asarray(places, np.float64)[..., None, :]
-    return np.asarray(np.hypot(offset[..., 0], offset[..., 1]))
+def _rows(values: NDArray[Any] | float, shape: tuple[int, ...], rest: int = 0) -> NDArray[np.float64]:
+    """Values for every one of the M cases of this shape, ``[M, ...]`` with their own `rest` last axes."""
+    own = np.shape(values)[len(np.shape(values)) - rest :]
+    return plain(np.broadcast_to(values, shape + own), np.float64).reshape(-1, *own)
 
 
-def _first_within(distance: NDArray[np.float64], limit: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Row, between rows, at which a distance ``[..., T]`` first is within the limit ``[..., 1]``; inf if never."""
-    inside = distance <= limit
-    row = inside.argmax(axis=-1)[..., None]
-    after = np.take_along_axis(distance, row, -1)
-    before = np.take_along_axis(distance, np.maximum(row - 1, 0), -1)
-    fell = before - after
-    share = np.where((row > 0) & (fell > 0), (limit - after) / np.where(fell > 0, fell, 1.0), 0.0)
-    return np.asarray(np.where(inside.any(axis=-1), (row - share)[..., 0], np.inf))
+@compiled("f8(f8[:, ::1], f8[::1], f8)")
+def _first_within(path: NDArray[np.float64], place: NDArray[np.float64], limit: float) -> float:
+    """Row, between rows, at which a path ``[T, 2]`` first comes within the limit of a place; inf if never."""
+    before = np.inf
+    for t in range(len(path)):
+        gap = _norm(path[t, 0] - place[0], path[t, 1] - place[1])
+        if gap <= limit:
+            return t - (limit - gap) / (before - gap) if t > 0 and before > gap else float(t)
+        before = gap
+    return np.inf
 
 
-def _between(values: NDArray[np.float64], row: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Values ``[..., T]`` at rows ``[...]`` that may lie between two."""
-    low = np.floor(row).astype(np.int64)
-    high = np.minimum(low + 1, values.shape[-1] - 1)
-    a, b = (np.take_along_axis(values, r[..., None], -1)[..., 0] for r in (low, high))
-    return np.asarray(a + (row - low) * (b - a))
+@compiled("void(f8[:, :, ::1], f8[:, ::1], f8[::1], f8[::1])")
+def _fill_times(
+    paths: NDArray[np.float64], places: NDArray[np.float64], reach: NDArray[np.float64], times: NDArray[np.float64]
+) -> None:
+    for m in range(len(times)):
+        times[m] = STEP * (1.0 + _first_within(paths[m], places[m], reach[m]))
+
+
+@compiled("f8(f8[::1], f8)")
+def _between(values: NDArray[np.float64], row: float) -> float:
+    """The value at a row that may lie between two."""
+    low = int(row)
+    high = min(low + 1, len(values) - 1)
+    return float(values[low] + (row - low) * (values[high] - values[low]))
+
+
+@compiled("void(f8[:, :, ::1], f8[:, :, ::1], f8[:, ::1], f8[::1], f8[::1], f8[::1])")
+def _fill_probabilities(
+    paths: NDArray[np.float64],
+    covariances: NDArray[np.float64],
+    places: NDArray[np.float64],
+    reach: NDArray[np.float64],
+    until: NDArray[np.float64],
+    result: NDArray[np.float64],
+) -> None:
+    last = paths.shape[1] - 1.0
+    way, distance = np.zeros(paths.shape[1]), np.zeros(paths.shape[1])
+    for m in range(len(result)):
+        path, place = paths[m], places[m]
+        for t in range(len(path)):
+            distance[t] = _norm(path[t, 0] - place[0], path[t, 1] - place[1])
+            if t > 0:
+                way[t] = way[t - 1] + _norm(path[t, 0] - path[t - 1, 0], path[t, 1] - path[t - 1, 1])
+        row, first = min(max(until[m] / STEP - 1.0, 0.0), last), _first_within(path, place, reach[m])
+        if first < np.inf:
+            gap = _between(way, row) - _between(way, min(max(first, 0.0), last))
+        else:
+            gap = reach[m] - _between(distance, row)
+        t = round(row)
+        x, y = place[0] - path[t, 0], place[1] - path[t, 1]
+        far = max(_norm(x, y), _AT_PLACE)
+        x, y = x / far, y / far
+        variance = x * x * covariances[m, t, 0] + 2.0 * x * y * covariances[m, t, 1] + y * y * covariances[m, t, 2]
+        sigma = math.sqrt(max(variance, _LEAST_SIGMA**2))
+        result[m] = 0.5 * (1.0 + math.erf(gap / sigma * math.sqrt(0.5)))

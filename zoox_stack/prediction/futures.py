@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
+from zoox_stack.core.compiled import compiled, plain
 from zoox_stack.core.geometry import wrap_angle
 from zoox_stack.core.predictions import STEP
 
@@ -28,19 +31,36 @@ def headings_along(
 
     An agent that drives backwards at first (its motion points away from `yaw`) keeps facing the way it faces.
     """
-    start = np.broadcast_to(starts.astype(np.float32)[:, None, None], (*positions.shape[:-2], 1, 2))
-    motion = np.diff(np.concatenate([start, positions], axis=-2), axis=-2)
-    direction = np.arctan2(motion[..., 1], motion[..., 0])
-    moving = np.hypot(motion[..., 0], motion[..., 1]) > STANDING_SPEED * STEP
-    first = wrap_angle(yaw).astype(np.float32)[:, None]
-    backwards = np.cos(direction[..., 0] - first) < 0
-    turned = (backwards & moving[..., 0])[..., None]
-    if turned.any():
-        direction = np.where(turned, direction - np.copysign(np.float32(np.pi), direction), direction)
-    steps = np.where(moving, np.arange(1, moving.shape[-1] + 1), 0)
-    last = np.maximum.accumulate(steps, axis=-1)
-    with_first = np.concatenate([np.broadcast_to(first[..., None], (*direction.shape[:-1], 1)), direction], axis=-1)
-    return np.take_along_axis(with_first, last, axis=-1)
+    paths = plain(positions, np.float32)
+    headings = np.empty(paths.shape[:-1], np.float32)
+    modes, steps = paths.shape[-3:-1]
+    _fill_headings(
+        paths.reshape(-1, len(starts), modes, steps, 2),
+        plain(starts, np.float32),
+        wrap_angle(yaw).astype(np.float32),
+        headings.reshape(-1, len(starts), modes, steps),
+    )
+    return headings
+
+
+@compiled("void(f4[:, :, :, :, ::1], f4[:, ::1], f4[::1], f4[:, :, :, ::1])")
+def _fill_headings(
+    paths: NDArray[np.float32], starts: NDArray[np.float32], yaw: NDArray[np.float32], headings: NDArray[np.float32]
+) -> None:
+    least, turn = np.float32(STANDING_SPEED * STEP) ** 2, math.pi
+    for b, n, k in np.ndindex(headings.shape[:3]):
+        facing = float(yaw[n])
+        x, y, backwards = starts[n, 0], starts[n, 1], False
+        for t in range(headings.shape[3]):
+            dx, dy = paths[b, n, k, t, 0] - x, paths[b, n, k, t, 1] - y
+            x, y = paths[b, n, k, t, 0], paths[b, n, k, t, 1]
+            if dx * dx + dy * dy > least:
+                facing = math.atan2(dy, dx)
+                if t == 0:
+                    backwards = math.cos(facing - yaw[n]) < 0
+                if backwards:
+                    facing = facing - turn if facing > 0 else facing + turn
+            headings[b, n, k, t] = facing
 
 
 def turned_covariances(covariances: NDArray[np.float32], yaw: NDArray[np.float64]) -> NDArray[np.float32]:

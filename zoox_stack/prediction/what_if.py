@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 
 from zoox_stack.core.agents import EgoState, TrackedAgents
 from zoox_stack.core.collision import PlanArrays, agent_sizes_of, assess_collisions
+from zoox_stack.core.compiled import compiled, plain
 from zoox_stack.core.plans import EgoPlan
 from zoox_stack.core.predictions import STEP, STEPS, PredictedAgents, WhatIfRequest
 from zoox_stack.prediction.features import KNOT_STEPS
@@ -70,18 +72,49 @@ def causal_reactions(
         change: ``[P, R, K, T, 2]`` conditional minus unconditional positions, each agent's own frame [m].
         least: [m].
     """
-    along, across = change[..., 0], change[..., 1]
-    size = np.sqrt((along * along + across * across).max(axis=2))  # [P, R, T]
-    so_far = np.maximum.accumulate(size, axis=-1)
-    plan, agent = np.nonzero(so_far[..., -1] > least)
+    change = plain(change, np.float32)
+    shown = np.empty((change.shape[0], change.shape[1], change.shape[3]), np.float32)
+    _fill_shown(change, float(least), shown)
+    plan, agent = np.nonzero(shown[..., -1] > 0)
     if not len(plan):
         return no_reactions(base)
-    shown = (so_far[plan, agent] - np.float32(least)) / np.float32(max(least, 1e-6))
-    shown = np.clip(shown, 0.0, 1.0)[:, None]
-    along, across = along[plan, agent] * shown, across[plan, agent] * shown
-    c, s = np.cos(yaw[agent]).astype(np.float32)[:, None, None], np.sin(yaw[agent]).astype(np.float32)[:, None, None]
-    positions = base.positions[rows[agent]] + np.stack([c * along - s * across, s * along + c * across], axis=-1)
+    positions = plain(base.positions[rows[agent]], np.float32)
+    turn = plain(np.stack([np.cos(yaw), np.sin(yaw)], axis=1), np.float32)
+    _move(positions, change, plain(plan, np.int64), plain(agent, np.int64), shown, turn)
     return Reactions(plan, rows[agent], positions, headings_along(positions, starts[agent], yaw[agent]))
+
+
+@compiled("void(f4[:, :, :, :, ::1], f8, f4[:, :, ::1])")
+def _fill_shown(change: NDArray[np.float32], least: float, shown: NDArray[np.float32]) -> None:
+    """How much of a change ``[P, R, K, T, 2]`` is shown at each time, 0..1: ``[P, R, T]``."""
+    for p in range(change.shape[0]):
+        for r in range(change.shape[1]):
+            so_far = np.float32(0.0)
+            for t in range(change.shape[3]):
+                for k in range(change.shape[2]):
+                    along, across = change[p, r, k, t, 0], change[p, r, k, t, 1]
+                    so_far = max(so_far, along * along + across * across)
+                shown[p, r, t] = min(max((math.sqrt(so_far) - least) / max(least, 1e-6), 0.0), 1.0)
+
+
+@compiled("void(f4[:, :, :, ::1], f4[:, :, :, :, ::1], i8[::1], i8[::1], f4[:, :, ::1], f4[:, ::1])")
+def _move(
+    positions: NDArray[np.float32],
+    change: NDArray[np.float32],
+    plan: NDArray[np.int64],
+    agent: NDArray[np.int64],
+    shown: NDArray[np.float32],
+    turn: NDArray[np.float32],
+) -> None:
+    """Add to the positions ``[Q, K, T, 2]`` of pairs of plan and agent what is shown of the change."""
+    for q in range(len(plan)):
+        p, r = plan[q], agent[q]
+        c, s = turn[r, 0], turn[r, 1]
+        for k in range(change.shape[2]):
+            for t in range(change.shape[3]):
+                along, across = shown[p, r, t] * change[p, r, k, t, 0], shown[p, r, t] * change[p, r, k, t, 1]
+                positions[q, k, t, 0] += c * along - s * across
+                positions[q, k, t, 1] += s * along + c * across
 
 
 def distances_to_ego(base: PredictedAgents, ego: EgoState) -> NDArray[np.float32]:

@@ -1,0 +1,159 @@
+"""The loop of `zoox_stack.core.collision` over plans, agents, modes and times."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zoox_stack.core.compiled import compiled
+
+_SIGMAS = 2.5  # agents further than this many standard deviations beyond touching count as out of reach
+_NEAR = 1.0  # [m] boxes that stay further apart than this and out of reach of the errors are not looked at
+_NEGLIGIBLE = 1e-3  # probabilities below it do not count
+_BEYOND = 3.1  # standard deviations, beyond which less than that lies
+_CERTAIN = 2.8  # where the error function is 1 but for 1e-4
+_LEAST_MODE = 1e-3  # less probable modes are not looked at
+_LEAST_TOUCH = 0.01  # an agent and mode less probable than this have no time of touching
+_LEAST_VARIANCE = 1e-4  # [m^2]
+
+
+@compiled("f8(f8, f8, f8)")
+def _between(offset: float, half: float, sigma: float) -> float:
+    """Probability that a Gaussian around `offset`, 0 or more, lies in -half..half."""
+    scale = math.sqrt(0.5) / sigma
+    low, high = (half + offset) * scale, (half - offset) * scale
+    below = 1.0 if low > _CERTAIN else math.erf(low)
+    return 0.5 * (below + (1.0 if high > _CERTAIN else math.erf(high)))
+
+
+@compiled("UniTuple(f8, 2)(f8, f8, f8, f8, f8, f8, f8, f8, f8)")
+def _in_frame(
+    dx: float, dy: float, xx: float, xy: float, yy: float, cos: float, sin: float, length: float, width: float
+) -> tuple[float, float]:
+    """Probability that an offset lies in a rectangle turned like this, and how far its mean lies outside [m]."""
+    u, v = abs(cos * dx + sin * dy), abs(cos * dy - sin * dx)
+    out_u, out_v = max(u - length, 0.0), max(v - width, 0.0)
+    cross = 2.0 * cos * sin * xy
+    su = math.sqrt(max(cos * cos * xx + cross + sin * sin * yy, _LEAST_VARIANCE))
+    sv = math.sqrt(max(sin * sin * xx - cross + cos * cos * yy, _LEAST_VARIANCE))
+    inside = 0.0
+    if out_u < _BEYOND * su and out_v < _BEYOND * sv:
+        inside = _between(u, length, su) * _between(v, width, sv)
+    return inside, math.sqrt(out_u * out_u + out_v * out_v)
+
+
+@compiled(
+    "void(f8[:, :, ::1], UniTuple(f8, 2), f4[:, :, :, ::1], f4[:, :, ::1], f4[:, :, :, ::1], f4[:, ::1], f8[:, ::1],"
+    "f8[:, ::1], i8[::1], i8[::1], f8[::1], f8[::1], b1[:, ::1], f8,"
+    "f8[:, ::1], f8[:, ::1], f8[:, ::1], f8[:, ::1], f8[:, ::1])"
+)
+def compare(
+    ego: NDArray[np.float64],
+    ego_half: tuple[float, float],
+    positions: NDArray[np.float32],
+    headings: NDArray[np.float32],
+    covariances: NDArray[np.float32],
+    probabilities: NDArray[np.float32],
+    weight: NDArray[np.float64],
+    half: NDArray[np.float64],
+    only_plan: NDArray[np.int64],
+    rows: NDArray[np.int64],
+    time: NDArray[np.float64],
+    discount: NDArray[np.float64],
+    moving: NDArray[np.bool_],
+    certain_until: float,
+    probability: NDArray[np.float64],
+    risk: NDArray[np.float64],
+    certain: NDArray[np.float64],
+    touch: NDArray[np.float64],
+    nearest: NDArray[np.float64],
+) -> None:
+    """Fill the arrays of a `CollisionReport`: C plans, A agents, K modes, S times that are looked at.
+
+    Args:
+        ego: ``[S, C, 4]`` box centre x, y relative to the origin of the predictions [m], cosine and sine of the yaw.
+        ego_half: Half length and half width [m].
+        positions: ``[A, K, T, 2]`` [m].
+        headings: ``[A, K, T]`` [rad].
+        covariances: ``[A, K, T, 3]`` xx, xy, yy [m^2].
+        probabilities: ``[A, K]``.
+        weight: ``[A, K]`` the same times the probability that the agent exists.
+        half: ``[A, 2]`` half length and half width [m].
+        only_plan: ``[A]`` the one plan it is compared with, -1 for all.
+        rows: ``[S]`` which of the T steps.
+        time: ``[S]`` [s].
+        discount: ``[S]`` factor on the risk.
+        moving: ``[S, C]`` whether the ego does; overlaps of means with one that stands do not count as certain.
+        certain_until: [s] nor do later ones.
+        probability: ``[C, A]`` 0 everywhere; filled, as are the following.
+        risk: ``[C, A]`` 0 everywhere.
+        certain: ``[C, A]`` 0 everywhere.
+        touch: ``[C, A]`` inf everywhere [s].
+        nearest: ``[C, A]`` inf everywhere [m].
+    """
+    steps, plans = ego.shape[0], ego.shape[1]
+    low, high = np.full((steps, 2), np.inf), np.full((steps, 2), -np.inf)
+    for s in range(steps):
+        for c in range(plans):
+            for axis in range(2):
+                low[s, axis] = min(low[s, axis], ego[s, c, axis])
+                high[s, axis] = max(high[s, axis], ego[s, c, axis])
+    radius = math.sqrt(ego_half[0] ** 2 + ego_half[1] ** 2)
+    greatest = np.zeros((3, plans))  # over time: probability, risk, certain
+    for a in range(positions.shape[0]):
+        touching = radius + math.sqrt(half[a, 0] ** 2 + half[a, 1] ** 2)
+        first, last = (0, plans) if only_plan[a] < 0 else (only_plan[a], only_plan[a] + 1)
+        for k in range(positions.shape[1]):
+            if not probabilities[a, k] > _LEAST_MODE:
+                continue
+            greatest[:] = 0.0
+            for s in range(steps):
+                t = rows[s]
+                x, y = np.float64(positions[a, k, t, 0]), np.float64(positions[a, k, t, 1])
+                xx, yy = np.float64(covariances[a, k, t, 0]), np.float64(covariances[a, k, t, 2])
+                reach = touching + max(_SIGMAS * math.sqrt(max(xx + yy, 0.0)), _NEAR)
+                if not (low[s, 0] - reach < x < high[s, 0] + reach and low[s, 1] - reach < y < high[s, 1] + reach):
+                    continue
+                xy, yaw = np.float64(covariances[a, k, t, 1]), np.float64(headings[a, k, t])
+                cos, sin, turned = 0.0, 0.0, False
+                for c in range(first, last):
+                    dx, dy = x - ego[s, c, 0], y - ego[s, c, 1]
+                    if not dx * dx + dy * dy < reach * reach:
+                        continue
+                    if not turned:
+                        cos, sin, turned = math.cos(yaw), math.sin(yaw), True
+                    ego_cos, ego_sin = ego[s, c, 2], ego[s, c, 3]
+                    turn_cos = abs(cos * ego_cos + sin * ego_sin)
+                    turn_sin = abs(sin * ego_cos - cos * ego_sin)
+                    inside, distance = _in_frame(
+                        dx, dy, xx, xy, yy, ego_cos, ego_sin,
+                        ego_half[0] + half[a, 0] * turn_cos + half[a, 1] * turn_sin,
+                        ego_half[1] + half[a, 0] * turn_sin + half[a, 1] * turn_cos,
+                    )  # fmt: skip
+                    # The other frame can only lessen the probability and add to the distance.
+                    if inside > max(greatest[0, c], _NEGLIGIBLE) or distance < nearest[c, a] or distance <= 0:
+                        second, further = _in_frame(
+                            dx, dy, xx, xy, yy, cos, sin,
+                            half[a, 0] + ego_half[0] * turn_cos + ego_half[1] * turn_sin,
+                            half[a, 1] + ego_half[0] * turn_sin + ego_half[1] * turn_cos,
+                        )  # fmt: skip
+                        inside, distance = min(inside, second), max(distance, further)
+                    nearest[c, a] = min(nearest[c, a], distance)
+                    if inside > _NEGLIGIBLE:
+                        greatest[0, c] = max(greatest[0, c], inside)
+                        greatest[1, c] = max(greatest[1, c], inside * discount[s])
+                    if distance <= 0 and moving[s, c]:
+                        if time[s] <= certain_until:
+                            greatest[2, c] = 1.0
+                        if weight[a, k] > _LEAST_TOUCH:
+                            touch[c, a] = min(touch[c, a], time[s])
+            for c in range(first, last):
+                probability[c, a] += weight[a, k] * greatest[0, c]
+                risk[c, a] += weight[a, k] * greatest[1, c]
+                certain[c, a] += weight[a, k] * greatest[2, c]
+        for c in range(first, last):
+            probability[c, a] = min(probability[c, a], 1.0)
+            risk[c, a] = min(risk[c, a], 1.0)
+            certain[c, a] = min(certain[c, a], 1.0)
