@@ -238,13 +238,14 @@ class Predictor:
             )
         reactions = self._reactions(pinned, request.plans)
         changes = no_reactions(pinned.predicted) if reactions is None else reactions
-        hits = hit_probabilities(pinned.scene, pinned.predicted, request.plans, changes)
+        reacted = changes.futures(pinned.predicted)
+        hits = hit_probabilities(pinned.scene, pinned.predicted, request.plans, changes, reacted)
         effects = plan_effects(pinned.scene, pinned.predicted, request.plans, changes, hits)
         collisions = any_of(hits).astype(np.float32)
         if reactions is None:
             predictions = (pinned.predicted,) * len(request.plans)
         elif request.affected_only:
-            predictions = affected_futures(pinned.predicted, len(request.plans), changes)
+            predictions = affected_futures(reacted, len(request.plans), changes)
         else:
             predictions = all_futures(pinned.predicted, len(request.plans), changes)
         spent = time.monotonic() - started

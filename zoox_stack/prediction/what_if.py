@@ -159,16 +159,22 @@ def all_futures(base: PredictedAgents, plans: int, reactions: Reactions) -> tupl
     return tuple(predictions)
 
 
-def affected_futures(base: PredictedAgents, plans: int, reactions: Reactions) -> tuple[PredictedAgents, ...]:
-    """Futures of the affected agents under each plan."""
-    every = reactions.futures(base)
-    return tuple(every.take(np.flatnonzero(reactions.plan == plan)) for plan in range(plans))
+def affected_futures(reacted: PredictedAgents, plans: int, reactions: Reactions) -> tuple[PredictedAgents, ...]:
+    """Futures of the affected agents under each plan; `reacted` are those of all, `Reactions.futures`."""
+    return tuple(reacted.take(np.flatnonzero(reactions.plan == plan)) for plan in range(plans))
 
 
 def hit_probabilities(
-    scene: TrackedAgents, base: PredictedAgents, plans: tuple[EgoPlan, ...], reactions: Reactions
+    scene: TrackedAgents,
+    base: PredictedAgents,
+    plans: tuple[EgoPlan, ...],
+    reactions: Reactions,
+    reacted: PredictedAgents,
 ) -> NDArray[np.float64]:
-    """Probability ``[P, A]`` that the ego hits each agent under each plan, with the futures that belong to the plan."""
+    """Probability ``[P, A]`` that the ego hits each agent under each plan, with the futures that belong to the plan.
+
+    They are those of `base`, for the pairs of plan and agent in `reactions` those of `reacted`, `Reactions.futures`.
+    """
     if scene.ego is None or not len(scene):
         return np.zeros((len(plans), len(base)))
     arrays, sizes = PlanArrays.from_plans(plans), agent_sizes_of(base, scene)
@@ -176,7 +182,7 @@ def hit_probabilities(
     if len(reactions.rows):
         rows = reactions.rows
         report = assess_collisions(
-            arrays, scene.ego, reactions.futures(base), sizes[rows], scene.existence[rows], only_plan=reactions.plan
+            arrays, scene.ego, reacted, sizes[rows], scene.existence[rows], only_plan=reactions.plan
         )
         hits[reactions.plan, rows] = report.agent_probability[reactions.plan, np.arange(len(rows))]
     return hits

@@ -225,7 +225,7 @@ def test_displacement_is_weighted_by_the_modes() -> None:
     reactions = Reactions(np.zeros(1, np.int64), np.zeros(1, np.int64), positions, base.headings)
     np.testing.assert_allclose(displacements(base, reactions), [0.25 * 4.0 + 0.75 * 2.0], rtol=1e-5)
     plans = (plan(0, STOP, now.ego),)  # type: ignore[arg-type]
-    hits = hit_probabilities(now, base, plans, reactions)
+    hits = hit_probabilities(now, base, plans, reactions, reactions.futures(base))
     (effects,) = plan_effects(now, base, plans, reactions, hits)
     assert effects.agent_ids.tolist() == [7]
     assert effects.displacement[0] == pytest.approx(2.5)
