@@ -142,5 +142,5 @@ def _summary_line(part: dict[str, Any]) -> str:
         f"ECE {_said(part['ece'])} (likeliest mode alone {_said(part['ece_likeliest'])}); NLL {_said(part['nll'])}; "
         f"truth inside ellipses of {covered}; off the road {_said(off_road['model']['steps'])} of the steps of "
         f"{off_road['n']} vehicles; {part['samples_by_rule']} of {part['samples']} samples at 8 s outside the image or "
-        "beyond its most agents: they keep their velocity"
+        "beyond its most agents: predicted by rule"
     )

@@ -92,7 +92,7 @@ def write_pictures(evaluation: PredictionEvaluation, settings: PredictionSetting
         by_source[source][row] = choice
     paths = []
     for source, wanted in by_source.items():
-        for row, (scene, predicted) in enumerate(predictions_of(source, settings)):
+        for row, (scene, predicted, _) in enumerate(predictions_of(source, settings)):
             if row in wanted:
                 paths.append(folder / f"{wanted[row].kind}_{wanted[row].rank:.2f}_scene_{wanted[row].scene:04d}.png")
                 save_small(scene_figure(scene, predicted, wanted[row]), paths[-1], _DPI)

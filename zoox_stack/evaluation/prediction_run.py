@@ -6,6 +6,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
+import numpy as np
+from numpy.typing import NDArray
+
 from zoox_stack.core.errors import ZooxStackError
 from zoox_stack.core.predictions import PredictedAgents
 from zoox_stack.datasets.past_motion import with_past_motion
@@ -119,12 +122,13 @@ def evaluate_source(source: PredictionSource, settings: PredictionSettings, repo
         ModelError: The network cannot be used.
     """
     part = _Part([], [], [])
-    for scene, predicted in predictions_of(source, settings):
+    for scene, predicted, by_network in predictions_of(source, settings):
         road, follower = _of_map(scene.network)
         rows, _ = sample_rows(scene.history, scene.futures)
         baselines = baseline_futures(scene.history.states[rows], scene.history.scene.classes[rows], follower)
         number = len(part.labels)
-        part.scores.append(score_scene(number, scene.history, scene.futures, predicted, baselines, road))
+        scores = score_scene(number, scene.history, scene.futures, predicted, by_network, baselines, road)
+        part.scores.append(scores)
         part.labels.append(scene.label)
         part.groups.append(scene.group)
         report(min(scene.share, 1.0))
@@ -133,8 +137,8 @@ def evaluate_source(source: PredictionSource, settings: PredictionSettings, repo
 
 def predictions_of(
     source: PredictionSource, settings: PredictionSettings
-) -> Iterator[tuple[PredictionScene, PredictedAgents]]:
-    """Every scene of a source with its prediction.
+) -> Iterator[tuple[PredictionScene, PredictedAgents, NDArray[np.bool_]]]:
+    """Every scene of a source with its prediction, and which of its agents the network predicted.
 
     On the CPU in one thread, whatever the machine, so that the numbers are the same everywhere.
 
@@ -149,7 +153,8 @@ def predictions_of(
             predictor.set_road_network(scene.network)
             shown = scene.network
         history = with_past_motion(scene.history) if settings.past_motion else scene.history
-        yield scene, predictor.predict_history(history, scene.signals, scene.route)
+        predicted = predictor.predict_history(history, scene.signals, scene.route)
+        yield scene, predicted, predictor.by_network(predicted.stamp_ns)
 
 
 def _predictor(settings: PredictionSettings) -> Predictor:

@@ -55,7 +55,7 @@ class PredictionScores:
         scene: int32 ``[R]`` number of the scene.
         agent: int64 ``[R]`` id.
         kind: uint8 ``[R]`` row of `CLASS_NAMES`.
-        by_network: bool ``[R]``, False: outside the image or beyond its most agents, keeps its velocity.
+        by_network: bool ``[R]``, False: outside the image or beyond its most agents, predicted by rule.
         counts: bool ``[R, H]``.
         model: float64 ``[R, H, 8]``, columns `Measure`; NaN where the row does not count.
         baselines: float64 ``[R, B, H, 3]``, the first columns of `Measure`; NaN where the row does not count.
@@ -124,6 +124,7 @@ def score_scene(
     history: SceneHistory,
     futures: NDArray[np.float64],
     predicted: PredictedAgents,
+    by_network: NDArray[np.bool_],
     baselines: Mapping[str, NDArray[np.float64]],
     road: KnownRoad,
 ) -> PredictionScores:
@@ -134,6 +135,7 @@ def score_scene(
         history: The last second, N agents.
         futures: ``[N, T, 3]`` what followed; NaN where an agent is not there.
         predicted: Futures of the N agents.
+        by_network: ``[N]`` whom the network predicted; the others were by rule.
         baselines: Positions ``[R, T, 2]`` of the agents `sample_rows` gives, for each of `BASELINES`.
         road: Where vehicles may be.
     """
@@ -153,8 +155,7 @@ def score_scene(
         scene=np.full(len(rows), number, np.int32),
         agent=history.scene.ids[rows],
         kind=kind.astype(np.uint8),
-        # What keeps its velocity has it in every mode; the network's modes are never equal.
-        by_network=~(chosen.positions == chosen.positions[:, :1]).all(axis=(1, 2, 3)),
+        by_network=by_network[rows],
         counts=counts,
         model=_measures(distance, probabilities, log_density, counts),
         baselines=np.stack([_measures_of_one(_distance(baselines[name], truth), counts) for name in BASELINES], axis=1),

@@ -64,8 +64,9 @@ def _fill_headings(
 
 
 def turned_covariances(covariances: NDArray[np.float32], yaw: NDArray[np.float64]) -> NDArray[np.float32]:
-    """Covariances xx, xy, yy ``[N, K, T, 3]`` turned by `yaw` ``[N]``."""
-    c, s = np.cos(yaw).astype(np.float32)[:, None, None], np.sin(yaw).astype(np.float32)[:, None, None]
+    """Covariances xx, xy, yy ``[N, K, T, 3]`` turned by `yaw` ``[N]`` or ``[N, K, T]``."""
+    each = yaw if yaw.ndim == 3 else yaw[:, None, None]
+    c, s = np.cos(each).astype(np.float32), np.sin(each).astype(np.float32)
     xx, xy, yy = covariances[..., 0], covariances[..., 1], covariances[..., 2]
     return np.stack(
         [

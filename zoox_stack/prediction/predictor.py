@@ -27,6 +27,7 @@ from zoox_stack.prediction.network import BUCKETS, PRECISIONS, PredictionNetwork
 from zoox_stack.prediction.plan_effects import plan_effects
 from zoox_stack.prediction.providers import CPU
 from zoox_stack.prediction.raster import SHAPE, SceneRasterizer
+from zoox_stack.prediction.rule_futures import RuleFutures
 from zoox_stack.prediction.what_if import (
     Reactions,
     affected_futures,
@@ -62,7 +63,7 @@ class PredictionConfig:
     )
     kept_scenes: int = parameter(5, "newest scenes that what-if questions may refer to", low=1, high=50)
     max_agents: int = parameter(
-        64, "agents nearest to the ego that the network predicts; others keep their velocity", low=1, high=1024
+        64, "agents nearest to the ego that the network predicts; others are predicted by rule", low=1, high=1024
     )
     max_reacting: int = parameter(
         24, "agents that come nearest to the ego whose reaction is computed; others keep their future", low=1, high=512
@@ -70,6 +71,9 @@ class PredictionConfig:
     affected_displacement: float = parameter(
         0.2, "an agent moved less than this by a plan counts as not affected", unit="m", low=0.0, high=5.0
     )
+
+
+MARGIN = 30.0  # [m] outside the image; histories and lanes say enough there for better futures than by rule
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,6 +109,7 @@ class Predictor:
         self._history = HistoryBuffer()
         self._pinned: OrderedDict[int, PinnedScene] = OrderedDict()
         self._rasterizer = SceneRasterizer(None)
+        self._rules = RuleFutures(None)
         self._image = np.empty(SHAPE, np.uint8)  # every scene is drawn into it
         self._lanes: LanePieces | None = None
         self._route: Route | None = None
@@ -123,6 +128,7 @@ class Predictor:
     def set_road_network(self, network: RoadNetwork) -> None:
         """Use this map from the next scene on."""
         self._rasterizer, self._lanes = SceneRasterizer(network), LanePieces.of(network)
+        self._rules = RuleFutures(network)
 
     def set_route(self, route: Route | None) -> None:
         """Show this route in the scene image from the next scene on."""
@@ -156,9 +162,9 @@ class Predictor:
     def predict(self, scene: TrackedAgents, signals: TrafficSignals | None = None) -> PredictedAgents:
         """Futures of every agent of `scene`.
 
-        The network predicts the road users inside the scene image, at most `max_agents`, the nearest. The others, and
-        hazards (cones, barriers), keep their velocity in every mode; the first mode has all probability. Without an
-        ego there is no image: then all do, and the result says so (`PredictionSource.CONSTANT_VELOCITY`).
+        The network predicts the road users inside the scene image, at most `max_agents`, the nearest. The others
+        are predicted by rule (`RuleFutures`); hazards (cones, barriers) keep their velocity. Without an ego there is no
+        image: then all do, and the result says so (`PredictionSource.CONSTANT_VELOCITY`).
         """
         return self.predict_history(self._history.push(scene), signals, self._route)
 
@@ -213,9 +219,27 @@ class Predictor:
         if len(rows) == len(scene):
             return known
         others = np.setdiff1d(np.arange(len(scene)), rows)
-        rest = constant_velocity_prediction(scene.take(others), modes=MODES, steps=STEPS, step=STEP)
+        rest = self._rules.predict(scene.take(others))
         every = PredictedAgents.concatenate([known, rest])
         return every.take(np.argsort(np.concatenate([rows, others])))
+
+    def by_network(self, scene_stamp_ns: int) -> NDArray[np.bool_]:
+        """Which agents ``[N]`` of a scene that is still held the network predicted; the others were by rule.
+
+        Raises:
+            InvalidInputError: The scene is no longer held.
+        """
+        pinned = self._held(scene_stamp_ns)
+        known = np.zeros(len(pinned.scene), bool)
+        if pinned.rows is not None:
+            known[pinned.rows] = True
+        return known
+
+    def _held(self, scene_stamp_ns: int) -> PinnedScene:
+        pinned = self._pinned.get(scene_stamp_ns)
+        if pinned is None:
+            raise InvalidInputError("scene stamp", "one that is held", f"{scene_stamp_ns} ns")
+        return pinned
 
     def what_if(self, request: WhatIfRequest) -> WhatIfAnswer:
         """Answer a question; never raises for a bad question, the status says what was wrong with it."""
@@ -262,9 +286,7 @@ class Predictor:
         Raises:
             InvalidInputError: The scene is no longer held.
         """
-        pinned = self._pinned.get(scene_stamp_ns)
-        if pinned is None:
-            raise InvalidInputError("scene stamp", "one that is held", f"{scene_stamp_ns} ns")
+        pinned = self._held(scene_stamp_ns)
         scene, base, inputs, rows = pinned.scene, pinned.predicted, pinned.inputs, pinned.rows
         if inputs is None or pinned.embeddings is None or rows is None or scene.ego is None or not len(rows):
             return base
@@ -309,9 +331,12 @@ def _standing_around(agents: int) -> TrackedAgents:
 
 
 def rows_for_network(scene: TrackedAgents, pose: NDArray[np.float32], most: int) -> NDArray[np.int64]:
-    """Rows of the agents the network predicts, rising; `pose` ``[N, 4]`` in the ego frame."""
+    """Rows of the agents the network predicts, rising; `pose` ``[N, 4]`` in the ego frame.
+
+    Those up to `MARGIN` outside the image are among them: who follows the ego is often there.
+    """
     x, y = pose[:, 0], pose[:, 1]
-    inside = (x > X_BEHIND) & (x < X_AHEAD) & (y > Y_RIGHT) & (y < Y_LEFT)
+    inside = (x > X_BEHIND - MARGIN) & (x < X_AHEAD + MARGIN) & (y > Y_RIGHT - MARGIN) & (y < Y_LEFT + MARGIN)
     rows = np.flatnonzero(inside & (scene.classes != AgentClass.HAZARD))
     return np.sort(rows[np.argsort(np.hypot(x, y)[rows], kind="stable")[:most]])
 

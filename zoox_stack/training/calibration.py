@@ -17,7 +17,7 @@ from zoox_stack.training.model import InteractionDecoder, SceneEncoder
 from zoox_stack.training.stream import Place, ahead, read_batch
 from zoox_stack.training.tensor_batch import TensorBatch
 
-LOWEST, HIGHEST = 0.2, 5.0
+LOWEST, HIGHEST = 0.05, 20.0
 
 
 def fit_temperature(probabilities: NDArray[np.float64], modes: NDArray[np.int64]) -> float:

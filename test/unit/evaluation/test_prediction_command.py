@@ -128,7 +128,7 @@ def test_a_table_for_people(bags: Path, capsys: pytest.CaptureFixture[str]) -> N
     text = capsys.readouterr().out
     assert "minADE6" in text
     assert "pedestrian" in text
-    assert "keep their velocity" in " ".join(text.split())
+    assert "predicted by rule" in " ".join(text.split())
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,7 @@ from zoox_stack.road_network.queries import LaneIndex
 
 TIME = STEP * np.arange(1, STEPS + 1)
 NO_ROAD = KnownRoad(None)
+ALL = np.ones(1, bool)
 
 
 def history_of(position: NDArray[np.float64], classes: list[int], seen: int = HISTORY_STEPS) -> SceneHistory:
@@ -60,12 +61,13 @@ def predicted(ways: NDArray[np.float64], probabilities: list[float], variance: f
 
 def scored(
     ways: NDArray[np.float64], probabilities: list[float], future: NDArray[np.float64], kind: int = AgentClass.CAR,
-    variance: float = 1.0, road: KnownRoad = NO_ROAD,
+    variance: float = 1.0, road: KnownRoad = NO_ROAD, by_network: bool = True,
 ) -> PredictionScores:  # fmt: skip
     """Scores of one agent that is at the origin now; the baselines stand still."""
     history = history_of(np.zeros((1, 2)), [kind])
     still = {name: np.zeros((1, STEPS, 2)) for name in BASELINES}
-    return score_scene(4, history, future[None], predicted(ways[None], probabilities, variance), still, road)
+    network = np.array([by_network])
+    return score_scene(4, history, future[None], predicted(ways[None], probabilities, variance), network, still, road)
 
 
 def modes(*speeds: float, y: float = 0.0) -> NDArray[np.float64]:
@@ -123,7 +125,7 @@ def test_the_ellipses_of_a_normal_distribution_hold_what_they_should() -> None:
 
 
 def test_equal_modes_are_no_network() -> None:
-    assert not scored(modes(*[3.0] * MODES), [1.0] + [0.0] * 5, moving_at(5.0)).by_network[0]
+    assert not scored(modes(*[3.0] * MODES), [1.0] + [0.0] * 5, moving_at(5.0), by_network=False).by_network[0]
 
 
 def test_off_the_road_is_counted_where_the_map_is_known() -> None:
@@ -135,15 +137,15 @@ def test_off_the_road_is_counted_where_the_map_is_known() -> None:
     ways = modes(10.0, 10.0, -10.0) + start[:2]
     ways[1, 60:, 1] += 30.0
     still = {name: np.tile(start[:2], (1, STEPS, 1)) for name in BASELINES}
-    scores = score_scene(0, history, future[None], predicted(ways[None], [0.5, 0.3, 0.2]), still, road)
+    scores = score_scene(0, history, future[None], predicted(ways[None], [0.5, 0.3, 0.2]), ALL, still, road)
     assert scores.off_road[0, 0].tolist() == pytest.approx([20 / STEPS / 3, 1 / 3])
     assert scores.off_road[0, 1:].max() == 0.0
     for case in (
-        score_scene(0, history, future[None], predicted(ways[None], [0.5, 0.3, 0.2]), still, NO_ROAD),
-        score_scene(0, history, future[None] + [0, 30, 0], predicted(ways[None], [0.5, 0.3, 0.2]), still, road),
+        score_scene(0, history, future[None], predicted(ways[None], [0.5, 0.3, 0.2]), ALL, still, NO_ROAD),
+        score_scene(0, history, future[None] + [0, 30, 0], predicted(ways[None], [0.5, 0.3, 0.2]), ALL, still, road),
         score_scene(
             0, history_of(start[None, :2], [AgentClass.PEDESTRIAN]), future[None],
-            predicted(ways[None], [0.5, 0.3, 0.2]), still, road,
+            predicted(ways[None], [0.5, 0.3, 0.2]), ALL, still, road,
         ),
     ):  # no map, a truth that the map does not know, a pedestrian  # fmt: skip
         assert np.isnan(case.off_road).all()
@@ -176,7 +178,7 @@ def test_what_nobody_measured_is_none() -> None:
 
 
 def test_rules_take_no_part_in_calibration() -> None:
-    by_rule = scored(modes(*[3.0] * 2), [1.0, 0.0], moving_at(5.0))
+    by_rule = scored(modes(*[3.0] * 2), [1.0, 0.0], moving_at(5.0), by_network=False)
     result = summarise(evaluation([by_rule, scored(modes(5.0, 9.0), [0.5, 0.5], moving_at(5.0))]))
     assert (result["samples"], result["samples_by_rule"]) == (2, 1)
     assert sum(row["n"] for row in result["reliability"]) == 2

@@ -10,11 +10,12 @@ import pytest
 
 from zoox_stack.core.agents import EgoState, TrackedAgents
 from zoox_stack.core.classes import AgentClass, PredictionSource, WhatIfStatus
-from zoox_stack.core.errors import ModelError
+from zoox_stack.core.errors import InvalidInputError, ModelError
 from zoox_stack.core.plans import EgoPlan
 from zoox_stack.core.predictions import MODES, STEP, STEPS, WhatIfRequest
 from zoox_stack.prediction.network import DECODER_FILE, ENCODER_FILE, SHIPPED_MODELS, bucket
 from zoox_stack.prediction.predictor import PredictionConfig, Predictor
+from zoox_stack.prediction.rule_futures import RuleFutures
 from zoox_stack.prediction.what_if import MAX_PLANS
 from zoox_stack.road_network.made_up import crossing
 
@@ -115,18 +116,23 @@ def test_any_number_of_agents(predictor: Predictor, agents: int) -> None:
     assert answer.status is WhatIfStatus.OK
 
 
-def test_agents_outside_the_image_keep_their_velocity(predictor: Predictor) -> None:
+def test_agents_far_outside_the_image_are_predicted_by_rule(predictor: Predictor) -> None:
     now = scene(agents=6)
     position = now.position.copy()
-    position[[1, 4], 0] = [150.0, -60.0]
+    position[[1, 4], 0] = [150.0, -90.0]
     now = replace(now, position=position)
     out = predictor.predict(now)
     assert out.agent_ids.tolist() == now.ids.tolist()
+    assert predictor.by_network(now.stamp_ns).tolist() == [True, False, True, True, False, True]
+    rules = RuleFutures(crossing()).predict(now)
     for row in (1, 4):
-        end = now.position[row, :2] + now.velocity[row] * STEPS * STEP
-        np.testing.assert_allclose(out.map_positions[row, :, -1], np.tile(end, (MODES, 1)), atol=1e-3)
-        assert out.probabilities[row, 0] == 1.0
-    assert (out.probabilities[[0, 2, 3, 5]].max(axis=1) < 1.0).all()
+        np.testing.assert_allclose(out.map_positions[row], rules.map_positions[row], atol=1e-3)
+        np.testing.assert_allclose(out.probabilities[row], rules.probabilities[row], atol=1e-6)
+
+
+def test_which_agents_the_network_predicted_is_known_while_the_scene_is_held(predictor: Predictor) -> None:
+    with pytest.raises(InvalidInputError, match="one that is held"):
+        predictor.by_network(1)
 
 
 def test_hazards_and_the_farthest_agents_are_left_to_the_rule() -> None:
@@ -137,8 +143,8 @@ def test_hazards_and_the_farthest_agents_are_left_to_the_rule() -> None:
         START_NS, np.arange(5) + 1, classes, place, np.zeros(5), np.full((5, 2), 2.0), np.ones((5, 3), np.float32),
         ego=EgoState(stamp_ns=START_NS, x=0.0, y=0.0, speed=8.0),
     )  # fmt: skip
-    by_network = np.flatnonzero(predictor.predict(now).probabilities.max(axis=1) < 1.0)
-    assert by_network.tolist() == [1, 2, 3]
+    predictor.predict(now)
+    assert np.flatnonzero(predictor.by_network(now.stamp_ns)).tolist() == [1, 2, 3]
 
 
 def test_without_odometry_it_says_constant_velocity(predictor: Predictor) -> None:
