@@ -69,7 +69,7 @@ def test_prediction_killed_and_respawned(graph: Any, probe: Any, bags: Bags, wai
     wait(lambda: probe.get(topics.PREDICTED_AGENTS), "predictions come again", graph)
     gap = (probe.stamps(topics.PREDICTED_AGENTS)[0] - last) * 1e-9
     print(f"{gap:.1f} s of the drive without predictions")
-    assert gap < 5.0
+    assert gap < 10.0
     wait(
         lambda: any(d.predictions_from == PredictionSource.MODEL for d in probe.get(topics.DECISION)),
         "decisions with predictions",
@@ -100,7 +100,7 @@ def test_perception_stalls_and_goes_on(graph: Any, probe: Any, bags: Bags, wait:
     wait(lambda: len(probe.get(topics.TRAJECTORY)) > 10, "trajectories flow again", graph)
     wait(lambda: probe.healths("perception")[-1:] == ["OK"], "the monitor is content", graph)
     # What waited while it slept is old: the newest was taken.
-    assert probe.number("perception", "dropped_old") > 0
+    wait(lambda: probe.number("perception", "dropped_old") > 0, "old sweeps are counted", graph)
 
 
 def test_recorder_killed_leaves_a_bag(graph: Any, probe: Any, bags: Bags, wait: Wait, tmp_path: Path) -> None:

@@ -34,6 +34,7 @@ class Provider(StrEnum):
     TENSORRT = "tensorrt"
 
 
+_SMALL = 2_000_000  # [bytes] models up to this size do not use memory of theirs again within a run
 _CHAINS = {Provider.CPU: [CPU], Provider.CUDA: [CUDA, CPU], Provider.TENSORRT: [TENSORRT, CUDA, CPU]}
 _REMEDIES = {
     CUDA: (
@@ -166,6 +167,8 @@ def _create(path: Path, chain: list[str], threads: int, cuda_graph: bool = False
             with contextlib.redirect_stdout(io.StringIO()):
                 onnxruntime.preload_dlls()
         options = session_options(threads)
+        # Planning which memory to use again takes seconds for the thousands of small operations of the decoder.
+        options.enable_mem_reuse = path.stat().st_size > _SMALL
         captures = {"enable_cuda_graph": "1"} if cuda_graph else {}
         providers = [(name, captures if name == CUDA else {}) for name in chain]
         # Fall-back of the Python wrapper is off: it prints and retries on the CPU.

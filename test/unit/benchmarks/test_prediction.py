@@ -51,7 +51,7 @@ def test_a_row_per_provider_and_all_agents_in_the_network() -> None:
     cpu, cuda = result["rows"]
     assert (cpu["asked"], cpu["provider"]) == ("cpu", "CPUExecutionProvider")
     assert cpu["agents_in_network"] == result["agents"] == 64
-    assert cpu["agents_reacting"] == 24
+    assert cpu["agents_reacting"] == 16
     assert len(cpu["agents_affected"]) == 2
     parts = {name for name in cpu if name.endswith("_ms")}
     assert {"decoder_with_plans_ms", "what_if_ms", "what_if_affected_only_ms"} <= parts
