@@ -83,8 +83,8 @@ def compare(
         half: ``[A, 2]`` half length and half width [m].
         only_plan: ``[A]`` the one plan it is compared with, -1 for all.
         rows: ``[S]`` which of the T steps.
-        time: ``[S]`` [s].
-        discount: ``[S]`` factor on the risk.
+        time: ``[S]`` [s], rising.
+        discount: ``[S]`` factor on the risk, falling.
         moving: ``[S, C]`` whether the ego does; overlaps of means with one that stands do not count as certain.
         certain_until: [s] nor do later ones.
         probability: ``[C, A]`` 0 everywhere; filled, as are the following.
@@ -132,7 +132,8 @@ def compare(
                         ego_half[0] + half[a, 0] * turn_cos + half[a, 1] * turn_sin,
                         ego_half[1] + half[a, 0] * turn_sin + half[a, 1] * turn_cos,
                     )  # fmt: skip
-                    # The other frame can only lessen the probability and add to the distance.
+                    # The other frame can only lessen the probability and add to the distance, and later times count
+                    # less: what cannot be the greatest so far need not be known exactly.
                     if inside > max(greatest[0, c], _NEGLIGIBLE) or distance < nearest[c, a] or distance <= 0:
                         second, further = _in_frame(
                             dx, dy, xx, xy, yy, cos, sin,

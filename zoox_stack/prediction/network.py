@@ -120,11 +120,6 @@ class PredictionNetwork:
             raise ConfigurationError(f"precision: expected one of {', '.join(PRECISIONS)}, found {precision!r}")
         self._cuda_graph = cuda_graph
         self._padded = PaddedArrays()
-        for file in (ENCODER_FILE, DECODER_FILE):
-            if not (folder / file).is_file():
-                raise ModelError(
-                    f"{folder / file}: expected an ONNX file, found none. Check model_dir, or train and export a model."
-                )
         # Its operations are too small to share: a second thread costs more than it brings.
         self._decoder = self._open(folder / DECODER_FILE, provider, 1, DECODER_SPEC)
         half = folder / HALF_ENCODER_FILE

@@ -16,12 +16,11 @@ from zoox_stack.core.agents import TrackedAgents
 from zoox_stack.core.classes import CYCLIST_CLASSES, VEHICLE_CLASSES, AgentClass, LaneType
 from zoox_stack.core.constant_velocity import constant_velocity_prediction
 from zoox_stack.core.predictions import MODES, STEP, STEPS, PredictedAgents
-from zoox_stack.prediction.futures import turned_covariances
+from zoox_stack.prediction.futures import STANDING_SPEED, turned_covariances
 from zoox_stack.road_network.network import RoadNetwork
 from zoox_stack.road_network.polyline import Polyline
 from zoox_stack.road_network.queries import DRIVING_TYPES, LaneIndex
 
-STANDING = 0.5  # [m/s]
 UNKNOWN_LIMIT = 14.0  # [m/s] up to which a vehicle speeds up where the map gives no limit
 AHEAD = 250.0  # [m] of lanes that are followed: 30 m/s for 8 s
 # Acceleration [m/s^2] and delay [s] of every mode; the first is a place holder for constant velocity. The shares are
@@ -61,11 +60,11 @@ class RuleFutures:
         positions, headings = np.array(base.positions), np.array(base.headings)
         probabilities = np.array(base.probabilities)
         cycles, drives = np.isin(scene.classes, CYCLIST_CLASSES), np.isin(scene.classes, VEHICLE_CLASSES)
-        starts = scene.position[:, :2] - base.origin
+        starts, directions = scene.position[:, :2] - base.origin, _directions(scene)
         walk = np.flatnonzero(~(drives | cycles) & (scene.classes != AgentClass.HAZARD))
         drive = np.flatnonzero(drives | cycles)
         if len(walk):
-            moved, facing = _walks(scene.speed[walk], _directions(scene)[walk])
+            moved, facing = _walks(scene.speed[walk], directions[walk])
             positions[walk, 1:], headings[walk, 1:] = starts[walk, None, None] + moved, facing
             probabilities[walk] = _shares(scene.speed[walk], WALKING_SHARES, SETTING_OFF_SHARES)
         if len(drive):
@@ -74,8 +73,8 @@ class RuleFutures:
             for row, (line, limit) in zip(drive.tolist(), lines, strict=True):
                 way = _driven(float(scene.speed[row]), limit)
                 if line is None:
-                    yaw = float(_directions(scene)[row])
-                    positions[row, 1:] = starts[row] + way[..., None] * np.array([np.cos(yaw), np.sin(yaw)])
+                    ahead = np.array([np.cos(directions[row]), np.sin(directions[row])])
+                    positions[row, 1:] = starts[row] + way[..., None] * ahead
                     continue
                 start = line.project(scene.position[row : row + 1, :2])
                 centre, heading, _ = line.at(start.s[0] + way)
@@ -118,7 +117,7 @@ class RuleFutures:
 
 def _driven(speed: float, limit: float) -> NDArray[np.float64]:
     """Distance driven under every mode but the first, ``[K - 1, T]`` [m]."""
-    acceleration, delay = (DRIVING if speed >= STANDING else STARTING)[1:].T
+    acceleration, delay = (DRIVING if speed >= STANDING_SPEED else STARTING)[1:].T
     before = np.concatenate([[0.0], _TIMES[:-1]]) + STEP / 2
     speeds = speed + acceleration[:, None] * np.maximum(before - delay[:, None], 0.0)
     return np.asarray(np.cumsum(np.clip(speeds, 0.0, max(speed, limit)), axis=1) * STEP)
@@ -130,7 +129,7 @@ def _walks(
     """Way ``[N, K - 1, T, 2]`` [m] and headings ``[N, K - 1, T]`` under every mode but the first."""
     pace, turn = WALKING[1:].T
     fast, aside = SETTING_OFF[1:].T
-    moving = (speed >= STANDING)[:, None, None]
+    moving = (speed >= STANDING_SPEED)[:, None, None]
     share = np.minimum(_TIMES / _TURNING, 1.0)
     # Who stops walks half a second on.
     fading = np.where(pace[:, None] > 0, pace[:, None], np.clip(1.0 - _TIMES, 0.0, 1.0))
@@ -143,10 +142,10 @@ def _walks(
 def _shares(
     speed: NDArray[np.float64], moving: NDArray[np.float64], standing: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    return np.where((speed >= STANDING)[:, None], moving, standing)
+    return np.where((speed >= STANDING_SPEED)[:, None], moving, standing)
 
 
 def _directions(scene: TrackedAgents) -> NDArray[np.float64]:
     """Of motion, of who stands the heading, ``[N]`` [rad]."""
     motion = np.arctan2(scene.velocity[:, 1], scene.velocity[:, 0])
-    return np.where(scene.speed >= STANDING, motion, scene.yaw)
+    return np.where(scene.speed >= STANDING_SPEED, motion, scene.yaw)
