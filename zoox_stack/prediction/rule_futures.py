@@ -24,7 +24,8 @@ from zoox_stack.road_network.queries import DRIVING_TYPES, LaneIndex
 UNKNOWN_LIMIT = 14.0  # [m/s] up to which a vehicle speeds up where the map gives no limit
 AHEAD = 250.0  # [m] of lanes that are followed: 30 m/s for 8 s
 # Acceleration [m/s^2] and delay [s] of every mode; the first is a place holder for constant velocity. The shares are
-# about how often each was the nearest to what followed, beyond 64 m of the ego in the simulated towns learned from.
+# about how often each is the nearest to what follows in the simulated towns learned from:
+# scripts/measure_rule_modes.py.
 DRIVING = np.array([(0.0, 0.0), (0.0, 0.0), (-0.8, 0.0), (-2.0, 0.0), (0.7, 0.0), (1.6, 0.0)])
 STARTING = np.array([(0.0, 0.0), (1.8, 0.0), (1.8, 2.0), (1.8, 4.0), (0.8, 0.0), (1.8, 6.0)])
 DRIVING_SHARES = np.array([0.06, 0.28, 0.24, 0.17, 0.10, 0.15])
