@@ -22,7 +22,7 @@ from zoox_stack.training.sample_file import MARK, SUFFIX, SampleFile, open_sampl
 from zoox_stack.training.samples import MAX_AGENTS, SampleMaker, TrainingSample
 from zoox_stack.training.sources import Source, Unit
 
-LABELS_VERSION = 5  # raise when samples of the same scenes come out otherwise
+LABELS_VERSION = 6  # raise when samples of the same scenes come out otherwise
 _MODULES = ("zoox_stack.training.samples", "zoox_stack.datasets.counterfactuals", "zoox_stack.datasets.bags")
 
 

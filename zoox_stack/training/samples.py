@@ -26,6 +26,7 @@ NO_LANE = NO_CROSSING = -1
 GOAL_REACH, GOAL_ANGLE = 4.0, np.radians(60.0)  # [m], [rad] from a point of the lane an agent is in
 # How tracks differ from the truth: standard deviations of what a tracker reports.
 POSITION_NOISE, YAW_NOISE, VELOCITY_NOISE = 0.08, 0.03, 0.2  # [m], [rad], [m/s]
+EXACT_SHARE = 0.35  # of scenes left exact: simulated and labelled logs have no errors, and are predicted too
 NO_ATTRIBUTES_SHARE, NO_ATTRIBUTE_SHARE = 0.5, 0.2  # of scenes in which a tracker sees none; of agents elsewhere
 SHORT_TRACK_SHARE = 0.15  # of agents seen for less than the whole second
 _MAP_TILES = 24  # kept per map, 1.3 MB each: processes that prepare samples stay small
@@ -79,9 +80,11 @@ class SampleMaker:
 
         Args:
             scene: On the map of this maker.
-            rng: Agents that are the truth get the errors of a tracker from it; None leaves them exact.
+            rng: In most scenes agents that are the truth get the errors of a tracker from it; None leaves them exact.
         """
-        history = scene.history if rng is None or scene.tracked else as_tracked(scene.history, rng)
+        history = scene.history
+        if rng is not None and not scene.tracked and rng.random() >= EXACT_SHARE:
+            history = as_tracked(history, rng)
         raster = self._rasterizer.render(history, scene.signals, scene.route)
         inputs = network_inputs(history, self._lanes, scene.signals)
         rows = rows_for_network(history.scene, inputs.agent_pose[1:], MAX_AGENTS)
