@@ -15,6 +15,9 @@ stamp := .venv/installed-$(subst $(comma),-,$(extras))
 built_from := $(wildcard setup.py pyproject.toml CMakeLists.txt package.xml cmake/* requirements/*.txt scripts/setup/* \
   scripts/nodes/* msg/*.msg srv/*.srv launch/* config/*)
 
+# Launch tests have the machine to themselves: they watch the clock. The others share its cores, a file at a time.
+parallel := --numprocesses=auto --maxprocesses=8 --dist=loadfile
+
 # Nodes of tests, benchmarks and demos talk to this machine only.
 export ROS_AUTOMATIC_DISCOVERY_RANGE ?= LOCALHOST
 
@@ -40,8 +43,14 @@ $(stamp): $(built_from)
 demo: venv ## drive through traffic and write a report to out/demo
 	$(bin)/zoox-stack demo --out out/demo
 
-test: venv ## all tests; PYTEST_ARGS='-m "not slow_build"' leaves out the slow ones
+test: venv ## all tests; PYTEST_ARGS="test/unit/core -x" for a part, one after another
+ifdef PYTEST_ARGS
 	$(bin)/python -m pytest $(PYTEST_ARGS)
+else
+	$(bin)/python -m pytest $(parallel) test/packaging test/unit test/ros || failed=1
+	$(bin)/python -m pytest test/launch || failed=1
+	exit "$${failed:-0}"
+endif
 
 lint: venv ## ruff and mypy
 	$(bin)/ruff check .

@@ -51,7 +51,7 @@ def evaluate_batch(encoder: SceneEncoder, decoder: InteractionDecoder, batch: Te
     nll = nll_loss(pick_mode(own, mode)[:, :, 0], pick_mode(spread, mode)[:, :, 0], happened, weight)
     goal = goal_loss(encoder.goal_logits(agents, lanes, batch.lane_mask), batch.goal_lane, weight)
     first = first_loss(encoder.first_logits(agents), batch.goes_first, batch.agent_mask)
-    moved = reactions(decoder, agents, batch, change.detach(), own)
+    moved = reactions(decoder, agents, batch, change.detach(), own, torch.softmax(logits.detach(), -1))
     conditional = own[:, None] + moved
     reaction = reaction_loss(conditional, batch.futures, batch.valid, react_weight)
     difference = difference_loss(moved, mode, batch.futures, batch.valid, react_weight)
@@ -67,7 +67,9 @@ def evaluate_batch(encoder: SceneEncoder, decoder: InteractionDecoder, batch: Te
     return Outcome(loss, {name: float(value.detach()) for name, value in parts.items()}, sums)
 
 
-def reactions(decoder: InteractionDecoder, agents: Tensor, batch: TensorBatch, change: Tensor, own: Tensor) -> Tensor:
+def reactions(
+    decoder: InteractionDecoder, agents: Tensor, batch: TensorBatch, change: Tensor, own: Tensor, probability: Tensor
+) -> Tensor:
     """Displacements ``[B, M, N, K, T, 2]`` under the plans, of the `REACTING` agents nearest to any; of others zero.
 
     Args:
@@ -76,6 +78,7 @@ def reactions(decoder: InteractionDecoder, agents: Tensor, batch: TensorBatch, c
         batch: Has the plans.
         change: ``[B, N, K, J, 2]`` see `InteractionDecoder.futures`.
         own: ``[B, N, K, T, 2]`` futures without a plan [m].
+        probability: ``[B, N, K]`` of them.
     """
     with torch.no_grad():
         rows = nearest_to_plans(own, batch).topk(min(REACTING, own.shape[1]), largest=False).indices
@@ -83,7 +86,12 @@ def reactions(decoder: InteractionDecoder, agents: Tensor, batch: TensorBatch, c
     def of(values: Tensor) -> Tensor:
         return values.gather(1, rows.view(*rows.shape, *[1] * (values.dim() - 2)).expand(-1, -1, *values.shape[2:]))
 
-    moved = decoder.react(of(agents), of(batch.agent_pose), of(batch.agent_velocity), of(change), of(own), batch.plans)
+    pose = torch.cat(
+        [torch.zeros_like(batch.agent_pose[:, :1]), batch.agent_pose[:, 1:]], 1
+    )  # nobody follows the ego here
+    moved = decoder.react(
+        of(agents), of(pose), of(batch.agent_velocity), of(change), of(own), of(probability), batch.plans
+    )
     everyone = moved.new_zeros(*moved.shape[:2], own.shape[1], *moved.shape[3:])
     return everyone.scatter(2, rows[:, None, :, None, None, None].expand_as(moved), moved)
 

@@ -285,14 +285,21 @@ class InteractionDecoder(nn.Module):
         return change.transpose(-1, -2), position, spread, self.score(agents)
 
     def react(
-        self, agents: Tensor, pose: Tensor, velocity: Tensor, change: Tensor, position: Tensor, plans: Tensor
+        self,
+        agents: Tensor,
+        pose: Tensor,
+        velocity: Tensor,
+        change: Tensor,
+        position: Tensor,
+        probability: Tensor,
+        plans: Tensor,
     ) -> Tensor:
         """Displacement ``[B, P, N, K, T, 2]`` (own frame) by which futures change under each plan ``[B, P, J, 6]``.
 
-        `change` [B, N, K, J, 2] and `position` [B, N, K, T, 2] are the futures without a plan.
+        `change` [B, N, K, J, 2], `position` [B, N, K, T, 2] and `probability` [B, N, K] are the futures without a plan.
         """
-        intention = agents[:, :, None] + self.mode
-        return torch.as_tensor(self.reaction(intention, velocity, change, position, in_agent_frames(plans, pose)))
+        intention, ego = agents[:, :, None] + self.mode, in_agent_frames(plans, pose)
+        return torch.as_tensor(self.reaction(intention, pose, velocity, change, position, probability, ego))
 
     def forward(
         self, embeddings: Tensor, agent_pose: Tensor, agent_velocity: Tensor, plans: Tensor, reacting: Tensor
@@ -304,11 +311,12 @@ class InteractionDecoder(nn.Module):
             yy, own frame, [m^2]), probabilities [B, N, K], conditional positions [B, P, R, K, T, 2].
         """
         change, position, spread, logits = self.futures(embeddings, agent_velocity)
-        agents, pose, velocity, change, own = (
-            x.index_select(1, reacting) for x in (embeddings, agent_pose, agent_velocity, change, position)
+        probability = torch.softmax(logits / self.temperature, dim=-1)
+        agents, pose, velocity, change, own, likely = (
+            x.index_select(1, reacting) for x in (embeddings, agent_pose, agent_velocity, change, position, probability)
         )
-        moved = self.react(agents, pose, velocity, change, own, plans)
-        return position, covariance(spread), torch.softmax(logits / self.temperature, dim=-1), own[:, None] + moved
+        moved = self.react(agents, pose, velocity, change, own, likely, plans)
+        return position, covariance(spread), probability, own[:, None] + moved
 
 
 def in_agent_frames(plans: Tensor, pose: Tensor) -> Tensor:

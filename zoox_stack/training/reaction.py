@@ -3,7 +3,8 @@
 Shapes: B scenes, N agents, K modes, J = 16 knots of 0.5 s, P plans. An agent meant to drive the positions of a mode.
 From knot to knot it is driven along that way again, now seeing where the ego of the plan is relative to where the agent
 has come *so far*, as a driver does who brakes for what is in front of him (a learned relative of the Intelligent Driver
-Model, Treiber et al. 2000). What happens over ``(t_j, t_{j+1}]`` is decided from the plan up to ``t_j`` only.
+Model, Treiber et al. 2000), and by how much those it follows have changed what they do: a queue brakes from its front.
+What happens over ``(t_j, t_{j+1}]`` is decided from the plan up to ``t_j`` only.
 """
 
 from __future__ import annotations
@@ -24,10 +25,14 @@ MAX_SIDE_CHANGE = 1.0  # [m/s] per knot across it
 NEAR = 5.0  # [m] added to distances before they are divided by
 CORRIDOR = 2.5  # [m] to the side of a way, beyond which the ego is hardly on it
 MOVES = 1.0  # [m] per knot: who moves less is headed in part where it was headed before
+# Who is followed: in front by more than about `BUMPER`, within `CORRIDOR` and a share of the distance to the side; of
+# several, the nearest counts most. Below `FOLLOWED` it is nobody.
+BUMPER, SIDE_SHARE, FOLLOWING, FOLLOWED = 2.0, 0.1, 10.0, 0.1  # [m], [1], [m], [1]
 # Of what is seen, so that it is about 1: see `Reaction.forward`.
 SCALES = (
     1.0, 1.0, NEAR, 1.0, 1.0, 2 * NEAR, 1 / VELOCITY_SCALE, 1 / VELOCITY_SCALE, 1 / VELOCITY_SCALE, 1.0, 1.0,
     1 / VELOCITY_SCALE, 1 / POSITION_SCALE, 2 / VELOCITY_SCALE, 4 / POSITION_SCALE, 4 / VELOCITY_SCALE,
+    1.0, 2 * NEAR, 1 / POSITION_SCALE, 2 / VELOCITY_SCALE,
 )  # fmt: skip
 
 
@@ -68,14 +73,25 @@ class Reaction(nn.Module):
         self.bias = nn.Parameter(torch.zeros(HIDDEN, 1))
         self.done = nn.Parameter(torch.randn(2, HIDDEN) * 1e-2)
 
-    def forward(self, intention: Tensor, velocity: Tensor, change: Tensor, position: Tensor, ego: Tensor) -> Tensor:
+    def forward(
+        self,
+        intention: Tensor,
+        pose: Tensor,
+        velocity: Tensor,
+        change: Tensor,
+        position: Tensor,
+        probability: Tensor,
+        ego: Tensor,
+    ) -> Tensor:
         """Displacements under each plan, in each agent's own frame now.
 
         Args:
             intention: ``[B, N, K, W]`` embeddings of agents and modes.
+            pose: ``[B, N, 4]`` x, y [m], cos, sin of agents now, one frame for all; nobody follows who is all zero.
             velocity: ``[B, N, 2]`` of agents now [m/s], own frame.
             change: ``[B, N, K, J, 2]`` of the velocity at 0.5, ..., 8.0 s without a plan [m/s].
             position: ``[B, N, K, T, 2]`` without a plan [m].
+            probability: ``[B, N, K]`` of the modes.
             ego: ``[B, P, N, J, 6]`` plans (x, y, cos, sin, vx, vy) at 0, ..., 7.5 s in each agent's own frame.
 
         Returns:
@@ -86,6 +102,7 @@ class Reaction(nn.Module):
         pace = velocity[:, :, None, None] + functional.pad(change[..., :-1, :], (0, 0, 1, 0))
         speed = (pace * towards).sum(-1)  # [B, N, K, J] along the way
         wish = self.intention(intention)
+        share, near_by = who_is_followed(pose, start[..., :KNOTS, :], towards, probability)
 
         def rows(values: Tensor, axis: int) -> Tensor:
             """[B, P or N, N or K, ...] as [..., R] with R = B P N K: every plan with every mode."""
@@ -100,6 +117,8 @@ class Reaction(nn.Module):
         near = apart.square().sum(1, keepdim=True).sqrt()
         gates = ((REACTION_RANGE - near) / FADE).clamp(0.0, 1.0).unbind(0)
         wish, lengths, speeds = rows(wish, 1), metres.split(1), speeds.split(1)
+        follows = [part.split(1) for part in rows(torch.stack([share.sum(3), near_by], -1), 1).unbind(0)]
+        heard_of = followed_modes(share, probability).unbind(1)
         weight = self.seen * self.scale
         lag = faster = aside = sideways = torch.zeros_like(lengths[0])
         moved = []
@@ -111,17 +130,21 @@ class Reaction(nn.Module):
             along, across = to_x * cos + to_y * sin, to_y * cos - to_x * sin
             nearness = 1.0 / ((to_x * to_x + to_y * to_y + 1e-3).sqrt() + NEAR)
             own = speeds[j] + faster
+            heard = torch.cat([lag.view(b, p, -1), faster.view(b, p, -1)], 1) @ heard_of[j]
+            their_lag, their_faster = heard[:, :p].reshape(1, -1), heard[:, p:].reshape(1, -1)
             closing = vx * cos + vy * sin - own
             beside = torch.exp(across * across * (-1.0 / CORRIDOR**2))
             in_front = beside * torch.sigmoid(along)
             features = [
                 along * nearness, across * nearness, nearness, beside, in_front, in_front * nearness,
                 in_front * closing, closing, vy * cos - vx * sin - sideways, c * cos + s * sin, s * cos - c * sin,
-                own, lag, faster, aside, sideways,
+                own, lag, faster, aside, sideways, *follows[j], their_lag, their_faster,
             ]  # fmt: skip
             seen = functional.relu(weight @ torch.cat(features) + wish + self.when[j])
             thought = functional.relu(self.thought @ seen + self.bias)
-            act = (torch.tanh(self.done @ thought) * gates[j]).split(1)
+            unmoved = torch.exp(-their_lag * their_lag - their_faster * their_faster)
+            gate = 1.0 - (1.0 - gates[j]) * unmoved
+            act = (torch.tanh(self.done @ thought) * gate).split(1)
             quicker, wide = faster + MAX_SPEED_CHANGE * act[0], sideways + MAX_SIDE_CHANGE * act[1]
             if j + 1 < KNOTS:  # nobody drives backwards
                 quicker = torch.maximum(quicker, -functional.relu(speeds[j + 1]))
@@ -150,6 +173,54 @@ class Reaction(nn.Module):
             towards.append(heading)
         metres = functional.pad(torch.cumsum(long[..., 0], -1), (1, 0))
         return points, metres, torch.stack(towards, -2)
+
+
+@torch.no_grad()
+def who_is_followed(pose: Tensor, start: Tensor, towards: Tensor, probability: Tensor) -> tuple[Tensor, Tensor]:
+    """How much each agent N in mode K follows each agent M at the knots, ``[B, N, K, M, J]``, together at most 1.
+
+    And how near those are, ``[B, N, K, J]`` [1/m]. All drive as without a plan here; the others do what is likely.
+
+    Args:
+        pose: ``[B, N, 4]`` see `Reaction.forward`.
+        start: ``[B, N, K, J, 2]`` places at the knots, own frame [m].
+        towards: ``[B, N, K, J, 2]`` directions from there.
+        probability: ``[B, N, K]``.
+    """
+    cos, sin = pose[:, :, None, None, 2], pose[:, :, None, None, 3]
+
+    def in_one_frame(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        return cos * x - sin * y, sin * x + cos * y
+
+    x, y = in_one_frame(start[..., 0], start[..., 1])  # [B, N, K, J]
+    x, y = x + pose[:, :, None, None, 0], y + pose[:, :, None, None, 1]
+    c, s = in_one_frame(towards[..., 0], towards[..., 1])
+    mean_x, mean_y, mean_c, mean_s = ((value * probability[..., None]).sum(2) for value in (x, y, c, s))  # [B, M, J]
+    to_x, to_y = (mean[:, None, None] - own[:, :, :, None] for mean, own in ((mean_x, x), (mean_y, y)))
+    c, s = c[:, :, :, None], s[:, :, :, None]
+    along, across = to_x * c + to_y * s, to_y * c - to_x * s  # [B, N, K, M, J]
+    ahead = along.clamp(min=0.0)
+    aside = across / (CORRIDOR + SIDE_SHARE * ahead)
+    same_way = (mean_c[:, None, None] * c + mean_s[:, None, None] * s).clamp(min=0.0)
+    weight = torch.sigmoid(along - BUMPER) * same_way * torch.exp(-aside * aside - ahead / FOLLOWING)
+    weight = weight * ((REACTION_RANGE - ahead) / FADE).clamp(0.0, 1.0)
+    weight = weight * (pose[..., 2:].square().sum(-1)[:, None, None, :, None])
+    rows = torch.cumsum(torch.ones_like(pose[..., 0]), 1)
+    weight = weight * (rows[:, :, None] != rows[:, None]).to(weight.dtype)[:, :, None, :, None]
+    share = weight / (weight.sum(3, keepdim=True) + FOLLOWED)
+    return share, (share / (ahead + NEAR)).sum(3)
+
+
+@torch.no_grad()
+def followed_modes(share: Tensor, probability: Tensor) -> Tensor:
+    """What of all modes of all agents each mode of an agent hears of those it follows, ``[B, J, N K, N K]``: from, to.
+
+    Args:
+        share: ``[B, N, K, M, J]`` of `who_is_followed`.
+        probability: ``[B, M, K]``.
+    """
+    every = share.permute(0, 4, 3, 1, 2)[:, :, :, None] * probability[:, None, :, :, None, None]
+    return every.flatten(4, 5).flatten(2, 3)
 
 
 def way_table(start: Tensor, length: Tensor, towards: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -12,11 +12,12 @@ from torch import Tensor  # noqa: E402
 from zoox_stack.core.predictions import MODES, STEP, STEPS  # noqa: E402
 from zoox_stack.prediction.features import KNOT_STEPS, KNOTS  # noqa: E402
 from zoox_stack.prediction.what_if import REACTION_RANGE  # noqa: E402
-from zoox_stack.training.reaction import Reaction, on_way, smooth_matrix, way_table  # noqa: E402
+from zoox_stack.training.reaction import Reaction, followed_modes, on_way, smooth_matrix, way_table, who_is_followed  # noqa: E402
 
 WIDTH = 8
 TIME = torch.arange(1, STEPS + 1) * STEP
 KNOT_TIME = TIME[KNOT_STEPS - 1 :: KNOT_STEPS]
+ALONE, CERTAIN = torch.tensor([[[0.0, 0.0, 1.0, 0.0]]]), torch.ones(1, 1, 1)
 
 
 @pytest.fixture(autouse=True)
@@ -45,8 +46,8 @@ def always(faster: float, wide: float = 0.0) -> Reaction:
     return made
 
 
-def random_scene(agents: int, plans: int, seed: int = 0) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """Arguments of `Reaction`: agents that turn and change their speed, an ego that is near."""
+def random_scene(agents: int, plans: int, seed: int = 0) -> dict[str, Tensor]:
+    """Arguments of `Reaction`: a queue of agents that turn and change their speed, an ego that is near each of them."""
     draw = torch.Generator().manual_seed(seed)
     change = torch.cumsum(torch.randn(1, agents, MODES, KNOTS, 2, generator=draw), -2)
     velocity = torch.tensor([6.0, 0.0]) + torch.randn(1, agents, 2, generator=draw)
@@ -55,7 +56,15 @@ def random_scene(agents: int, plans: int, seed: int = 0) -> tuple[Tensor, Tensor
     )
     ego = torch.randn(1, plans, agents, KNOTS, 6, generator=draw)
     ego[..., :2] = 15.0 * ego[..., :2] + torch.tensor([20.0, 0.0])
-    return torch.randn(1, agents, MODES, WIDTH, generator=draw), velocity, change, position, ego
+    return {
+        "intention": torch.randn(1, agents, MODES, WIDTH, generator=draw),
+        "pose": torch.stack([torch.tensor([-9.0 * i, 0.0, 1.0, 0.0]) for i in range(agents)])[None],
+        "velocity": velocity,
+        "change": change,
+        "position": position,
+        "probability": torch.softmax(torch.randn(1, agents, MODES, generator=draw), -1),
+        "ego": ego,
+    }
 
 
 def driven(reaction: Reaction, path: Tensor, velocity: Tensor) -> Tensor:
@@ -70,7 +79,9 @@ def driven(reaction: Reaction, path: Tensor, velocity: Tensor) -> Tensor:
     ego[..., 0] = 5.0
     change = (velocity[1:] - velocity[0]).expand(1, 1, 1, -1, -1)
     with torch.no_grad():
-        moved = reaction(torch.zeros(1, 1, 1, WIDTH), velocity[:1][None], change, path[None, None, None], ego)
+        moved = reaction(
+            torch.zeros(1, 1, 1, WIDTH), ALONE, velocity[:1][None], change, path[None, None, None], CERTAIN, ego
+        )
     return path + moved[0, 0, 0, 0]
 
 
@@ -90,40 +101,130 @@ def right_angle(speed: float, corner: float) -> tuple[Tensor, Tensor]:
 
 @pytest.mark.parametrize(("agents", "diverge"), [(1, 1), (3, 6), (7, 10), (12, 15)])
 def test_reactions_are_bit_equal_until_plans_differ(reaction: Reaction, agents: int, diverge: int) -> None:
-    intention, velocity, change, position, ego = random_scene(agents, 3)
-    other = ego.clone()
+    scene = random_scene(agents, 3)
+    other = scene["ego"].clone()
     other[:, 1, :, diverge:] += torch.tensor([4.0, -3.0, 0.2, 0.2, 2.0, 2.0])
     with torch.no_grad():
-        first, second = (reaction(intention, velocity, change, position, plans)[0] for plans in (ego, other))
+        first, second = (reaction(**scene | {"ego": plans})[0] for plans in (scene["ego"], other))
     until = diverge * KNOT_STEPS
     assert torch.equal(first[1, ..., :until, :], second[1, ..., :until, :])
     assert float(first[1, ..., :until, :].abs().max()) > 0.1
     later = (first - second)[1, ..., until:, :].abs().amax((-1, -2))
-    assert float((later > 1e-3).float().mean()) > 0.5  # the others are out of range
+    assert float((later > 1e-3).float().mean()) > 0.25  # the others are out of range, or brake as hard as they can
     assert torch.equal(first[[0, 2]], second[[0, 2]])  # of the other plans
 
 
 @pytest.mark.parametrize("diverge", [2, 9])
 def test_two_plans_of_one_question_are_answered_alike_until_they_differ(reaction: Reaction, diverge: int) -> None:
-    intention, velocity, change, position, ego = random_scene(8, 4)  # agents come by fours when the network drives
+    scene = random_scene(8, 4)  # agents come by fours when the network drives
+    ego = scene["ego"]
     ego[:, 3] = ego[:, 0]
     ego[:, 3, :, diverge:] += torch.tensor([4.0, -3.0, 0.2, 0.2, 2.0, 2.0])
     with torch.no_grad():
-        moved = reaction(intention, velocity, change, position, ego)[0]
+        moved = reaction(**scene)[0]
     until = diverge * KNOT_STEPS
     assert torch.equal(moved[0, ..., :until, :], moved[3, ..., :until, :])
     assert not torch.equal(moved[0], moved[3])
 
 
-def test_who_is_farther_than_the_range_does_not_react_at_all(reaction: Reaction) -> None:
-    intention, velocity, change, position, ego = random_scene(4, 2)
+def test_who_is_farther_than_the_range_and_follows_nobody_does_not_react_at_all(reaction: Reaction) -> None:
+    scene = random_scene(4, 2)
+    scene["pose"][0, :, 1] = torch.tensor([0.0, 300.0, 600.0, 900.0])
+    ego, position = scene["ego"], scene["position"]
     ego[:, 1, 2:, :, :2] = torch.tensor([-4.0 * REACTION_RANGE, 0.0])
     ego[:, 1, 1, :8, :2] = position[0, 1, :, :36:5].mean(0)[:, :2] + torch.tensor([0.0, 3.0 * REACTION_RANGE])
     with torch.no_grad():
-        moved = reaction(intention, velocity, change, position, ego)[0]
+        moved = reaction(**scene)[0]
     assert (moved[1, 2:] == 0).all()
     assert (moved[1, 1, :, : 8 * KNOT_STEPS] == 0).all()
     assert (moved[0].abs().amax((-1, -2)) > 0.01).all()
+
+
+def queue(*gaps: float, speed: float = 8.0) -> dict[str, Tensor]:
+    """Arguments of `Reaction`: agents in one lane, `gaps` apart; the ego is near the first alone."""
+    agents = 1 + len(gaps)
+    place = torch.cat([torch.zeros(1), -torch.cumsum(torch.tensor(gaps), 0)])
+    ego = torch.zeros(1, 1, agents, KNOTS, 6)
+    ego[..., 0] = 10.0 - place[:, None] + 1e3 * (torch.arange(agents) > 0)[:, None]
+    return {
+        "intention": torch.zeros(1, agents, MODES, WIDTH),
+        "pose": torch.stack([place, 0 * place, 1 + 0 * place, 0 * place], -1)[None],
+        "velocity": torch.tensor([speed, 0.0]).expand(1, agents, 2),
+        "change": torch.zeros(1, agents, MODES, KNOTS, 2),
+        "position": (speed * TIME[:, None] * torch.tensor([1.0, 0.0])).expand(1, agents, MODES, -1, -1),
+        "probability": torch.full((1, agents, MODES), 1.0 / MODES),
+        "ego": ego,
+    }
+
+
+def test_a_queue_reacts_from_its_front(reaction: Reaction) -> None:
+    scene = queue(12.0, 12.0)
+    with torch.no_grad():
+        moved = reaction(**scene)[0, 0].norm(dim=-1).amax(1)  # [N, T]
+        scene["pose"][0, 0] = 0.0  # not there
+        alone = reaction(**scene)[0, 0]
+    began = [int((row > 1e-3).float().argmax()) for row in moved]
+    assert 0 <= began[0] < began[1] <= began[2]  # the last sees the first too, over the one between
+    assert (alone[1:] == 0).all()
+
+
+def test_braking_goes_through_a_queue_by_what_is_heard_of_those_in_front() -> None:
+    made = always(-1.0)
+    with torch.no_grad():
+        moved = made(**queue(12.0))[0, 0, :, 0]
+        assert (made(**queue(80.0))[0, 0, 1] == 0).all()  # too far to follow
+    assert float(moved[0, -1, 0]) < -50.0
+    assert -60.0 < float(moved[1, -1, 0]) < -40.0  # once the one in front is late, it brakes as hard
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "yaw", "low", "high"),
+    [
+        (10.0, 0.0, 0.0, 0.7, 1.0),  # in front
+        (30.0, 0.0, 0.0, 0.2, 0.5),  # farther
+        (10.0, 3.5, 0.0, 0.2, 0.7),  # in the lane beside: in part, it may come over
+        (10.0, 10.0, 0.0, 0.0, 0.01),
+        (-10.0, 0.0, 0.0, 0.0, 0.01),  # behind
+        (10.0, 0.0, 180.0, 0.0, 1e-6),  # comes towards
+        (10.0, 0.0, 90.0, 0.0, 1e-6),  # crosses
+    ],
+)
+def test_who_is_followed(x: float, y: float, yaw: float, low: float, high: float) -> None:
+    turn = np.radians(30.0)  # of all of it: the frame does not matter
+    at = complex(x, y) * np.exp(1j * turn)
+    angle = np.radians(yaw) + turn
+    pose = torch.tensor(
+        [[[5.0, -3.0, np.cos(turn), np.sin(turn)], [5 + at.real, at.imag - 3, np.cos(angle), np.sin(angle)]]]
+    )
+    pose = torch.cat([pose, torch.zeros(1, 1, 4)], 1).float()  # and one that is not there
+    start, towards = torch.zeros(1, 3, 1, KNOTS, 2), torch.tensor([1.0, 0.0]).expand(1, 3, 1, KNOTS, 2)
+    share, near = who_is_followed(pose, start, towards, torch.ones(1, 3, 1))
+    assert low <= float(share[0, 0, 0, 1, 3]) <= high
+    assert float(near[0, 0, 0, 3]) == pytest.approx(
+        float(share[0, 0, 0, 1, 3]) / (max(x, 0.0) + 5.0), rel=0.01, abs=1e-3
+    )
+    assert (share[0, :, :, 2] == 0).all()
+    assert (share[0, 0, 0, 0] == 0).all()
+
+
+def test_the_nearest_in_front_is_followed_most_and_all_together_at_most_once() -> None:
+    scene = queue(10.0, 10.0, 10.0)
+    start, _, towards = Reaction(WIDTH)._way(scene["position"])
+    share, _ = who_is_followed(scene["pose"], start[..., :KNOTS, :], towards, scene["probability"])
+    assert (share.sum(3) < 1.0).all()
+    last = share[0, 3, 0, :, 0]
+    assert float(last[2]) > 2 * float(last[1]) > 4 * float(last[0])
+    assert float(share[0, 0].max()) < 0.02
+
+
+def test_what_is_heard_is_the_likely_mean_of_the_modes() -> None:
+    share = torch.zeros(1, 2, MODES, 2, KNOTS)
+    share[0, 1, :, 0] = 0.5
+    probability = torch.softmax(torch.arange(2.0 * MODES), 0).view(1, 2, MODES)
+    lag = torch.arange(2.0 * MODES)
+    heard = lag[None, None] @ followed_modes(share, probability)[:, 4]
+    expected = 0.5 * float((probability[0, 0] * lag[:MODES]).sum())
+    np.testing.assert_allclose(heard[0, 0], [0.0] * MODES + [expected] * MODES, rtol=1e-5)
 
 
 def test_nobody_drives_backwards() -> None:
@@ -246,13 +347,14 @@ def test_creeping_backwards_is_no_new_heading() -> None:
 
 @pytest.mark.parametrize("agents", [1, 5])
 def test_other_plans_and_padding_rows_change_nothing(reaction: Reaction, agents: int) -> None:
-    intention, velocity, change, position, ego = random_scene(agents + 3, 8)
-    for padded in (intention, velocity, change, position):
-        padded[:, agents:] = 0.0
+    scene = random_scene(agents + 3, 8)
+    ego = scene.pop("ego")
+    for part in scene.values():
+        part[:, agents:] = 0.0
     with torch.no_grad():
-        together = reaction(intention, velocity, change, position, ego)
+        together = reaction(**scene, ego=ego)
         for plan in (0, 5):
-            of_real = (part[:, :agents] for part in (intention, velocity, change, position))
-            alone = reaction(*of_real, ego[:, plan : plan + 1, :agents])
+            of_real = {name: part[:, :agents] for name, part in scene.items()}
+            alone = reaction(**of_real, ego=ego[:, plan : plan + 1, :agents])
             torch.testing.assert_close(together[:, plan, :agents], alone[:, 0], atol=2e-4, rtol=1e-5)
     assert torch.isfinite(together).all()
