@@ -117,7 +117,7 @@ class Reaction(nn.Module):
         near = apart.square().sum(1, keepdim=True).sqrt()
         gates = ((REACTION_RANGE - near) / FADE).clamp(0.0, 1.0).unbind(0)
         wish, lengths, speeds = rows(wish, 1), metres.split(1), speeds.split(1)
-        follows = [part.split(1) for part in rows(torch.stack([share.sum(3), near_by], -1), 1).unbind(0)]
+        follows = rows(torch.stack([share.sum(3), near_by], -1), 1).unbind(0)  # of [2, R]
         heard_of = followed_modes(share, probability).unbind(1)
         weight = self.seen * self.scale
         lag = faster = aside = sideways = torch.zeros_like(lengths[0])
@@ -130,20 +130,19 @@ class Reaction(nn.Module):
             along, across = to_x * cos + to_y * sin, to_y * cos - to_x * sin
             nearness = 1.0 / ((to_x * to_x + to_y * to_y + 1e-3).sqrt() + NEAR)
             own = speeds[j] + faster
-            heard = torch.cat([lag.view(b, p, -1), faster.view(b, p, -1)], 1) @ heard_of[j]
-            their_lag, their_faster = heard[:, :p].reshape(1, -1), heard[:, p:].reshape(1, -1)
+            late = torch.cat([lag, faster])
+            heard = (late.view(2, b, p, -1) @ heard_of[j]).reshape(2, -1)  # the same of those it follows
             closing = vx * cos + vy * sin - own
             beside = torch.exp(across * across * (-1.0 / CORRIDOR**2))
             in_front = beside * torch.sigmoid(along)
             features = [
                 along * nearness, across * nearness, nearness, beside, in_front, in_front * nearness,
                 in_front * closing, closing, vy * cos - vx * sin - sideways, c * cos + s * sin, s * cos - c * sin,
-                own, lag, faster, aside, sideways, *follows[j], their_lag, their_faster,
+                own, late, aside, sideways, follows[j], heard,
             ]  # fmt: skip
             seen = functional.relu(weight @ torch.cat(features) + wish + self.when[j])
             thought = functional.relu(self.thought @ seen + self.bias)
-            unmoved = torch.exp(-their_lag * their_lag - their_faster * their_faster)
-            gate = 1.0 - (1.0 - gates[j]) * unmoved
+            gate = (gates[j] + heard.abs().sum(0)).clamp(max=1.0)
             act = (torch.tanh(self.done @ thought) * gate).split(1)
             quicker, wide = faster + MAX_SPEED_CHANGE * act[0], sideways + MAX_SIDE_CHANGE * act[1]
             if j + 1 < KNOTS:  # nobody drives backwards
