@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import tarfile
+from collections.abc import Iterable
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -26,7 +27,6 @@ KNOWN = (
     "motorway_ramp",
 )
 UNKNOWN = ("market_square", "random")  # of random, which is another town with every seed, other seeds are learned from
-RANDOM_SEEDS = range(11, 23)
 ALTERED = re.compile(r"USA_US101-3\d")  # four cuts whose traffic was altered to be more critical
 _PIECE = 8  # steps
 
@@ -40,7 +40,9 @@ def command(*words: str, out: Path | None = None) -> None:
         out.write_bytes(done.stdout)
 
 
-def counterfactual_set(out: Path, scenes: int, seed: int, jobs: str, layouts: tuple[str, ...], seeds: range) -> None:
+def counterfactual_set(
+    out: Path, scenes: int, seed: int, jobs: str, layouts: tuple[str, ...], seeds: Iterable[int]
+) -> None:
     """Make a counterfactual set, or the rest of one."""
     words = ["--out", out, "--samples", scenes, "--seed", seed, "--jobs", jobs, "--town-seeds", *seeds]
     words = [*words, "--layouts", *layouts]

@@ -1,67 +1,114 @@
 """Train the shipped model from nothing: simulate, convert, learn, export. What is there already is not made again.
 
 ``python scripts/train_shipped_model.py --work DIR --out MODELS``; NGSIM, of which the traffic alone is learned from, is
-looked for in $ZOOX_STACK_DATA, else in ../shared/data. ``--without PART`` leaves a part out of the network or its
-training (docs/prediction.md).
+looked for in $ZOOX_STACK_DATA, else in ../shared/data. It is learned in two stages: long from little, then with more
+towns. ``--without PART`` leaves a part out of the network or its training (docs/prediction.md).
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import os
 import subprocess
 import sys
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from common import KNOWN, RANDOM_SEEDS, command, converted, counterfactual_set, ngsim_cuts
+from common import KNOWN, command, converted, counterfactual_set, ngsim_cuts
 
-SEEDS, SECONDS = range(1, 6), "120"
+SECONDS = "120"
 NAME = "zoox-bev-small"
+# Folder, towns, first seed and number of the drives in each.
+DRIVES = (
+    ("bags_train", KNOWN, 1, 5),
+    ("bags_train", ("random",), 11, 12),
+    ("bags_train2", KNOWN, 6, 10),
+    ("bags_train2", ("random",), 61, 20),
+    ("bags_val", KNOWN, 16, 1),
+    ("bags_val", ("random",), 81, 4),
+)
+# Folder, scenes, seed, towns, seeds of the towns.
+SETS = (
+    ("cf_train", 1200, 5, KNOWN, range(1, 7)),
+    ("cf_random", 160, 6, ("random",), range(11, 19)),
+    ("cf_train2", 800, 7, KNOWN, range(7, 17)),
+    ("cf_random2", 300, 8, ("random",), range(41, 61)),
+    ("cf_val", 80, 9, (*KNOWN, "random"), (17, 18, 81, 82)),
+)
+VALIDATION = ("bags_val", "cf_val")
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A run, and how often each of its sources comes in an epoch."""
+
+    run: str
+    epochs: int
+    rate: float
+    seed: int
+    weights: dict[str, float]
+
+
+FIRST = Stage("run", 15, 0.002, 0, {"bags_train": 1, "cf_train": 2, "cf_random": 2, "ngsim_train": 6})
+SECOND = Stage(
+    "run_more", 8, 0.001, 1,
+    {"bags_train": 0.4, "bags_train2": 0.4, "cf_train": 2, "cf_train2": 2, "cf_random": 2, "cf_random2": 2,
+     "ngsim_train": 6},
+)  # fmt: skip
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=Path, required=True, help="folder for logs, sets and runs")
     parser.add_argument("--out", type=Path, required=True, help="folder for the ONNX files")
-    parser.add_argument("--epochs", default="15")
+    parser.add_argument("--epochs", type=int, default=0, help="of the first stage (default: as of the shipped model)")
     parser.add_argument("--minutes", default="0", help="stop after so long; the same command goes on")
     parser.add_argument("--processes", type=int, default=2, help="that learn together, one thread each")
-    parser.add_argument("--without", default="nothing", help="part to leave out")
+    parser.add_argument("--without", default="nothing", help="part to leave out; the first stage alone is learned")
+    parser.add_argument("--one-stage", action="store_true", help="learn the first stage alone")
     parser.add_argument("--only-data", action="store_true", help="make the data, and learn nothing")
     args = parser.parse_args()
     work: Path = args.work
     work.mkdir(parents=True, exist_ok=True)
-    for town, seeds in [*((town, SEEDS) for town in KNOWN), ("random", RANDOM_SEEDS)]:
-        for seed in seeds:
-            bag = work / "bags_train" / f"{town}_{seed}"
+    jobs = str(args.processes)
+    for folder, towns, first, count in DRIVES:
+        for town, seed in itertools.product(towns, range(first, first + count)):
+            bag = work / folder / f"{town}_{seed}"
             if not bag.exists():
                 command("simulate", "--town", town, "--seed", str(seed), "--duration", SECONDS, "--no-sensors",
                         "--out", str(bag))  # fmt: skip
-    jobs = str(args.processes)
-    counterfactual_set(work / "cf_train", 1200, 5, jobs, KNOWN, range(1, 7))
-    counterfactual_set(work / "cf_random", 160, 6, jobs, ("random",), range(11, 19))
+    for folder, scenes, seed, towns, seeds in SETS:
+        counterfactual_set(work / folder, scenes, seed, jobs, towns, seeds)
     for cut in [cut for cuts in ngsim_cuts(work, held_out=False).values() for cut in cuts]:
         converted("ngsim-commonroad", cut, work / "ngsim_train", "--without-map")
-    if not args.only_data:
-        learn(args)
+    if args.only_data:
+        return 0
+    alone = args.one_stage or args.without != "nothing"
+    name = "" if args.without == "nothing" else f"_without_{args.without}"
+    epochs = args.epochs or FIRST.epochs
+    run = learn(args, replace(FIRST, run=FIRST.run + name, epochs=epochs), None)
+    if not alone:
+        run = learn(args, SECOND, run)
+    command("export", "--run", str(run), "--out", str(args.out), "--name", NAME, "--licence", "Apache-2.0")
     return 0
 
 
-def learn(args: argparse.Namespace) -> None:
-    """Train, or go on, and export the best epoch."""
-    weights = {"bags_train": 1, "cf_train": 2, "cf_random": 2, "ngsim_train": 6}
-    present = {name: weight for name, weight in weights.items() if (args.work / name).exists()}
-    run = args.work / ("run" if args.without == "nothing" else f"run_without_{args.without}")
+def learn(args: argparse.Namespace, stage: Stage, start: Path | None) -> Path:
+    """Train a stage, or go on with it; the folder of its run."""
+    present = {name: weight for name, weight in stage.weights.items() if (args.work / name).exists()}
+    run = Path(args.work / stage.run)
     words = [
         "train", "--logs", *(str(args.work / name) for name in present), "--weights", *map(str, present.values()),
-        "--out", str(run), "--epochs", args.epochs, "--every", "2", "--views", "1", "--rate", "0.002",
+        "--val", *(str(args.work / name) for name in VALIDATION), "--out", str(run), "--epochs", str(stage.epochs),
+        "--seed", str(stage.seed), "--every", "2", "--views", "1", "--rate", str(stage.rate),
         "--without", args.without, "--threads", "1", "--jobs", str(args.processes), "--minutes", args.minutes,
-        "--resume",
+        "--resume", *(["--from", str(start)] if start else []),
     ]  # fmt: skip
     launcher = ["-m", "torch.distributed.run", "--nproc-per-node", str(args.processes), "-m", "--", "zoox_stack.cli"]
     print("zoox-stack", *words, flush=True)
     subprocess.run([sys.executable, *launcher, *words], check=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
-    command("export", "--run", str(run), "--out", str(args.out), "--name", NAME, "--licence", "Apache-2.0")
+    return run
 
 
 if __name__ == "__main__":

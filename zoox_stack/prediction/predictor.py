@@ -73,7 +73,7 @@ class PredictionConfig:
     )
 
 
-MARGIN = 30.0  # [m] outside the image; histories and lanes say enough there for better futures than by rule
+MARGIN = 50.0  # [m] outside the image; histories and lanes say enough there for better futures than by rule
 
 
 @dataclass(frozen=True, eq=False)

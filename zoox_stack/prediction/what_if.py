@@ -18,7 +18,7 @@ from zoox_stack.prediction.futures import headings_along
 from zoox_stack.prediction.history import HistoryColumn, ego_row
 
 MAX_PLANS = 16
-REACTION_RANGE = 50.0  # [m] the network's reactions are exactly zero beyond it
+REACTION_RANGE = 50.0  # [m] from the ego, beyond which only those react who follow somebody that does
 PLAN_MARGIN = 64.0  # [m] that a plan may depart from standing or from driving on: 2 m/s^2 for 8 s
 PLAN_START_TOLERANCE = 3.0  # [m] between the ego and the first point of a plan, beyond its own motion
 
