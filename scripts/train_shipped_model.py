@@ -53,7 +53,7 @@ class Stage:
 FIRST = Stage("run", 15, 0.002, 0, {"bags_train": 1, "cf_train": 2, "cf_random": 2, "ngsim_train": 6})
 SECOND = Stage(
     "run_more", 8, 0.001, 1,
-    {"bags_train": 0.4, "bags_train2": 0.4, "cf_train": 2, "cf_train2": 2, "cf_random": 2, "cf_random2": 2,
+    {"bags_train": 0.35, "bags_train2": 0.35, "cf_train": 1.5, "cf_train2": 1.5, "cf_random": 1.5, "cf_random2": 1.5,
      "ngsim_train": 6},
 )  # fmt: skip
 

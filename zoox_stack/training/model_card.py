@@ -85,7 +85,7 @@ def model_card(name: str, licence: str, date: str, exported: Exported, progress:
         *_measured(best["val"]),
         "", "## Made by", "```", *commands(name, licence, progress), "```",
         "", "## Limits", _limits(train),
-        f"Reactions are limited to agents within {REACTION_RANGE:g} m of the plan.",
+        f"Reactions are limited to agents within {REACTION_RANGE:g} m of the plan, and those who follow them.",
     ]  # fmt: skip
     return "\n".join(lines) + "\n"
 
