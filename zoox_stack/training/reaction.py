@@ -109,16 +109,16 @@ class Reaction(nn.Module):
             whole = values.unsqueeze(axis)
             return whole.expand(b, p, n, k, *whole.shape[4:]).flatten(0, 3).movedim(0, -1)
 
-        egos = [part.split(1) for part in rows(ego, 3).unbind(0)]  # per knot 6 of [1, R]
+        egos = [part.split(1) for part in rows(ego, 3).flatten(0, 1).split(6)]  # per knot 6 of [1, R]
         begins, backs, directions = way_table(start, length, towards)
-        table = rows(begins, 1).t(), rows(torch.cat([backs, directions], -1), 1).permute(1, 2, 0)
+        table = rows(begins, 1), rows(torch.cat([backs, directions], -1), 1).transpose(0, 1)
         starts, metres, speeds = (rows(x, 1) for x in (start, length, speed))
         apart = rows(ego[..., :2], 3) - starts[:KNOTS]
         near = apart.square().sum(1, keepdim=True).sqrt()
-        gates = ((REACTION_RANGE - near) / FADE).clamp(0.0, 1.0).unbind(0)
+        gates = ((REACTION_RANGE - near) / FADE).clamp(0.0, 1.0).flatten(0, 1).split(1)
         wish, lengths, speeds = rows(wish, 1), metres.split(1), speeds.split(1)
-        follows = rows(torch.stack([share.sum(3), near_by], -1), 1).unbind(0)  # of [2, R]
-        heard_of = followed_modes(share, probability).unbind(1)
+        follows = rows(torch.stack([share.sum(3), near_by], -1), 1).flatten(0, 1).split(2)
+        heard_of = followed_modes(share, probability).split(1)
         weight = self.seen * self.scale
         lag = faster = aside = sideways = torch.zeros_like(lengths[0])
         moved = []
@@ -212,13 +212,13 @@ def who_is_followed(pose: Tensor, start: Tensor, towards: Tensor, probability: T
 
 @torch.no_grad()
 def followed_modes(share: Tensor, probability: Tensor) -> Tensor:
-    """What of all modes of all agents each mode of an agent hears of those it follows, ``[B, J, N K, N K]``: from, to.
+    """What of all modes of all agents each mode of an agent hears of those it follows, ``[J, B, N K, N K]``: from, to.
 
     Args:
         share: ``[B, N, K, M, J]`` of `who_is_followed`.
         probability: ``[B, M, K]``.
     """
-    every = share.permute(0, 4, 3, 1, 2)[:, :, :, None] * probability[:, None, :, :, None, None]
+    every = share.permute(4, 0, 3, 1, 2)[:, :, :, None] * probability[:, :, :, None, None]
     return every.flatten(4, 5).flatten(2, 3)
 
 
@@ -233,10 +233,12 @@ def on_way(table: tuple[Tensor, Tensor], at: Tensor) -> tuple[Tensor, Tensor, Te
     """Points x, y and directions cos, sin, each ``[A, R]``, at `at` metres ``[A, R]``; straight on after the end.
 
     Args:
-        table: Where the pieces of each way begin ``[R, J]``, and of each x, y, cos, sin ``[4, R, J]``, see `way_table`.
+        table: Where the pieces of each way begin ``[J, R]``, and of each x, y, cos, sin ``[4, J, R]``, see `way_table`.
         at: [m].
     """
     begins, pieces = table
-    piece = (at.t()[:, :, None] >= begins[:, None, 1:]).sum(-1)
-    back_x, back_y, cos, sin = pieces.gather(-1, piece.expand(4, -1, -1)).transpose(1, 2).unbind(0)
+    piece = (at[:, None] >= begins[1:]).sum(1)
+    found = pieces.gather(1, piece.expand(4, -1, -1))
+    # Of one row the split keeps the axis: an operation less in each of many knots.
+    back_x, back_y, cos, sin = found.flatten(0, 1).split(1) if len(at) == 1 else found.unbind(0)
     return back_x + at * cos, back_y + at * sin, cos, sin

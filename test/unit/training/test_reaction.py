@@ -222,7 +222,7 @@ def test_what_is_heard_is_the_likely_mean_of_the_modes() -> None:
     share[0, 1, :, 0] = 0.5
     probability = torch.softmax(torch.arange(2.0 * MODES), 0).view(1, 2, MODES)
     lag = torch.arange(2.0 * MODES)
-    heard = lag[None, None] @ followed_modes(share, probability)[:, 4]
+    heard = lag[None, None] @ followed_modes(share, probability)[4]
     expected = 0.5 * float((probability[0, 0] * lag[:MODES]).sum())
     np.testing.assert_allclose(heard[0, 0], [0.0] * MODES + [expected] * MODES, rtol=1e-5)
 
@@ -294,8 +294,8 @@ def table_of(position: Tensor) -> tuple[Tensor, Tensor, tuple[Tensor, Tensor]]:
     """Points, metres and what is looked up of one way ``[T, 2]``."""
     points, metres, towards = Reaction(WIDTH)._way(position[None, None, None])
     begins, backs, directions = way_table(points, metres, towards)
-    pieces = torch.cat([backs, directions], -1)[0, 0].permute(2, 0, 1)
-    return points[0, 0, 0], metres[0, 0, 0], (begins[0, 0], pieces)
+    pieces = torch.cat([backs, directions], -1)[0, 0].permute(2, 1, 0)
+    return points[0, 0, 0], metres[0, 0, 0], (begins[0, 0].t(), pieces)
 
 
 def test_at_its_points_a_way_is_there_and_after_the_end_it_goes_straight_on() -> None:
