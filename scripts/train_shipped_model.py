@@ -2,7 +2,8 @@
 
 ``python scripts/train_shipped_model.py --work DIR --out MODELS``; NGSIM, of which the traffic alone is learned from, is
 looked for in $ZOOX_STACK_DATA, else in ../shared/data. It is learned in two stages: long from little, then with more
-towns. ``--without PART`` leaves a part out of the network or its training (docs/prediction.md).
+towns. ``--ablations`` trains four small networks instead, alike but for a part that each is without
+(docs/prediction.md); ``--out`` then gets a folder for each.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import itertools
 import os
 import subprocess
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -20,7 +22,7 @@ from common import KNOWN, command, converted, counterfactual_set, ngsim_cuts
 SECONDS = "120"
 NAME = "zoox-bev-small"
 # Folder, towns, first seed and number of the drives in each.
-DRIVES = (
+DRIVES: tuple[tuple[str, tuple[str, ...], int, int], ...] = (
     ("bags_train", KNOWN, 1, 5),
     ("bags_train", ("random",), 11, 12),
     ("bags_train2", KNOWN, 6, 10),
@@ -29,7 +31,7 @@ DRIVES = (
     ("bags_val", ("random",), 81, 4),
 )
 # Folder, scenes, seed, towns, seeds of the towns.
-SETS = (
+SETS: tuple[tuple[str, int, int, tuple[str, ...], Iterable[int]], ...] = (
     ("cf_train", 1200, 5, KNOWN, range(1, 7)),
     ("cf_random", 160, 6, ("random",), range(11, 19)),
     ("cf_train2", 800, 7, KNOWN, range(7, 17)),
@@ -56,24 +58,24 @@ SECOND = Stage(
     {"bags_train": 0.35, "bags_train2": 0.35, "cf_train": 1.5, "cf_train2": 1.5, "cf_random": 1.5, "cf_random2": 1.5,
      "ngsim_train": 6},
 )  # fmt: skip
+SMALL = Stage("run_without", 4, 0.002, 1, {"bags_train2": 0.2, "cf_train2": 1.2, "cf_random2": 1.2})
+PARTS = ("nothing", "graph", "map", "counterfactuals")
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=Path, required=True, help="folder for logs, sets and runs")
     parser.add_argument("--out", type=Path, required=True, help="folder for the ONNX files")
-    parser.add_argument("--epochs", type=int, default=0, help="of the first stage (default: as of the shipped model)")
-    parser.add_argument("--minutes", default="0", help="stop after so long; the same command goes on")
+    parser.add_argument("--minutes", default="0", help="stop each run after so long; the same command goes on")
     parser.add_argument("--processes", type=int, default=2, help="that learn together, one thread each")
-    parser.add_argument("--without", default="nothing", help="part to leave out; the first stage alone is learned")
-    parser.add_argument("--one-stage", action="store_true", help="learn the first stage alone")
+    parser.add_argument("--ablations", action="store_true", help="train four small networks without a part each")
     parser.add_argument("--only-data", action="store_true", help="make the data, and learn nothing")
     args = parser.parse_args()
     work: Path = args.work
     work.mkdir(parents=True, exist_ok=True)
     jobs = str(args.processes)
-    for folder, towns, first, count in DRIVES:
-        for town, seed in itertools.product(towns, range(first, first + count)):
+    for folder, towns, lowest, count in DRIVES:
+        for town, seed in itertools.product(towns, range(lowest, lowest + count)):
             bag = work / folder / f"{town}_{seed}"
             if not bag.exists():
                 command("simulate", "--town", town, "--seed", str(seed), "--duration", SECONDS, "--no-sensors",
@@ -84,31 +86,40 @@ def main() -> int:
         converted("ngsim-commonroad", cut, work / "ngsim_train", "--without-map")
     if args.only_data:
         return 0
-    alone = args.one_stage or args.without != "nothing"
-    name = "" if args.without == "nothing" else f"_without_{args.without}"
-    epochs = args.epochs or FIRST.epochs
-    run = learn(args, replace(FIRST, run=FIRST.run + name, epochs=epochs), None)
-    if not alone:
-        run = learn(args, SECOND, run)
-    command("export", "--run", str(run), "--out", str(args.out), "--name", NAME, "--licence", "Apache-2.0")
+    if args.ablations:
+        for part in PARTS:
+            run = learn(args, replace(SMALL, run=f"{SMALL.run}_{part}"), without=part)
+            export(run, args.out / f"without_{part}")
+        return 0
+    first = learn(args, FIRST)
+    export(learn(args, SECOND, start=first), args.out)
     return 0
 
 
-def learn(args: argparse.Namespace, stage: Stage, start: Path | None) -> Path:
+def learn(args: argparse.Namespace, stage: Stage, start: Path | None = None, without: str = "nothing") -> Path:
     """Train a stage, or go on with it; the folder of its run."""
     present = {name: weight for name, weight in stage.weights.items() if (args.work / name).exists()}
-    run = Path(args.work / stage.run)
+    run, samples = Path(args.work / stage.run), Path(args.work / f"samples_{stage.seed}").resolve()
+    samples.mkdir(exist_ok=True)
+    run.mkdir(exist_ok=True)
+    if not (run / "samples").exists():
+        (run / "samples").symlink_to(samples)  # runs with one seed have the same
     words = [
         "train", "--logs", *(str(args.work / name) for name in present), "--weights", *map(str, present.values()),
         "--val", *(str(args.work / name) for name in VALIDATION), "--out", str(run), "--epochs", str(stage.epochs),
-        "--seed", str(stage.seed), "--every", "2", "--views", "1", "--rate", str(stage.rate),
-        "--without", args.without, "--threads", "1", "--jobs", str(args.processes), "--minutes", args.minutes,
-        "--resume", *(["--from", str(start)] if start else []),
+        "--seed", str(stage.seed), "--every", "2", "--views", "1", "--rate", str(stage.rate), "--without", without,
+        "--threads", "1", "--jobs", str(args.processes), "--minutes", args.minutes, "--resume",
+        *(["--from", str(start)] if start else []),
     ]  # fmt: skip
     launcher = ["-m", "torch.distributed.run", "--nproc-per-node", str(args.processes), "-m", "--", "zoox_stack.cli"]
     print("zoox-stack", *words, flush=True)
     subprocess.run([sys.executable, *launcher, *words], check=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
     return run
+
+
+def export(run: Path, out: Path) -> None:
+    """Write the ONNX files of a run."""
+    command("export", "--run", str(run), "--out", str(out), "--name", NAME, "--licence", "Apache-2.0")
 
 
 if __name__ == "__main__":
