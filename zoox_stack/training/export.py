@@ -149,7 +149,7 @@ def largest_difference(
 def export(run: Path, out: Path, name: str, licence: str = NO_LICENCE) -> Exported:
     """Export the best weights of a run.
 
-    The mode probabilities are calibrated on the validation samples of the run first, if the network can be.
+    The mode probabilities are calibrated on the validation samples of the run first.
 
     Args:
         run: Folder of the run.
@@ -164,12 +164,9 @@ def export(run: Path, out: Path, name: str, licence: str = NO_LICENCE) -> Export
     progress, states = load(run / BEST)
     encoder, decoder = SceneEncoder().eval(), InteractionDecoder().eval()
     restore(run / BEST, {"encoder": encoder, "decoder": decoder}, states)
-    temperature = None
-    if hasattr(decoder, "temperature"):
-        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        groups = validation_groups(run, progress)
-        temperature = calibrate(encoder.to(device), decoder.to(device), groups, device)
-        encoder, decoder = encoder.cpu(), decoder.cpu()
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    calibration = calibrate(encoder.to(device), decoder.to(device), validation_groups(run, progress), device)
+    encoder, decoder = encoder.cpu(), decoder.cpu()
     version = weights_digest({"encoder": encoder, "decoder": decoder})[:12]
     metadata = {"name": name, "run": version, "licence": licence, **channel_properties()}
     out.mkdir(parents=True, exist_ok=True)
@@ -193,7 +190,7 @@ def export(run: Path, out: Path, name: str, licence: str = NO_LICENCE) -> Export
                 path.name: sum(p.numel() for p in module.parameters())
                 for path, module in zip(paths, (encoder, decoder), strict=True)
             },
-            temperature=temperature,
+            surprise=calibration.surprise,
         )
         card = model_card(name, licence, datetime.now(tz=UTC).date().isoformat(), exported, progress)
         (Path(folder) / CARD_FILE).write_text(card, encoding="utf-8")

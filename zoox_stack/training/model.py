@@ -268,7 +268,9 @@ class InteractionDecoder(nn.Module):
         free[ANCHOR] = 0.0
         self.register_buffer("free", free, persistent=False)
         self.score = mlp(WIDTH, 64, MODES)
-        self.register_buffer("temperature", torch.ones(()))  # of the probabilities, fitted after training
+        # Of the logits, fitted after training: see zoox_stack.training.calibration.
+        self.register_buffer("scaling", torch.eye(MODES))
+        self.register_buffer("offset", torch.zeros(MODES))
         self.reaction = Reaction(WIDTH)
 
     def futures(self, agents: Tensor, velocity: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -311,10 +313,10 @@ class InteractionDecoder(nn.Module):
             yy, own frame, [m^2]), probabilities [B, N, K], conditional positions [B, P, R, K, T, 2].
         """
         change, position, spread, logits = self.futures(embeddings, agent_velocity)
-        probability = torch.softmax(logits / self.temperature, dim=-1)
-        agents, pose, velocity, change, own, likely = (
-            x.index_select(1, reacting) for x in (embeddings, agent_pose, agent_velocity, change, position, probability)
-        )
+        known = (embeddings, agent_pose, agent_velocity, change, position, torch.softmax(logits, dim=-1))
+        agents, pose, velocity, change, own, likely = (x.index_select(1, reacting) for x in known)
+        logits = logits - logits.mean(-1, keepdim=True)
+        probability = torch.softmax(logits @ self.scaling.T + self.offset, dim=-1)
         moved = self.react(agents, pose, velocity, change, own, likely, plans)
         return position, covariance(spread), probability, own[:, None] + moved
 

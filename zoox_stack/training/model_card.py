@@ -41,7 +41,8 @@ class Exported:
             only if that is small.
         sizes: Bytes, by file.
         parameters: Numbers learned, by file.
-        temperature: Of the mode probabilities; None if the network has none.
+        surprise: Mean negative log probability of the nearest mode on the validation scenes, before the probabilities
+            were calibrated and after [nats].
     """
 
     run: str
@@ -49,7 +50,7 @@ class Exported:
     half_difference: float
     sizes: dict[str, int]
     parameters: dict[str, int]
-    temperature: float | None
+    surprise: tuple[float, float]
 
 
 def model_card(name: str, licence: str, date: str, exported: Exported, progress: Progress) -> str:
@@ -73,7 +74,7 @@ def model_card(name: str, licence: str, date: str, exported: Exported, progress:
         "exported": date,
         "PyTorch and ONNX Runtime differ by": f"{worst} at most, relative to 1 + the value",
         "predicted from half precision differs by": f"{exported.half_difference:.1e} at most",
-        **({} if exported.temperature is None else {"temperature of the modes": f"{exported.temperature:.3f}"}),
+        "surprise at the nearest mode": "{:.3f} nats, calibrated {:.3f}".format(*exported.surprise),
         "licence": licence,
     }
     lines = [

@@ -28,7 +28,7 @@ from zoox_stack.prediction.onnx_session import make_session  # noqa: E402
 from zoox_stack.simulation.samples import CounterfactualSample  # noqa: E402
 from zoox_stack.training import cli  # noqa: E402
 from zoox_stack.training import export as export_module  # noqa: E402
-from zoox_stack.training.calibration import HIGHEST, calibrate, fit_temperature  # noqa: E402
+from zoox_stack.training.calibration import Calibration, calibrate, fit_calibration  # noqa: E402
 from zoox_stack.training.checkpoints import load, save  # noqa: E402
 from zoox_stack.training.config import TrainConfig  # noqa: E402
 from zoox_stack.training.export import example_inputs, export, largest_difference, validation_groups  # noqa: E402
@@ -227,11 +227,38 @@ def test_validation_samples_of_a_run_are_found(models: Path) -> None:
 
 
 @pytest.mark.parametrize("true", [0.5, 1.0, 2.5])
-def test_the_temperature_of_known_probabilities_is_found(true: float) -> None:
+def test_one_temperature_is_found_where_that_is_all(true: float) -> None:
     rng = np.random.default_rng(0)
     logits = rng.normal(0, 2, (20_000, MODES))
     right = np.array([rng.choice(MODES, p=p) for p in softmax(logits / true)])
-    assert fit_temperature(softmax(logits), right) == pytest.approx(true, rel=0.05)
+    found = fit_calibration(softmax(logits), right)
+    assert np.abs(softmax(calibrated(found, logits)) - softmax(logits / true)).mean() < 0.01
+    assert found.surprise[1] < found.surprise[0] + 1e-3
+
+
+def test_modes_that_are_likelier_than_they_say_and_by_what_others_say_are_found() -> None:
+    rng = np.random.default_rng(1)
+    logits = rng.normal(0, 1, (40_000, MODES))
+    logits -= logits.mean(axis=1, keepdims=True)
+    scaling = 0.4 * np.eye(MODES)
+    scaling[0, 3] = 0.5  # where the fourth seems likely it is the first
+    probability = softmax(logits @ scaling.T + [0.8, 0, 0, -0.5, 0, 0])
+    right = (rng.random((len(logits), 1)) > np.cumsum(probability, axis=1)).sum(axis=1)
+    found = fit_calibration(softmax(logits), right)
+    assert np.abs(softmax(calibrated(found, logits)) - probability).mean() < 0.01
+    assert found.surprise[1] < found.surprise[0] - 0.1
+
+
+def test_from_few_cases_little_is_learned() -> None:
+    assert np.array_equal(fit_calibration(np.zeros((0, MODES)), np.zeros(0, np.int64)).scaling, np.eye(MODES))
+    logits = np.random.default_rng(2).normal(0, 1, (5, MODES))
+    found = fit_calibration(softmax(logits), np.zeros(5, np.int64))
+    assert np.abs(found.offset).max() < 0.1
+    assert np.abs(found.scaling - np.diag(np.diag(found.scaling))).max() < 0.1
+
+
+def calibrated(found: Calibration, logits: np.ndarray) -> np.ndarray:
+    return np.asarray((logits - logits.mean(axis=1, keepdims=True)) @ found.scaling.T + found.offset)
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
@@ -244,19 +271,23 @@ class Overconfident(torch.nn.Module):  # type: ignore[misc]
 
     def __init__(self) -> None:
         super().__init__()
-        self.register_buffer("temperature", torch.ones(()))
+        self.register_buffer("scaling", torch.eye(MODES))
+        self.register_buffer("offset", torch.zeros(MODES))
 
     def forward(self, embeddings, agent_pose, agent_velocity, plans, reacting):  # type: ignore[no-untyped-def]
         time = torch.arange(1, STEPS + 1)[:, None] * STEP
         share = torch.tensor([0.5, 1.0, 1.5, 2.0, 2.5, 3.0])[:, None, None]
         positions = agent_velocity[:, :, None, None] * share * time
         logits = torch.tensor([8.0, 0, 0, 0, 0, 0]).expand(*positions.shape[:3])
-        return positions, None, torch.softmax(logits / self.temperature, -1), None
+        logits = logits - logits.mean(-1, keepdim=True)
+        return positions, None, torch.softmax(logits @ self.scaling.T + self.offset, -1), None
 
 
 def test_calibration_cools_down_a_network_that_is_too_sure(bags: Path, tmp_path: Path) -> None:
     prepared = prepare([find_source(bags)], tmp_path, TrainConfig(views=0, jobs=1))
     decoder = Overconfident()
     found = calibrate(SceneEncoder(), decoder, groups_of_epoch(prepared, 2, None), torch.device("cpu"))  # type: ignore[arg-type]
-    assert found == pytest.approx(HIGHEST, rel=0.01)
-    assert float(decoder.temperature) == pytest.approx(found)
+    assert found.surprise[1] < 2.0 < found.surprise[0]
+    velocity = torch.ones(1, 1, 2)
+    assert float(decoder(None, None, velocity, None, None)[2][0, 0, 0]) < 0.5
+    np.testing.assert_allclose(decoder.scaling, found.scaling, rtol=1e-6)
