@@ -129,8 +129,18 @@ def longest(paths: NDArray[Any]) -> NDArray[Any]:
 
 def lengths(paths: NDArray[Any]) -> NDArray[Any]:
     """Lengths ``[...]`` of paths ``[..., T, 2]`` [m]; NaN ends a path."""
-    steps = np.diff(paths, axis=-2)
-    return np.asarray(np.nansum(np.sqrt(steps[..., 0] ** 2 + steps[..., 1] ** 2), axis=-1))
+    result = np.empty(paths.shape[:-2])
+    _fill_lengths(plain(paths, np.float64).reshape(-1, *paths.shape[-2:]), result.reshape(-1))
+    return result
+
+
+@compiled("void(f8[:, :, ::1], f8[::1])")
+def _fill_lengths(paths: NDArray[np.float64], result: NDArray[np.float64]) -> None:
+    for n in range(len(result)):
+        result[n] = 0.0
+        for t in range(1, paths.shape[1]):
+            step = _norm(paths[n, t, 0] - paths[n, t - 1, 0], paths[n, t, 1] - paths[n, t - 1, 1])
+            result[n] += step if np.isfinite(step) else 0.0
 
 
 def time_of_passing(paths: NDArray[Any], places: NDArray[Any], reach: NDArray[Any] | float) -> NDArray[np.float64]:

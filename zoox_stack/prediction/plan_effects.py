@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
 from zoox_stack.core.agents import EgoState, TrackedAgents
 from zoox_stack.core.collision import agent_sizes_of, rows_of
+from zoox_stack.core.compiled import compiled, plain
 from zoox_stack.core.plans import EgoPlan
 from zoox_stack.core.predictions import PlanEffects, PredictedAgents
 from zoox_stack.prediction.crossings import (
@@ -55,9 +58,34 @@ def plan_effects(
 
 def displacements(base: PredictedAgents, reactions: Reactions) -> NDArray[np.float64]:
     """Largest distance of each reaction to the unconditional future, mean over the modes: ``[Q]`` [m]."""
-    gap = reactions.positions - base.positions[reactions.rows]
-    most = np.hypot(gap[..., 0], gap[..., 1]).max(axis=-1, initial=0.0)
-    return np.asarray((most * base.probabilities[reactions.rows]).sum(axis=1), np.float64)
+    result = np.empty(len(reactions.rows))
+    _fill_displacements(
+        plain(base.positions, np.float32),
+        plain(base.probabilities, np.float32),
+        plain(reactions.rows, np.int64),
+        plain(reactions.positions, np.float32),
+        result,
+    )
+    return result
+
+
+@compiled("void(f4[:, :, :, ::1], f4[:, ::1], i8[::1], f4[:, :, :, ::1], f8[::1])")
+def _fill_displacements(
+    base: NDArray[np.float32],
+    probabilities: NDArray[np.float32],
+    rows: NDArray[np.int64],
+    positions: NDArray[np.float32],
+    result: NDArray[np.float64],
+) -> None:
+    for q in range(len(rows)):
+        result[q] = 0.0
+        for k in range(positions.shape[1]):
+            most = np.float32(0.0)
+            for t in range(positions.shape[2]):
+                x = positions[q, k, t, 0] - base[rows[q], k, t, 0]
+                y = positions[q, k, t, 1] - base[rows[q], k, t, 1]
+                most = max(most, x * x + y * y)
+            result[q] += math.sqrt(most) * probabilities[rows[q], k]
 
 
 def goes_first(
