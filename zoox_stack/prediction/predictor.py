@@ -66,7 +66,7 @@ class PredictionConfig:
         64, "agents nearest to the ego that the network predicts; others are predicted by rule", low=1, high=1024
     )
     max_reacting: int = parameter(
-        16, "agents that come nearest to the ego whose reaction is computed; others keep their future", low=1, high=512
+        12, "agents that come nearest to the ego whose reaction is computed; others keep their future", low=1, high=512
     )
     affected_displacement: float = parameter(
         0.2, "an agent moved less than this by a plan counts as not affected", unit="m", low=0.0, high=5.0
