@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from zoox_stack.prediction.channels import X_AHEAD, X_BEHIND, Y_LEFT, Y_RIGHT
+from zoox_stack.prediction.predictor import PredictionConfig
 
 pytest.importorskip("libsumo", reason="the scenes of benchmarks need the simulation extra (libsumo)")
 
@@ -51,7 +52,7 @@ def test_a_row_per_provider_and_all_agents_in_the_network() -> None:
     cpu, cuda = result["rows"]
     assert (cpu["asked"], cpu["provider"]) == ("cpu", "CPUExecutionProvider")
     assert cpu["agents_in_network"] == result["agents"] == 64
-    assert cpu["agents_reacting"] == 16
+    assert cpu["agents_reacting"] == PredictionConfig().max_reacting
     assert len(cpu["agents_affected"]) == 2
     parts = {name for name in cpu if name.endswith("_ms")}
     assert {"decoder_with_plans_ms", "what_if_ms", "what_if_affected_only_ms"} <= parts
