@@ -149,7 +149,10 @@ def test_what_happened(batch: TensorBatch) -> None:
     futures[1, 0, 1] = torch.tensor([0.5 * STANDING, 0.0])
     mask[1, 2] = 0.0  # who is padding
     happened = Happened.of(replace(batch, valid=valid, futures=futures, agent_mask=mask))
-    assert happened.scored.tolist() == [[1.0, 0.0, 1.0, 1.0, 1.0], [1.0, 1.0, 0.0, 1.0, 1.0]]
+    expected = mask * batch.valid[:, 0].any(-1)
+    expected[0, 1] = 0.0
+    assert torch.equal(happened.scored, expected)
+    assert (happened.scored[:, :3].tolist()) == [[1.0, 0.0, 1.0], [1.0, 1.0, 0.0]]
     assert (happened.moving[0, 2], happened.moving[1, 1]) == (1.0, 0.0)
 
 
