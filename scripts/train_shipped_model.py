@@ -78,8 +78,7 @@ def main() -> int:
         for town, seed in itertools.product(towns, range(lowest, lowest + count)):
             bag = work / folder / f"{town}_{seed}"
             if not bag.exists():
-                command("simulate", "--town", town, "--seed", str(seed), "--duration", SECONDS, "--no-sensors",
-                        "--out", str(bag))  # fmt: skip
+                drive(town, seed, bag)
     for folder, scenes, seed, towns, seeds in SETS:
         counterfactual_set(work / folder, scenes, seed, jobs, towns, seeds)
     for cut in [cut for cuts in ngsim_cuts(work, held_out=False).values() for cut in cuts]:
@@ -94,6 +93,17 @@ def main() -> int:
     first = learn(args, FIRST)
     export(learn(args, SECOND, start=first), args.out)
     return 0
+
+
+def drive(town: str, seed: int, bag: Path) -> None:
+    """Simulate a drive; of one that breaks off what there is is kept, if anything."""
+    words = ["simulate", "--town", town, "--seed", str(seed), "--duration", SECONDS, "--no-sensors", "--out", str(bag)]
+    try:
+        command(*words)
+    except subprocess.CalledProcessError as error:
+        if error.returncode != 1:
+            raise
+        print(f"{bag.name}: broke off; going on with what there is of it", flush=True)
 
 
 def learn(args: argparse.Namespace, stage: Stage, start: Path | None = None, without: str = "nothing") -> Path:
