@@ -107,7 +107,7 @@ def drive(town: str, seed: int, bag: Path) -> None:
 
 
 def learn(args: argparse.Namespace, stage: Stage, start: Path | None = None, without: str = "nothing") -> Path:
-    """Train a stage, or go on with it; the folder of its run."""
+    """Train a stage, or go on with it; the folder of its run. If time is up before its end, this command ends."""
     present = {name: weight for name, weight in stage.weights.items() if (args.work / name).exists()}
     run, samples = Path(args.work / stage.run), Path(args.work / f"samples_{stage.seed}").resolve()
     samples.mkdir(exist_ok=True)
@@ -124,6 +124,10 @@ def learn(args: argparse.Namespace, stage: Stage, start: Path | None = None, wit
     launcher = ["-m", "torch.distributed.run", "--nproc-per-node", str(args.processes), "-m", "--", "zoox_stack.cli"]
     print("zoox-stack", *words, flush=True)
     subprocess.run([sys.executable, *launcher, *words], check=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
+    log = run / "log.jsonl"
+    done = len(log.read_text(encoding="utf-8").splitlines()) if log.exists() else 0
+    if done < stage.epochs:
+        sys.exit(f"{run}: time was up after {done} of {stage.epochs} epochs. The same command goes on")
     return run
 
 

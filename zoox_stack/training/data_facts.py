@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from zoox_stack.core.classes import AgentClass
+from zoox_stack.training.checkpoints import Progress
 from zoox_stack.training.preparation import Prepared
 from zoox_stack.training.sources import SHORTEST
 
@@ -14,6 +15,17 @@ from zoox_stack.training.sources import SHORTEST
 def facts(train: Sequence[Prepared], val: Sequence[Prepared]) -> dict[str, Any]:
     """Sources, scenes and agents by class, ready for JSON; names only, no folders of this machine."""
     return {"train": _of(train), "val": _of(val)}
+
+
+def start(found: Progress, digest: str) -> dict[str, Any]:
+    """Of the run whose weights another one starts from, ready for JSON: how it was trained, and a digest of them."""
+    return {
+        "weights": digest,
+        "config": found.config,
+        "processes": found.processes,
+        "epoch": found.best or found.epoch,
+        "data": found.data,
+    }
 
 
 def _of(prepared: Sequence[Prepared]) -> dict[str, Any]:

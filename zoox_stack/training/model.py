@@ -298,7 +298,8 @@ class InteractionDecoder(nn.Module):
     ) -> Tensor:
         """Displacement ``[B, P, N, K, T, 2]`` (own frame) by which futures change under each plan ``[B, P, J, 6]``.
 
-        `change` [B, N, K, J, 2], `position` [B, N, K, T, 2] and `probability` [B, N, K] are the futures without a plan.
+        `change` [B, N, K, J, 2], `position` [B, N, K, T, 2] and `probability` [B, N, K] are the futures without a plan,
+        the probabilities as they were while reactions were learned: not calibrated.
         """
         intention, ego = agents[:, :, None] + self.mode, in_agent_frames(plans, pose)
         return torch.as_tensor(self.reaction(intention, pose, velocity, change, position, probability, ego))

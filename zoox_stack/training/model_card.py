@@ -70,7 +70,7 @@ def model_card(name: str, licence: str, date: str, exported: Exported, progress:
     facts = {
         "files": files,
         "parameters": " + ".join(f"{count:,}" for count in exported.parameters.values()),
-        "trained on": f"{train['scenes']} scenes, until epoch {best['epoch']}",
+        "trained on": f"{train['scenes']} scenes, until epoch {best['epoch']}{_from(progress.data)}",
         "exported": date,
         "PyTorch and ONNX Runtime differ by": f"{worst} at most, relative to 1 + the value",
         "predicted from half precision differs by": f"{exported.half_difference:.1e} at most",
@@ -81,7 +81,7 @@ def model_card(name: str, licence: str, date: str, exported: Exported, progress:
         f"# {name} {exported.run}", "",
         _WHAT,
         "", "| | |", "|---|---|", *(f"| {what} | {value} |" for what, value in facts.items()),
-        "", "## Data", *_data("training", train), *_data("validation", val),
+        "", "## Data", *_data("training", train), *_data("validation", val), *_before(progress.data),
         "", f"## Measured on the {val['scenes']} validation scenes", "| measure | |", "|---|---|",
         *_measured(best["val"]),
         "", "## Made by", "```", *commands(name, licence, progress), "```",
@@ -93,18 +93,38 @@ def model_card(name: str, licence: str, date: str, exported: Exported, progress:
 
 def commands(name: str, licence: str, progress: Progress) -> list[str]:
     """The commands that made a model, with the names of the sources in place of where they were."""
-    sources = progress.data["train"]["sources"]
+    stated = "" if licence == NO_LICENCE else f" --licence {licence}"
+    return [*_trained(vars(progress), "RUN"), f"zoox-stack export --run RUN --out MODELS --name {name}{stated}"]
+
+
+def _trained(run: dict[str, Any], out: str) -> list[str]:
+    """The commands that trained a run, after those that trained the one it started from."""
+    sources, start = run["data"]["train"]["sources"], run["data"].get("start")
     words = ["zoox-stack train --logs", *(source["name"] for source in sources)]
     if any(source["weight"] != 1 for source in sources):
         words += ["--weights", *(f"{source['weight']:g}" for source in sources)]
     for field in fields(TrainConfig):
-        value = progress.config[field.name]
+        value = run["config"][field.name]
         if field.name not in FREE[1:] and value != getattr(TrainConfig(), field.name):
             words += [f"--{field.name.replace('_', '-')}", str(value)]
-    if progress.processes > 1:
-        words[0] = f"torchrun --nproc-per-node {progress.processes} -m -- zoox_stack.cli train --logs"
-    stated = "" if licence == NO_LICENCE else f" --licence {licence}"
-    return [" ".join([*words, "--out RUN"]), f"zoox-stack export --run RUN --out MODELS --name {name}{stated}"]
+    if run["processes"] > 1:
+        words[0] = f"torchrun --nproc-per-node {run['processes']} -m -- zoox_stack.cli train --logs"
+    before = _trained(start, f"{out}_START") if start else []
+    return [*before, " ".join([*words, *(["--from", f"{out}_START"] if start else []), "--out", out])]
+
+
+def _from(data: dict[str, Any]) -> str:
+    start = data.get("start")
+    return f", from weights {start['weights'][:12]} (epoch {start['epoch']})" if start else ""
+
+
+def _before(data: dict[str, Any]) -> list[str]:
+    """What the runs learned from that this one started from, the latest first."""
+    rows: list[str] = []
+    while start := data.get("start"):
+        data = start["data"]
+        rows += _data(f"the training of weights {start['weights'][:12]}, started from", data["train"])
+    return rows
 
 
 def _measured(values: dict[str, float]) -> list[str]:

@@ -91,7 +91,7 @@ class Reaction(nn.Module):
             velocity: ``[B, N, 2]`` of agents now [m/s], own frame.
             change: ``[B, N, K, J, 2]`` of the velocity at 0.5, ..., 8.0 s without a plan [m/s].
             position: ``[B, N, K, T, 2]`` without a plan [m].
-            probability: ``[B, N, K]`` of the modes.
+            probability: ``[B, N, K]`` of the modes as trained, not calibrated.
             ego: ``[B, P, N, J, 6]`` plans (x, y, cos, sin, vx, vy) at 0, ..., 7.5 s in each agent's own frame.
 
         Returns:

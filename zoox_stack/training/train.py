@@ -145,8 +145,9 @@ class _Run:
             self._go_on(last)
         elif start is not None:
             path = start / BEST if start.is_dir() else start
-            _, states = load(path)
+            found, states = load(path)
             restore(path, self._learner.modules, states)
+            self._progress.data["start"] = data_facts.start(found, weights_digest(self._learner.modules))
             self._tell(f"starting from {path}")
 
     def _check_watch(self) -> None:
@@ -168,7 +169,8 @@ class _Run:
             remedy = "Give the arguments of the run, or start another one with --from"
             raise InvalidInputError(f"run {self._out}", "the run that --resume goes on with", "; ".join(other), remedy)
         restore(last, {**self._learner.modules, **self._learner.others}, states)
-        self._progress.__dict__.update(vars(found) | {"config": asdict(self._config), "data": self._progress.data})
+        data = self._progress.data | {key: found.data[key] for key in found.data.keys() & {"start"}}
+        self._progress.__dict__.update(vars(found) | {"config": asdict(self._config), "data": data})
         self._tell(f"going on after epoch {found.epoch}, step {found.step}")
 
     def go(self) -> TrainResult:

@@ -152,7 +152,7 @@ def test_what_happened(batch: TensorBatch) -> None:
     expected = mask * batch.valid[:, 0].any(-1)
     expected[0, 1] = 0.0
     assert torch.equal(happened.scored, expected)
-    assert (happened.scored[:, :3].tolist()) == [[1.0, 0.0, 1.0], [1.0, 1.0, 0.0]]
+    assert happened.scored[:, :3].tolist() == [[1.0, 0.0, 1.0], [1.0, 1.0, 0.0]]
     assert (happened.moving[0, 2], happened.moving[1, 1]) == (1.0, 0.0)
 
 

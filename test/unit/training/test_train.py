@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -28,12 +29,14 @@ from zoox_stack.training.learner import compute_in, rate_share, to_tensors  # no
 from zoox_stack.training.losses import evaluate_batch, gaussian_nll  # noqa: E402
 from zoox_stack.training.measures import difference_between_plans  # noqa: E402
 from zoox_stack.training.model import InteractionDecoder, SceneEncoder  # noqa: E402
+from zoox_stack.training.model_card import Exported, model_card  # noqa: E402
 from zoox_stack.training.samples import SampleMaker  # noqa: E402
 from zoox_stack.training.sources import find_source, split  # noqa: E402
 from zoox_stack.training.train import END_DONE, END_MINUTES, END_PATIENCE, TrainResult, train  # noqa: E402
 
 NETWORK = straight_road(length=400.0).with_name("straight")
 CPU = torch.device("cpu")
+EXPORTED = Exported("0123", {"cpu": {"a.onnx": 1e-5}}, 0.1, {"a.onnx": 10}, {"a.onnx": 2}, (2.0, 1.0))
 CONFIG = TrainConfig(epochs=2, batch=1, rate=1e-3, views=0, jobs=1, threads=1, device="cpu")
 
 
@@ -149,6 +152,17 @@ def test_training_starts_from_another_run(whole: TrainResult, bags: Path, tmp_pa
     tuned = run(bags, tmp_path / "tuned", replace(CONFIG, epochs=1, rate=1e-8), start=whole.out)
     best = whole.log[whole.best - 1]["val"]["loss"]
     assert tuned.log[0]["val"]["loss"] == pytest.approx(best, rel=0.05)
+    longer = run(bags, tuned.out, replace(CONFIG, epochs=2, rate=1e-8), resume=True)  # which keeps the start
+    assert len(longer.log) == 2
+    progress, _ = checkpoints.load(tuned.out / "last.pt")
+    found, _ = checkpoints.load(whole.out / "best.pt")
+    start = progress.data["start"]
+    assert (start["config"], start["data"], start["epoch"]) == (found.config, found.data, whole.best)
+    card = model_card("mine", "MIT", "today", EXPORTED, progress)
+    assert f"from weights {start['weights'][:12]} (epoch {whole.best})" in card
+    assert re.search(
+        r"^zoox-stack train .* --out RUN_START\nzoox-stack train .* --from RUN_START --out RUN$", card, re.M
+    )
     with pytest.raises(InvalidInputError, match="a checkpoint"):
         run(bags, tmp_path / "other", start=tmp_path)
 
