@@ -19,7 +19,7 @@ def main() -> int:
     parser.add_argument("--work", type=Path, required=True, help="folder for bags and the new run")
     parser.add_argument("--run", type=Path, required=True, help="folder of the run to go on from")
     parser.add_argument("--out", type=Path, required=True, help="folder for the ONNX files")
-    parser.add_argument("--epochs", default="12")
+    parser.add_argument("--epochs", default="4")
     args = parser.parse_args()
     folder = args.work / "learned_half"
     for kind, files in recorded_drives().values():
@@ -30,7 +30,7 @@ def main() -> int:
         return 2
     run = args.work / "run_fine_tuned"
     command("train", "--logs", str(folder), "--from", str(args.run), "--out", str(run), "--epochs", args.epochs,
-            "--every", "0.5", "--views", "3", "--rate", "0.0005", "--resume")  # fmt: skip
+            "--every", "0.5", "--views", "3", "--rate", "0.0001", "--resume")  # fmt: skip
     command("export", "--run", str(run), "--out", str(args.out), "--name", "fine-tuned")
     return 0
 

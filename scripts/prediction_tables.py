@@ -38,6 +38,10 @@ _FINE_TUNED = (
     "**Learning from half of each recorded data set** (its weights are not shipped), measured on the other half: "
     "minADE of 6 modes over 8 s by the error of the best physical rule. NGSIM has no row, it was learned from already."
 )
+_WITHOUT = (
+    "**Without a part**: small runs of `python scripts/train_shipped_model.py --ablations`, alike but for that part, "
+    "far shorter than that of the model above and from one seed each."
+)
 _PER_ROW = 3
 
 
@@ -152,7 +156,7 @@ def without_table(errors: dict[str, Results], answers: dict[str, Results]) -> st
     """What each part of the network is worth: results of models without one, by part and data."""
     one = next(iter(errors))
     lines = [
-        "**Without a part**, trained alike",
+        _WITHOUT,
         "",
         *_head("without", *(f"{name}: vehicles, minADE6 [m]" for name in errors[one]),
                *(f"{name}: told by not told" for name in answers[one])),
