@@ -148,6 +148,10 @@ class Rejection(IntEnum):
     ACCELERATION = 3
     OFF_ROAD = 4
     SIGNAL = 5
+    JERK = 6
+    STEERING = 7
+    FRICTION = 8
+    OUTWEIGHED = 9
 
 
 class SensorKind(IntEnum):

@@ -50,6 +50,10 @@ class PlanArrays:
                 "PlanArrays", "x, y, yaw of one shape [C, T]", f"{self.x.shape}, {self.y.shape}, {self.yaw.shape}"
             )
 
+    def take(self, rows: NDArray[np.int64]) -> PlanArrays:
+        """Only the plans `rows`."""
+        return PlanArrays(self.x[rows], self.y[rows], self.yaw[rows], self.step)
+
     @classmethod
     def from_plans(cls, plans: Sequence[EgoPlan]) -> PlanArrays:
         """Stack plans; they must share length and step."""
@@ -209,16 +213,20 @@ def assess_collisions(
     report = CollisionReport(*(np.full((c, a), value) for value in (0.0, 0.0, 0.0, np.inf, np.inf)))
     if a == 0 or c == 0:
         return report
+    # Plans that end near each other one after the other; where each agent has a plan of its own, order does not matter.
+    of = _by_way(plans) if only_plan is None else np.arange(c)
     rows = _time_rows(min(plans.x.shape[1], predicted.steps), plans.step)
-    time, yaw = (rows + 1) * plans.step, plans.yaw[:, rows]
-    x = plans.x[:, rows] - predicted.origin[0] + ego.rear_axle_to_centre * np.cos(yaw)
-    y = plans.y[:, rows] - predicted.origin[1] + ego.rear_axle_to_centre * np.sin(yaw)
-    moving = np.ones(x.shape, bool) if speeds is None else np.asarray(speeds)[:, rows] > _STANDING
+    picked = np.ix_(of, rows)
+    time, yaw = (rows + 1) * plans.step, plans.yaw[picked]
+    cos, sin = np.cos(yaw), np.sin(yaw)
+    x = plans.x[picked] - predicted.origin[0] + ego.rear_axle_to_centre * cos
+    y = plans.y[picked] - predicted.origin[1] + ego.rear_axle_to_centre * sin
+    moving = np.ones(x.shape, bool) if speeds is None else np.asarray(speeds)[picked] > _STANDING
     weight = predicted.probabilities.astype(np.float64)
     if existence is not None:
         weight = weight * np.asarray(existence, dtype=np.float64)[:, None]
     compare(
-        plain(np.stack([x, y, np.cos(yaw), np.sin(yaw)], axis=-1).swapaxes(0, 1), np.float64),
+        plain(np.stack([x, y, cos, sin], axis=-1).swapaxes(0, 1), np.float64),
         (ego.length / 2, ego.width / 2),
         plain(predicted.positions, np.float32),
         plain(predicted.headings, np.float32),
@@ -238,7 +246,17 @@ def assess_collisions(
         report.agent_time,
         report.agent_distance,
     )
+    if only_plan is None:
+        for field in fields(CollisionReport):
+            array = getattr(report, field.name)
+            array[of] = array.copy()
     return report
+
+
+def _by_way(plans: PlanArrays) -> NDArray[np.int64]:
+    """An order in which plans that end near each other follow each other."""
+    way = np.hypot(plans.x[:, -1] - plans.x[:, 0], plans.y[:, -1] - plans.y[:, 0])
+    return np.argsort(way, kind="stable")
 
 
 def _time_rows(steps: int, step: float) -> NDArray[np.int64]:

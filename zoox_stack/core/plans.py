@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -115,6 +115,8 @@ class PlanDecision:
         asked: uint32 ``[N]`` candidate rows put to what_if.
         collision_probabilities: float32 ``[N]``; NaN without an answer.
         conditional_totals: float32 ``[N]``; NaN without an answer.
+        rejected: uint32 ``[len(Rejection)]`` how many of all candidates there were fell by what, those left out of this
+            decision (see `shortened`) included.
     """
 
     stamp_ns: int
@@ -135,6 +137,7 @@ class PlanDecision:
     asked: NDArray[np.uint32]
     collision_probabilities: NDArray[np.float32]
     conditional_totals: NDArray[np.float32]
+    rejected: NDArray[np.uint32] = field(default_factory=lambda: np.zeros(0, np.uint32))
 
     def __post_init__(self) -> None:
         c, m, n = len(self.names), len(self.cost_names), len(self.asked)
@@ -161,11 +164,44 @@ class PlanDecision:
             object.__setattr__(self, attribute, array)
         if not 0 <= self.chosen < max(c, 1):
             raise InvalidInputError(name + "chosen", f"0..{c - 1}", str(self.chosen))
+        if not len(self.rejected):
+            counted = np.bincount(self.rejections, minlength=len(Rejection)).astype(np.uint32)
+            object.__setattr__(self, "rejected", counted)
 
     @property
     def changed(self) -> bool:
         """Whether the answer made another candidate win than the best before it, which is the first asked about."""
         return self.answer_status == WhatIfStatus.OK and len(self.asked) > 0 and self.chosen != int(self.asked[0])
+
+    def shortened(self, most: int) -> PlanDecision:
+        """The same decision told with at most `most` candidates: the chosen one, those asked about, the cheapest.
+
+        A quarter of the places goes to those that fell, also the cheapest of them.
+        """
+        c = len(self.names)
+        if c <= most:
+            return self
+        keep = list(dict.fromkeys([self.chosen, *(int(row) for row in self.asked)]))
+        order = np.argsort(self.totals, kind="stable")
+        order = order[~np.isin(order, keep)]
+        fallen = self.rejections[order] != int(Rejection.KEPT)
+        places = max(most - len(keep), 0)
+        for_fallen = min(most // 4, places, int(fallen.sum()))
+        good = order[~fallen][: places - for_fallen]
+        keep += [*good.tolist(), *order[fallen][: places - len(good)].tolist()]
+        rows = np.sort(np.array(keep))
+        at = {int(row): i for i, row in enumerate(rows)}
+        return replace(
+            self,
+            chosen=at[self.chosen],
+            names=tuple(self.names[row] for row in rows),
+            positions=self.positions[rows],
+            speeds=self.speeds[rows],
+            rejections=self.rejections[rows],
+            costs=self.costs[rows],
+            totals=self.totals[rows],
+            asked=np.array([at[int(row)] for row in self.asked], np.uint32),
+        )
 
     @property
     def acceptable(self) -> bool:

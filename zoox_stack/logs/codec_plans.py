@@ -84,6 +84,7 @@ def plan_decision(decision: PlanDecision) -> Any:
         cost_names=list(d.cost_names),
         costs=flat(d.costs, _F32),
         totals=flat(d.totals, _F32),
+        rejected=flat(d.rejected, np.uint32),
         asked=flat(d.asked, np.uint32),
         collision_probabilities=flat(d.collision_probabilities, _F32),
         conditional_totals=flat(d.conditional_totals, _F32),
@@ -114,6 +115,7 @@ def read_plan_decision(message: Any) -> PlanDecision:
         asked=np.asarray(message.asked),
         collision_probabilities=np.asarray(message.collision_probabilities),
         conditional_totals=np.asarray(message.conditional_totals),
+        rejected=np.asarray(message.rejected),
     )
 
 

@@ -39,6 +39,7 @@ from zoox_stack.ros.run import run_node
 from zoox_stack.ros.serialized import tracked_agents_from_bytes
 from zoox_stack.srv import WhatIf
 
+_TOLD = 64  # candidates in a published decision, of several hundred: all of them would be 4 MB a second
 _SHORTEST_QUESTION = 0.005  # [s] with less time left a question only keeps prediction from its next scene
 
 
@@ -218,7 +219,7 @@ class PlannerNode(StackNode[PlannerNodeConfig]):
         self._job = None
         trajectory, decision = self.planner.decide(job.proposal, answer, status)
         job.decided = True
-        self._decision.publish(plan_decision_to_message(decision))
+        self._decision.publish(plan_decision_to_message(decision.shortened(_TOLD)))
         self._trajectory.publish(trajectory_to_message(trajectory))
         self.finish(job.tick)
         name = decision.answer_status.name

@@ -30,6 +30,11 @@ class PlannerConfig:
     max_deceleration: float = parameter(8.0, "Strongest braking", unit="m/s^2", low=1.0, high=12.0)
     max_lateral_acceleration: float = parameter(4.0, "Strongest lateral acceleration", unit="m/s^2", low=0.5, high=12.0)
     max_curvature: float = parameter(0.24, "Sharpest turn of base_link", unit="1/m", low=0.01, high=1.0)
+    max_steering_rate: float = parameter(0.7, "Fastest turn of the front wheels", unit="rad/s", low=0.05, high=5.0)
+    wheelbase: float = parameter(2.8, "From the rear to the front axle", unit="m", low=0.3, high=15.0)
+    friction: float = parameter(
+        0.9, "Share of gravity that the tyres hold in all directions together", low=0.1, high=2.0
+    )
     # Comfort
     comfort_acceleration: float = parameter(1.5, "Usual acceleration", unit="m/s^2", low=0.1, high=5.0)
     comfort_deceleration: float = parameter(2.0, "Usual braking", unit="m/s^2", low=0.1, high=5.0)
@@ -76,4 +81,5 @@ class PlannerConfig:
     weight_off_road: float = parameter(20.0, "Weight of leaving the drivable ground", low=0.0, high=1e4)
     weight_lane_change: float = parameter(1.5, "Weight of changing lane", low=0.0, high=1e4)
     weight_consistency: float = parameter(0.1, "Weight of departing from the last chosen plan", low=0.0, high=1e4)
+    weight_discomfort: float = parameter(10.0, "Weight of exceeding the bounds of comfort", low=0.0, high=1e4)
     weight_imposed_braking: float = parameter(3.0, "Weight of making others slow down", low=0.0, high=1e4)

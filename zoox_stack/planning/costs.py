@@ -9,17 +9,17 @@ from numpy.typing import NDArray
 
 from zoox_stack.core.agents import EgoState
 from zoox_stack.core.collision import CollisionReport
-from zoox_stack.core.geometry import box_corners
+from zoox_stack.core.compiled import plain
 from zoox_stack.core.predictions import STEP, STEPS
-from zoox_stack.planning.candidates import Candidates, Lateral, desired_speed
+from zoox_stack.planning.candidates import Candidates
 from zoox_stack.planning.config import PlannerConfig
+from zoox_stack.planning.lattice import Lateral, desired_speed
+from zoox_stack.planning.motion_loop import Term, measure_gaps
 from zoox_stack.planning.path_agents import SIDE_MARGIN, PathAgents
 from zoox_stack.planning.reference_path import ReferencePath
-from zoox_stack.road_network.drivable import DrivableGrid
 
 _SAFE_TIME_TO_COLLISION = 3.5  # [s]
 _IMPOSED_UNIT = 10.0  # [m] of the way of others lost that counts as 1
-_CORNER_STEPS = np.arange(3, STEPS, 4)
 
 
 @dataclass(frozen=True)
@@ -50,62 +50,43 @@ COST_TERMS = (
     CostTerm("off_road", "", "Share of the corners of the ego's box off the drivable ground"),
     CostTerm("lane_change", "", "1 for a change of lane, 0.2 for leaving the centre of the lane"),
     CostTerm("consistency", "m", "Mean distance from the last chosen plan over the next 4 s"),
+    CostTerm("discomfort", "", "Largest share by which a bound of comfort is exceeded, at most 1"),
     CostTerm("imposed_braking", "10 m", "Way the most affected agent loses because of the plan, by what_if"),
 )
 COST_NAMES = tuple(term.name for term in COST_TERMS)
+_PARAMETERS = tuple(f"weight_{name}" for name in COST_NAMES)
 _COLUMN = {name: i for i, name in enumerate(COST_NAMES)}
+_OF_TERMS = np.array([_COLUMN[term.name.lower()] for term in Term])
+_MOST = np.array([{Term.JERK: 400.0, Term.CONSISTENCY: 10.0}.get(term, np.inf) for term in Term])  # more costs no more
+_LANE_CHANGE = np.array(
+    [{Lateral.CENTRE: 0.0, Lateral.NUDGE_LEFT: 0.2, Lateral.NUDGE_RIGHT: 0.2}.get(x, 1.0) for x in Lateral]
+)
 
 
 def weights(config: PlannerConfig) -> NDArray[np.float64]:
     """Weight of every term, ``[M]``."""
-    return np.array([getattr(config, f"weight_{name}") for name in COST_NAMES])
+    return np.array([getattr(config, name) for name in _PARAMETERS])
 
 
 def motion_costs(
-    candidates: Candidates,
-    path: ReferencePath,
-    ego: EgoState,
-    grid: DrivableGrid | None,
-    last_plan: NDArray[np.float64] | None,
-    config: PlannerConfig,
+    candidates: Candidates, path: ReferencePath, terms: NDArray[np.float64], config: PlannerConfig
 ) -> NDArray[np.float64]:
     """Terms that depend on the ego alone; the others are 0.
 
     Args:
         candidates: C candidates.
         path: Reference path.
-        ego: The ego.
-        grid: Drivable ground, None without a map.
-        last_plan: ``[STEPS, 2]`` positions of the last chosen plan at the times of the candidates, NaN beyond its
-            end; None without one.
+        terms: ``[C, 8]`` from `feasibility.check_motion`.
         config: Weights.
 
     Returns:
         Weighted terms, ``[C, M]``.
     """
     raw = np.zeros((len(candidates), len(COST_NAMES)))
-    wanted = np.interp(candidates.s, path.line.s, desired_speed(path, config))
     here = float(np.interp(path.ego_s, path.line.s, desired_speed(path, config)))
     raw[:, _COLUMN["progress"]] = _lost_progress(candidates, here)
-    raw[:, _COLUMN["acceleration"]] = (candidates.acceleration**2).mean(axis=1)
-    before = np.full((len(candidates), 1), ego.acceleration)
-    jerk = np.diff(np.concatenate([before, candidates.acceleration], axis=1), axis=1) / STEP
-    raw[:, _COLUMN["jerk"]] = np.minimum((jerk**2).mean(axis=1), 400.0)
-    raw[:, _COLUMN["lateral"]] = ((candidates.speed**2 * candidates.curvature) ** 2).mean(axis=1)
-    off_centre = np.minimum(np.abs(candidates.d), np.abs(candidates.d - candidates.target_d[:, None]))
-    raw[:, _COLUMN["lane_deviation"]] = off_centre.mean(axis=1)
-    raw[:, _COLUMN["speed_limit"]] = (np.maximum(candidates.speed - wanted - 0.3, 0) ** 2).mean(axis=1)
-    if grid is not None and grid.known:
-        raw[:, _COLUMN["off_road"]] = _off_road(candidates, path, ego, grid)
-    raw[:, _COLUMN["lane_change"]] = np.where(
-        candidates.laterals >= Lateral.LANE_LEFT, 1.0, np.where(candidates.laterals == Lateral.CENTRE, 0.0, 0.2)
-    )
-    if last_plan is not None:
-        near = slice(0, 40)
-        gap = np.hypot(candidates.x[:, near] - last_plan[near, 0], candidates.y[:, near] - last_plan[near, 1])
-        known = np.isfinite(last_plan[near, 0])
-        if known.any():
-            raw[:, _COLUMN["consistency"]] = np.minimum(gap[:, known].mean(axis=1), 10.0)
+    raw[:, _OF_TERMS] = np.minimum(terms, _MOST)
+    raw[:, _COLUMN["lane_change"]] = _LANE_CHANGE[candidates.laterals]
     return raw * weights(config)
 
 
@@ -137,10 +118,9 @@ def interaction_costs(
     raw = np.zeros((len(rows), len(COST_NAMES)))
     raw[:, _COLUMN["collision"]] = report.risk
     for column, shortfall in zip(
-        ("headway", "time_to_collision"), _gaps(candidates, rows, ego, agents, config), strict=True
+        ("headway", "time_to_collision"), _gaps(candidates, rows, ego, agents, counted, config), strict=True
     ):
-        of_counted = shortfall if counted is None else np.where(counted, shortfall, 0.0)
-        raw[:, _COLUMN[column]] = of_counted.max(axis=1, initial=0.0)
+        raw[:, _COLUMN[column]] = shortfall.max(axis=1, initial=0.0)
     if imposed is not None:
         raw[:, _COLUMN["imposed_braking"]] = imposed / _IMPOSED_UNIT
     return raw * weights(config)
@@ -163,36 +143,27 @@ def _lost_progress(candidates: Candidates, wanted: float) -> NDArray[np.float64]
     return lost
 
 
-def _off_road(candidates: Candidates, path: ReferencePath, ego: EgoState, grid: DrivableGrid) -> NDArray[np.float64]:
-    """Share of box corners off the road, not counting places where the path itself leaves the mapped ground."""
-    yaw = candidates.yaw[:, _CORNER_STEPS]
-    forward = np.stack([np.cos(yaw), np.sin(yaw)], axis=-1)
-    base = np.stack([candidates.x[:, _CORNER_STEPS], candidates.y[:, _CORNER_STEPS]], axis=-1)
-    corners = box_corners(base + ego.rear_axle_to_centre * forward, yaw, ego.length, ego.width)
-    mapped = np.interp(candidates.s[:, _CORNER_STEPS], path.line.s, grid.contains(path.line.xy).astype(float)) > 0.99
-    return np.asarray((~grid.contains(corners) & mapped[..., None]).mean(axis=(1, 2)))
-
-
 def _gaps(
-    candidates: Candidates, rows: NDArray[np.int64], ego: EgoState, agents: PathAgents, config: PlannerConfig
+    candidates: Candidates,
+    rows: NDArray[np.int64],
+    ego: EgoState,
+    agents: PathAgents,
+    counted: NDArray[np.bool_] | None,
+    config: PlannerConfig,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Shortfall of time headway and of time to collision to agents ahead in the way, ``[N, B]`` each, 0..1."""
-    if not len(agents):
-        none = np.zeros((len(rows), 0))
-        return none, none
-    columns = np.maximum(np.round(agents.time / STEP).astype(int) - 1, 0)
-    s = candidates.s[rows][:, None, columns] + ego.rear_axle_to_centre + ego.length / 2
-    d, v = candidates.d[rows][:, None, columns], candidates.speed[rows][:, None, columns]
-    in_way = np.abs(agents.d - d) < agents.half_across + ego.width / 2 + SIDE_MARGIN
-    gap = agents.s - agents.half_along - s
-    counted = in_way & (agents.s > s - ego.length / 2)
-    certainty = agents.probability[:, None] * np.exp(-agents.time / config.risk_discount_time)
-    gap = np.maximum(gap, 0.0)
-    headway = np.clip(1 - gap / np.maximum(v * config.time_headway, 0.1), 0, 1) ** 2
-    closing = v - agents.speed()
-    to_collision = np.clip(1 - gap / np.maximum(closing * _SAFE_TIME_TO_COLLISION, 0.1), 0, 1) ** 2
-    moving = counted & (v > 0.5)
-    return (
-        np.where(moving, headway * certainty, 0.0).max(axis=2),
-        np.where(moving & (closing > 0.3), to_collision * certainty, 0.0).max(axis=2),
-    )
+    headway, to_collision = np.zeros((len(rows), len(agents))), np.zeros((len(rows), len(agents)))
+    if len(agents) and len(rows):
+        columns = np.maximum(np.round(agents.time / STEP).astype(int) - 1, 0)
+        picked = np.ix_(rows, columns)
+        front = candidates.s[picked] + ego.rear_axle_to_centre + ego.length / 2
+        measure_gaps(
+            np.stack([front, candidates.d[picked], candidates.speed[picked]]), agents.time,
+            plain(agents.s, np.float64), plain(agents.d, np.float64), plain(agents.speed, np.float64),
+            plain(agents.half_along, np.float64), plain(agents.half_across, np.float64),
+            plain(agents.probability, np.float64),
+            np.ones(headway.shape, bool) if counted is None else plain(counted, np.bool_),
+            ego.length / 2, ego.width / 2 + SIDE_MARGIN, config.time_headway, _SAFE_TIME_TO_COLLISION,
+            config.risk_discount_time, headway, to_collision,
+        )  # fmt: skip
+    return headway, to_collision

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,13 +12,16 @@ from zoox_stack.core.collision import CollisionReport, PlanArrays, assess_collis
 from zoox_stack.core.plans import PlanDecision, Trajectory
 from zoox_stack.core.predictions import STEP, PredictedAgents, WhatIfAnswer
 from zoox_stack.planning.answer_check import check_answer
-from zoox_stack.planning.candidates import STOPS, Lateral
 from zoox_stack.planning.config import PlannerConfig
 from zoox_stack.planning.costs import COST_NAMES, interaction_costs
 from zoox_stack.planning.futures import way_lost
+from zoox_stack.planning.lattice import STOPS, Lateral
 from zoox_stack.planning.path_agents import MOST_PATH_AGENTS, find_path_agents
-from zoox_stack.planning.proposal import Proposal, judge_collisions
+from zoox_stack.planning.proposal import Proposal
+from zoox_stack.planning.weighing import judge_collisions
 
+_KEPT = int(Rejection.KEPT)
+_FALLEN = {int(code): code.name.lower() for code in Rejection}
 _WORTH_SAYING = 5.0  # [m] of way lost by another agent that an explanation mentions
 _NO_ANSWER = {
     WhatIfStatus.NOT_ASKED: "nothing to ask",
@@ -172,8 +174,8 @@ def _explain(
 ) -> str:
     """One sentence for people."""
     names = proposal.candidates.names
-    counts = Counter(int(code) for code in codes if code != Rejection.KEPT)
-    fallen = ", ".join(f"{count} by {Rejection(code).name.lower()}" for code, count in sorted(counts.items()))
+    counts = enumerate(np.bincount(codes).tolist())
+    fallen = ", ".join(f"{count} by {_FALLEN[code]}" for code, count in counts if count and code != _KEPT)
     parts = [f"{names[chosen]}: "]
     if source == TrajectorySource.SAFE_STOP:
         parts.append(f"safe stop, none of {len(names)} candidates is acceptable ({fallen})")

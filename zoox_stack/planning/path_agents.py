@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ _SAMPLES = np.arange(4, STEPS, 5)  # every 0.5 s from 0.5 s on
 SIDE_MARGIN = 0.3  # [m] kept on both sides of the ego when asking whether an agent is in the way
 MOST_PATH_AGENTS = 40
 _AWAY = 1e6  # [m]
+_CLEARS_WITHIN = 0.5  # [s] after the last sample at which it is in the way
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,6 +65,7 @@ class PathAgents:
             probability=both("probability"),
         )
 
+    @cached_property
     def speed(self) -> NDArray[np.float64]:
         """Along the path, ``[B, Q]`` [m/s]."""
         return np.asarray(np.gradient(self.s, self.time, axis=1))
@@ -140,28 +143,40 @@ def lead_at(agents: PathAgents, path: ReferencePath, ego: EgoState, offset: floa
     times = STEP * np.arange(STEPS + 1)
     dense_gap = np.interp(times, agents.time, gap)
     dense_gap[np.interp(times, agents.time, blocked[b].astype(float)) < 0.5] = _AWAY
-    return LeadMotion(int(agents.ids[b]), dense_gap, np.interp(times, agents.time, agents.speed()[b]))
+    return LeadMotion(int(agents.ids[b]), dense_gap, np.interp(times, agents.time, agents.speed[b]))
 
 
-def crossing_stops(
-    agents: PathAgents, path: ReferencePath, ego: EgoState, reach: float, most: int = 2
-) -> list[tuple[int, float]]:
-    """Agents that are beside the path now and will be on it: (id, distance at which the ego's front must stop) [m].
+@dataclass(frozen=True)
+class Crossing:
+    """An agent that is beside the path now and will be on it.
 
-    Nearest place first; places beyond `reach` [m] and doubles within 3 m are left out.
+    Attributes:
+        agent_id: Its id.
+        distance: At which the ego's front must stop to let it pass [m].
+        clear: When it has left the path again [s], inf if it does not within the horizon.
     """
+
+    agent_id: int
+    distance: float
+    clear: float
+
+
+def crossings(agents: PathAgents, path: ReferencePath, ego: EgoState, reach: float, most: int = 2) -> list[Crossing]:
+    """Agents that will cross, the nearest first; places beyond `reach` [m] and doubles within 3 m are left out."""
     if not len(agents):
         return []
     blocked = _in_way(agents, ego, 0.0)
     front = path.ego_s + ego.rear_axle_to_centre + ego.length / 2
     entry = np.where(blocked, agents.s - agents.half_along, np.inf).min(axis=1) - front
     entry[blocked[:, 0]] = np.inf
-    found: list[tuple[int, float]] = []
+    last = np.where(blocked, agents.time, -np.inf).max(axis=1)
+    found: list[Crossing] = []
     for b in np.argsort(entry, kind="stable"):
         if not 0.0 < entry[b] < reach or len(found) >= most:
             continue
-        if all(abs(entry[b] - other) > 3.0 for _, other in found):
-            found.append((int(agents.ids[b]), float(entry[b])))
+        if all(abs(entry[b] - other.distance) > 3.0 for other in found):
+            clear = float(last[b]) + _CLEARS_WITHIN if last[b] < agents.time[-1] else np.inf
+            found.append(Crossing(int(agents.ids[b]), float(entry[b]), clear))
     return found
 
 

@@ -7,25 +7,28 @@ from numpy.typing import NDArray
 
 from zoox_stack.core.agents import EgoState, TrackedAgents, TrafficSignals
 from zoox_stack.core.classes import PredictionSource, SignalState, WhatIfStatus
-from zoox_stack.core.collision import assess_collisions, rows_of
+from zoox_stack.core.collision import rows_of
 from zoox_stack.core.constant_velocity import constant_velocity_prediction
 from zoox_stack.core.errors import InvalidInputError
 from zoox_stack.core.plans import EgoPlan, PlanDecision, Route, Trajectory
 from zoox_stack.core.predictions import STEP, STEPS, PredictedAgents, WhatIfAnswer, WhatIfRequest
-from zoox_stack.planning.candidates import check_feasibility, make_candidates
+from zoox_stack.planning.candidates import make_candidates
 from zoox_stack.planning.config import PlannerConfig
-from zoox_stack.planning.costs import interaction_costs, motion_costs
+from zoox_stack.planning.costs import motion_costs
 from zoox_stack.planning.decision import choose
+from zoox_stack.planning.feasibility import check_motion
 from zoox_stack.planning.futures import later, overlay
 from zoox_stack.planning.path_agents import find_path_agents
-from zoox_stack.planning.proposal import Preparation, Proposal, judge_collisions, shortlist
+from zoox_stack.planning.proposal import Preparation, Proposal
 from zoox_stack.planning.reference_path import ReferencePath, ReferencePathFinder
+from zoox_stack.planning.weighing import weigh
 from zoox_stack.road_network.drivable import DrivableGrid
 from zoox_stack.road_network.network import RoadNetwork
 from zoox_stack.road_network.queries import LaneIndex
 
 _JUST_OVER = 2.0  # [m] beyond a stop line: still waiting at it,
 _NEARLY_STANDS = 1.0  # [m/s] if the ego is not faster
+_GROUND_CELL = 0.25  # [m] of the grid of drivable ground: plans pass close to its edge
 _LONGEST_MEMORY = 1.0  # [s] predictions older than this say less than present velocities
 LONGEST_GAP = 2.0  # [s] between scenes; after a longer one, or when time runs back, the past is forgotten
 
@@ -51,7 +54,7 @@ class Planner:
     def set_road_network(self, network: RoadNetwork | None) -> None:
         """Use another map; None: plan without."""
         self._index = LaneIndex(network) if network is not None and len(network.lane_ids) else None
-        self._grid = DrivableGrid(self._index) if self._index is not None else None
+        self._grid = DrivableGrid(self._index, cell=_GROUND_CELL) if self._index is not None else None
         self._finder.set_index(self._index)
 
     def set_route(self, route: Route | None) -> None:
@@ -99,8 +102,10 @@ class Planner:
             path, ego, self._expected(scene).take(rows), scene.position[rows, :2], scene.yaw[rows],
             scene.size[rows, :2].astype(np.float64), scene.existence[rows].astype(np.float64),
         )  # fmt: skip
-        candidates = make_candidates(path, ego, agents, config)
+        candidates = make_candidates(path, ego, agents, config, self._grid)
         stops = closed_stops(path, ego, signals, scene.stamp_ns, config)
+        last = self._last_positions(scene.stamp_ns)
+        motion = check_motion(candidates, path, ego, stops, self._grid, last, config)
         return Preparation(
             scene=scene,
             ego=ego,
@@ -108,8 +113,8 @@ class Planner:
             rows=rows,
             overlapping=scene.ids[overlapping],
             candidates=candidates,
-            rejections=check_feasibility(candidates, path, ego, stops, self._grid, config),
-            motion=motion_costs(candidates, path, ego, self._grid, self._last_positions(scene.stamp_ns), config),
+            rejections=motion.rejections,
+            motion=motion_costs(candidates, path, motion.terms, config),
         )
 
     def judge(self, prepared: Preparation, predicted: PredictedAgents | None) -> Proposal:
@@ -132,15 +137,8 @@ class Planner:
             path, ego, planning_scene.futures, planning_scene.position, planning_scene.yaw, planning_scene.sizes,
             planning_scene.existence,
         )  # fmt: skip
-        report = assess_collisions(
-            candidates.arrays, ego, planning_scene.futures, planning_scene.sizes, planning_scene.existence,
-            discount_time=config.risk_discount_time, certain_until=config.collision_limit_time,
-            speeds=candidates.speed,
-        )  # fmt: skip
-        codes = judge_collisions(prepared.rejections, report, config)
-        every = np.arange(len(candidates))
-        costs = prepared.motion + interaction_costs(candidates, every, ego, agents, report, config)
-        asked = shortlist(candidates, codes, costs.sum(axis=1), prepared.motion.sum(axis=1), config.shortlist)
+        weighed = weigh(prepared, planning_scene, agents, config)
+        asked = weighed.asked
         if len(asked) < 2 or not len(planning_scene.ids):
             asked = np.zeros(0, np.int64)
         request = None
@@ -156,10 +154,10 @@ class Planner:
             predictions_from=PredictionSource.CONSTANT_VELOCITY if predicted is None else predicted.source,
             agents=agents,
             candidates=candidates,
-            rejections=codes,
+            rejections=weighed.rejections,
             motion=prepared.motion,
-            costs=costs,
-            report=report,
+            costs=weighed.costs,
+            report=weighed.report,
             asked=asked,
             request=request,
         )

@@ -8,16 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoox_stack.core.agents import EgoState, TrackedAgents
-from zoox_stack.core.classes import PredictionSource, Rejection
+from zoox_stack.core.classes import PredictionSource
 from zoox_stack.core.collision import CollisionReport
 from zoox_stack.core.predictions import PredictedAgents, WhatIfRequest
 from zoox_stack.planning.candidates import Candidates
-from zoox_stack.planning.config import PlannerConfig
 from zoox_stack.planning.path_agents import PathAgents
 from zoox_stack.planning.reference_path import ReferencePath
-
-_COLLIDING_SHARE = 4  # at most one in so many questions goes to plans that collide with the unconditional futures ...
-_SAME_PLAN = 0.75  # [m] plans closer than this on average are not both asked about
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,52 +117,3 @@ class Proposal:
     def totals(self) -> NDArray[np.float64]:
         """``[C]``."""
         return np.asarray(self.costs.sum(axis=1))
-
-
-def judge_collisions(codes: NDArray[np.uint8], report: CollisionReport, config: PlannerConfig) -> NDArray[np.uint8]:
-    """Rejections with those by collision set or lifted according to `report`; other reasons stay."""
-    hits = report.certain >= config.collision_limit
-    judged = codes.copy()
-    open_codes = (codes == Rejection.KEPT) | (codes == Rejection.COLLISION)
-    judged[open_codes & hits] = Rejection.COLLISION
-    judged[open_codes & ~hits] = Rejection.KEPT
-    return judged
-
-
-def shortlist(
-    candidates: Candidates,
-    rejections: NDArray[np.uint8],
-    totals: NDArray[np.float64],
-    motion_totals: NDArray[np.float64],
-    most: int,
-) -> NDArray[np.int64]:
-    """The candidates worth a question, the best first, no two nearly alike.
-
-    Mostly the cheapest of the kept ones. A quarter of the places goes to the plans that would be cheapest if nobody
-    else were there but collide with the unconditional futures: whether the others would make room is the question.
-    """
-    for_colliding = max(1, most // _COLLIDING_SHARE) if most > 1 else 0
-    kept = np.flatnonzero(rejections == Rejection.KEPT)
-    colliding = np.flatnonzero(rejections == Rejection.COLLISION)
-    kept = kept[np.argsort(totals[kept], kind="stable")]
-    colliding = colliding[np.argsort(motion_totals[colliding], kind="stable")]
-    if not len(kept):
-        for_colliding = most
-    chosen: list[int] = []
-    for rows, places in ((colliding, for_colliding), (kept, most)):
-        taken = 0
-        for row in rows.tolist():
-            if taken >= places or len(chosen) >= most:
-                break
-            if all(_mean_distance(candidates, row, other) > _SAME_PLAN for other in chosen):
-                chosen.append(row)
-                taken += 1
-    order = {row: i for i, row in enumerate([*kept.tolist(), *colliding.tolist()])}
-    return np.array(sorted(chosen, key=order.__getitem__), np.int64)
-
-
-def _mean_distance(candidates: Candidates, a: int, b: int) -> float:
-    """Mean distance of two candidates over every fifth step [m]."""
-    return float(
-        np.hypot(candidates.x[a, ::5] - candidates.x[b, ::5], candidates.y[a, ::5] - candidates.y[b, ::5]).mean()
-    )

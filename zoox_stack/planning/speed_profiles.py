@@ -13,12 +13,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from zoox_stack.core.compiled import plain
 from zoox_stack.core.predictions import STEP, STEPS
 from zoox_stack.planning.config import PlannerConfig
+from zoox_stack.planning.speed_profile_loop import step_profiles
 
-_REACTION = 0.5  # [s] time constant with which a wanted speed is approached
 _NO_END = 1e6  # [m]
-_STANDING = 0.02  # [m/s]
+_GENTLE = 0.75  # share of the usual braking that slower places ahead are reached with
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +50,9 @@ class ProfileSpec:
         deceleration: Usual braking [m/s^2], > 0; to stop in time or to keep a distance it may brake harder.
         jerk: [m/s^3].
         stop_at: Distance [m] at which it must stand, None for no stop.
+        release: [s] from then on it need not stand any more.
         lead: Agent to follow.
+        headway: Factor on the wanted time headway.
     """
 
     name: str
@@ -60,7 +63,9 @@ class ProfileSpec:
     later_target: float | None = None
     switch: float = np.inf
     stop_at: float | None = None
+    release: float = np.inf
     lead: LeadMotion | None = None
+    headway: float = 1.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,7 +89,7 @@ def speed_caps(
     """Highest speed at each place so that every later limit and curve is reached with gentle braking; ``[P]`` [m/s]."""
     bend = np.sqrt(config.comfort_lateral_acceleration / np.maximum(np.abs(curvature), 1e-4))
     allowed = np.minimum(bend, limit) ** 2
-    braking = 2 * 0.75 * config.comfort_deceleration * s
+    braking = 2 * _GENTLE * config.comfort_deceleration * s
     later = np.minimum.accumulate((allowed + braking)[::-1])[::-1] - braking
     return np.asarray(np.sqrt(np.maximum(later, 0.0)))
 
@@ -103,49 +108,40 @@ def run_profiles(
         specs: P profiles.
         speed: Now [m/s]; reversing counts as standing.
         acceleration: Now [m/s^2]; taken within the vehicle's limits.
-        cap_distance: ``[Q]`` rising distances [m] of `cap_speed`.
-        cap_speed: ``[Q]`` highest speeds there [m/s].
+        cap_distance: ``[Q]`` rising distances [m] of `cap_speed`, at least two.
+        cap_speed: ``[Q]`` highest speeds there [m/s]; kept to whatever a profile wants.
         config: Limits.
     """
-    p = len(specs)
-    target = np.array([x.target for x in specs])
-    later = np.array([x.target if x.later_target is None else x.later_target for x in specs])
-    switch = np.array([x.switch for x in specs])
-    a_max = np.array([x.acceleration for x in specs])
-    b_soft = np.array([x.deceleration for x in specs])
-    jerk_step = np.array([x.jerk for x in specs]) * STEP
-    stop_at = np.array([_NO_END if x.stop_at is None else max(x.stop_at, 0.0) for x in specs])
-    nobody = np.full(STEPS + 1, _NO_END)
-    lead_gap = np.stack([nobody if x.lead is None else x.lead.gap for x in specs], axis=1)
-    lead_speed = np.stack([nobody * 0 if x.lead is None else x.lead.speed for x in specs], axis=1)
-    stopping, following = any(x.stop_at is not None for x in specs), any(x.lead is not None for x in specs)
-    hard = config.max_deceleration
-    v = np.full(p, max(speed, 0.0))
-    a = np.full(p, float(np.clip(acceleration, -hard, config.max_acceleration)))
-    travelled, command = np.zeros(p), np.zeros(p)
-    root = 2 * np.sqrt(a_max * b_soft)
-    distances, speeds, accelerations = np.empty((STEPS, p)), np.empty((STEPS, p)), np.empty((STEPS, p))
-    for i in range(STEPS):
-        if i % 2 == 0:  # a new command every 0.2 s is enough and halves the time
-            wanted = np.where(i * STEP < switch, target, later)
-            wanted = np.minimum(wanted, np.interp(travelled + _REACTION * v, cap_distance, cap_speed))
-            command = np.minimum(np.maximum((wanted - v) / _REACTION, -b_soft), a_max)
-            if stopping:
-                left = np.maximum(stop_at - travelled, 0.0)
-                needed = v * v / (2 * np.maximum(left, 0.05))
-                approach = (np.sqrt(1.2 * b_soft * left) - v) / _REACTION
-                command = np.minimum(command, np.where(needed > 0.6 * b_soft, -needed, approach))
-            if following:
-                gap = np.maximum(lead_gap[i] - travelled, 0.1)
-                spacing = v * (config.time_headway + (v - lead_speed[i]) / root)
-                desired = config.standstill_gap + np.maximum(spacing, 0.0)
-                command = np.minimum(command, a_max * (1 - (desired / gap) ** 2))
-            command = np.maximum(command, -hard)
-        a = a + np.minimum(np.maximum(command - a, -jerk_step), jerk_step)
-        after = np.maximum(v + a * STEP, 0.0)
-        after = np.where((after < _STANDING) & (command <= 0) & (v <= hard * STEP), 0.0, after)
-        a = (after - v) / STEP
-        travelled = travelled + (v + after) / 2 * STEP
-        v = after
-        distances[i], speeds[i], accelerations[i] = travelled, v, a
-    return SpeedProfiles(distances.T, speeds.T, accelerations.T)
+    wants = np.array(
+        [
+            (
+                x.target,
+                x.target if x.later_target is None else x.later_target,
+                x.switch,
+                x.acceleration,
+                x.deceleration,
+                x.jerk,
+                _NO_END if x.stop_at is None else max(x.stop_at, 0.0),
+                x.release,
+                x.headway * config.time_headway,
+            )
+            for x in specs
+        ]
+    )
+    leads: list[LeadMotion] = []
+    rows = np.full(len(specs), -1)
+    for i, spec in enumerate(specs):
+        if spec.lead is not None:
+            rows[i] = next((k for k, lead in enumerate(leads) if lead is spec.lead), len(leads))
+            if rows[i] == len(leads):
+                leads.append(spec.lead)
+    gaps = np.array([lead.gap for lead in leads]).reshape(-1, STEPS + 1)
+    speeds = np.array([lead.speed for lead in leads]).reshape(-1, STEPS + 1)
+    result = SpeedProfiles(*(np.empty((len(specs), STEPS)) for _ in range(3)))
+    step_profiles(
+        plain(wants, np.float64), plain(gaps, np.float64), plain(speeds, np.float64), plain(rows, np.int64),
+        float(speed), float(acceleration), plain(cap_distance, np.float64), plain(cap_speed, np.float64),
+        config.max_deceleration, config.max_acceleration, config.comfort_deceleration, config.standstill_gap, STEP,
+        True, result.distance, result.speed, result.acceleration,
+    )  # fmt: skip
+    return result

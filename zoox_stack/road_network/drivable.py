@@ -38,6 +38,7 @@ class DrivableGrid:
         self.known = bool(points)
         if not points:
             self._grid = np.zeros((0, 0), np.uint8)
+            self._low, self._cell = np.zeros(2), cell
             return
         everything = np.concatenate(points)
         low, high = everything.min(axis=0) - 5.0, everything.max(axis=0) + 5.0
@@ -52,6 +53,21 @@ class DrivableGrid:
         for xy, width in lines:
             thickness = max(1, round((width + 2 * margin) / self._cell))
             cv2.polylines(self._grid, [self._pixels(xy)], False, 1, thickness=thickness, shift=_SHIFT)
+
+    @property
+    def cells(self) -> NDArray[np.uint8]:
+        """``[rows, columns]`` 1 on drivable ground; cell (r, c) begins at `low` + (c, r) * `cell`."""
+        return self._grid
+
+    @property
+    def low(self) -> NDArray[np.float64]:
+        """x, y where the grid begins [m]."""
+        return np.asarray(self._low)
+
+    @property
+    def cell(self) -> float:
+        """Side of a cell [m]."""
+        return self._cell
 
     def contains(self, points: NDArray[Any]) -> NDArray[np.bool_]:
         """Whether each point ``[..., 2]`` [m] lies on drivable ground; True everywhere if the map says nothing."""

@@ -17,8 +17,9 @@ from zoox_stack.core.agents import EgoState, TrackedAgents, TrafficSignals
 from zoox_stack.core.classes import Rejection
 from zoox_stack.core.plans import Route
 from zoox_stack.core.predictions import STEP, STEPS
-from zoox_stack.planning.candidates import Candidates, Lateral
+from zoox_stack.planning.candidates import Candidates
 from zoox_stack.planning.config import PlannerConfig
+from zoox_stack.planning.lattice import Lateral
 from zoox_stack.planning.planner import Planner
 from zoox_stack.road_network.drivable import DrivableGrid
 from zoox_stack.road_network.network import RoadNetwork
@@ -57,7 +58,7 @@ _LATERALS = {
 _NOT_OFFERED = dict.fromkeys((PlanKind.LANE_LEFT, PlanKind.LANE_RIGHT), "there is no such lane") | dict.fromkeys(
     (PlanKind.LEFT_OFFSET, PlanKind.RIGHT_OFFSET), "the planner has no way beside the middle of the lane here"
 )
-_PROFILES = ("keep", "go", "brisk", "ease", "slow then go", "slow", "crawl")  # of plans to the side, by preference
+_PROFILES = ("keep", "go", "brisk", "90 %", "ease", "slow then go", "slow", "crawl")  # of plans to the side, by preference
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,7 +13,9 @@ from zoox_stack.core.agents import EgoState
 from zoox_stack.core.classes import Rejection
 from zoox_stack.core.geometry import wrap_angle
 from zoox_stack.core.predictions import STEP
-from zoox_stack.planning.candidates import Candidates, Lateral, check_feasibility
+from zoox_stack.planning.candidates import Candidates
+from zoox_stack.planning.feasibility import check_motion
+from zoox_stack.planning.lattice import Lateral
 from zoox_stack.planning.planner import Planner
 from zoox_stack.planning.proposal import Proposal
 from zoox_stack.road_network.made_up import crossing, curved_road, straight_road
@@ -126,6 +128,7 @@ def test_closed_line_rejects_what_crosses_it(scene: Any) -> None:
     planner.set_road_network(NETWORKS["straight"])
     proposal = planner.propose(scene(EgoState(0, 20.0, 0.0, speed=10.0), []), None, None)
     line = proposal.path.ego_s + 30.0
-    codes = check_feasibility(proposal.candidates, proposal.path, proposal.ego, np.array([line]), None, planner.config)
+    stops = np.array([line])
+    codes = check_motion(proposal.candidates, proposal.path, proposal.ego, stops, None, None, planner.config).rejections
     front = proposal.candidates.s.max(axis=1) + 1.4 + 2.4
     np.testing.assert_array_equal(codes == Rejection.SIGNAL, front > line + 0.3)

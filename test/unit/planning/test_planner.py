@@ -93,10 +93,10 @@ def test_does_not_change_lane_into_an_agent(agent: Any, loop: Any) -> None:
 
 def test_stops_at_red_and_goes_on_at_green(loop: Any) -> None:
     def state(stamp_ns: int) -> TrafficSignals:
-        return signals(stamp_ns, SignalState.RED if stamp_ns < 16_000_000_000 else SignalState.GREEN)
+        return signals(stamp_ns, SignalState.RED if stamp_ns < 18_000_000_000 else SignalState.GREEN)
 
-    ticks = loop(planner_on(crossing()), EgoState(0, -100.0, -1.75, speed=10.0), lambda _: [], 22, signals_at=state)
-    red = [t for t in ticks if t.ego.stamp_ns < 16_000_000_000]
+    ticks = loop(planner_on(crossing()), EgoState(0, -100.0, -1.75, speed=10.0), lambda _: [], 24, signals_at=state)
+    red = [t for t in ticks if t.ego.stamp_ns < 18_000_000_000]
     assert red[-1].ego.speed < 0.2
     assert -20.0 < red[-1].ego.x + FRONT < -15.0 + 0.3
     assert ticks[-1].ego.x > 0.0
@@ -278,7 +278,7 @@ def test_decision_arrays_fit_together(agent: Any, scene: Any) -> None:
     proposal = planner.propose(now, None, None)
     trajectory, decision = planner.decide(proposal, None, WhatIfStatus.NO_SERVICE)
     c = len(decision.names)
-    assert 20 <= c <= 80
+    assert 300 <= c <= 700
     assert len(set(decision.names)) == c
     np.testing.assert_allclose(decision.costs.sum(axis=1), decision.totals, rtol=1e-5)
     assert (decision.costs >= 0).all()

@@ -98,6 +98,7 @@ def plan_decision_to_message(decision: PlanDecision) -> PlanDecisionMessage:
         cost_names=list(decision.cost_names),
         costs=flat(decision.costs, f32),
         totals=flat(decision.totals, f32),
+        rejected=flat(decision.rejected, np.uint32),
         asked=flat(decision.asked, np.uint32),
         collision_probabilities=flat(decision.collision_probabilities, f32),
         conditional_totals=flat(decision.conditional_totals, f32),
@@ -135,4 +136,5 @@ def plan_decision_from_message(message: PlanDecisionMessage) -> PlanDecision:
         asked=unflat(name + "asked", message.asked, np.uint32, (n,)),
         collision_probabilities=unflat(name + "collision_probabilities", message.collision_probabilities, f32, (n,)),
         conditional_totals=unflat(name + "conditional_totals", message.conditional_totals, f32, (n,)),
+        rejected=unflat(name + "rejected", message.rejected, np.uint32, (-1,)),
     )

@@ -1,0 +1,220 @@
+"""What the planner tries: ways beside and along the reference path, and speeds along them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zoox_stack.core.agents import EgoState
+from zoox_stack.core.geometry import wrap_angle
+from zoox_stack.core.predictions import STEP, STEPS
+from zoox_stack.planning.config import PlannerConfig
+from zoox_stack.planning.path_agents import Crossing, PathAgents, crossings, lead_at
+from zoox_stack.planning.reference_path import ReferencePath
+from zoox_stack.planning.speed_profiles import LeadMotion, ProfileSpec
+from zoox_stack.road_network.drivable import DrivableGrid
+
+_MOST_STOP_LINES = 2
+_MOST_CROSSINGS = 3
+_NUDGES = ((1.0, ""), (0.5, "half "), (1.6, "far "))  # multiples of the parameter `nudge`
+_LENGTHS = ((1.0, ""), (1.8, ", slowly"))  # multiples of the comfortable length of a sideways motion
+_CHANGE_LENGTHS = ((1.0, ""), (0.75, ", quickly"), (1.6, ", slowly"))
+_DRIVES_ABOVE = 1.5  # [m/s] below it the speeds tried are those of a standing start
+_ROLLS_UP = 3.0  # [m/s] at least, to a place to stop at
+_BRISK = 0.9  # share of the strongest acceleration
+_EDGE_GAP = 0.3  # [m] between the ego and the edge of the ground after pulling over
+_PULL_OVER_TRIES = np.arange(1.0, 4.1, 0.5)  # [m] to the right
+_HEADWAYS = ((1.0, ""), (0.7, " closely"), (1.6, " at a distance"))
+STOPS = ("comfortable stop", "hard stop", "emergency stop")
+
+
+class Lateral(IntEnum):
+    """Lateral manoeuvre of a candidate."""
+
+    CENTRE = 0
+    NUDGE_LEFT = 1
+    NUDGE_RIGHT = 2
+    LANE_LEFT = 3
+    LANE_RIGHT = 4
+    PULL_OVER = 5
+
+
+@dataclass(frozen=True)
+class Way:
+    """A way along the reference path, shifted sideways.
+
+    Attributes:
+        lateral: What it is.
+        words: Follow the name of the speed profile in the name of a candidate.
+        offset: To the left of the reference path where it ends [m].
+        over: Distance along the path within which the offset is reached [m].
+        profiles: Names of the speed profiles driven along it; None: all but those that follow or yield to somebody.
+    """
+
+    lateral: Lateral
+    words: str
+    offset: float
+    over: float
+    profiles: frozenset[str] | None = None
+
+
+_BESIDE = frozenset(
+    (
+        "go", "gently", "brisk", "keep", "90 %", "ease", "60 %", "slow", "40 %", "crawl", "creep", "creep at 2 m/s",
+        "creep at 3 m/s", "slow then go", "slow then go early", "slow then go late", "ease then go",
+        "ease then go late", "crawl then go", "wait then go", "wait then go early", "wait then go late",
+        "wait 1 s", "wait 5 s", "wait 6 s", "comfortable stop", "hard stop", "emergency stop", "gentle stop",
+        "drive up 5 m", "drive up 15 m",
+    )
+)  # fmt: skip
+_CHANGING = _BESIDE - {"gentle stop", "hard stop", "emergency stop", "40 %", "crawl", "creep", "wait 5 s", "wait 6 s"}
+_LAST = frozenset(("comfortable stop", "gentle stop"))
+
+
+def desired_speed(path: ReferencePath, config: PlannerConfig) -> NDArray[np.float64]:
+    """Wanted speed at each point of the path: the limit, or the cruise speed where there is none; ``[P]`` [m/s]."""
+    limit = np.where(np.isfinite(path.speed_limit) & (path.speed_limit > 0), path.speed_limit, config.cruise_speed)
+    return np.minimum(limit, config.max_speed)
+
+
+def ways(path: ReferencePath, ego: EgoState, grid: DrivableGrid | None, config: PlannerConfig) -> list[Way]:
+    """All ways of this tick, the middle of the lane first."""
+    found = [Way(Lateral.CENTRE, "", 0.0, _length(Lateral.CENTRE, path, ego, 0.0), None)]
+    if abs(path.ego_d) > 0.3:  # back to the middle, more slowly
+        found.append(Way(Lateral.CENTRE, ", back slowly", 0.0, 1.8 * found[0].over, _BESIDE))
+    for lateral, sign, word in ((Lateral.NUDGE_LEFT, 1.0, "left"), (Lateral.NUDGE_RIGHT, -1.0, "right")):
+        for multiple, far in _NUDGES:
+            for stretch, slowly in _LENGTHS:
+                offset = sign * multiple * config.nudge
+                over = stretch * _length(lateral, path, ego, offset)
+                found.append(Way(lateral, f" {far}{word} in lane{slowly}", offset, over, _BESIDE))
+    for lateral, neighbour, word in ((Lateral.LANE_LEFT, path.left, "left"), (Lateral.LANE_RIGHT, path.right, "right")):
+        if neighbour is None:
+            continue
+        for stretch, slowly in _CHANGE_LENGTHS:
+            over = stretch * _length(lateral, path, ego, neighbour)
+            found.append(Way(lateral, f" to {word} lane{slowly}", neighbour, over, _CHANGING))
+    edge = _edge(path, ego, grid)
+    if edge is not None:
+        over = _length(Lateral.PULL_OVER, path, ego, edge)
+        found.append(Way(Lateral.PULL_OVER, ", pulling over", edge, over, _LAST))
+    return found
+
+
+def specs(
+    path: ReferencePath, ego: EgoState, agents: PathAgents, config: PlannerConfig
+) -> tuple[list[ProfileSpec], list[ProfileSpec]]:
+    """Speed profiles of this tick: those for any way, and those that only make sense in the middle of the lane."""
+    a, b, jerk = config.comfort_acceleration, config.comfort_deceleration, config.comfort_jerk
+    v, top = max(ego.speed, 0.0), top_speed(path, config)
+    anywhere = [
+        ProfileSpec("go", top, a, b, jerk),
+        ProfileSpec("gently", top, 0.5 * a, b, jerk),
+        ProfileSpec("brisk", top, _BRISK * config.max_acceleration, b, jerk),
+    ]
+    if v > _DRIVES_ABOVE:
+        anywhere.append(ProfileSpec("keep", v, a, b, jerk))
+        for name, share, braking in (
+            ("90 %", 0.9, 0.6), ("ease", 0.75, 0.6), ("60 %", 0.6, 1.0), ("slow", 0.5, 1.0), ("40 %", 0.4, 1.0),
+            ("crawl", 0.25, 1.3),
+        ):  # fmt: skip
+            anywhere.append(ProfileSpec(name, share * v, a, braking * b, jerk))
+        for name, share, braking, switch in (
+            ("ease then go", 0.75, 1.0, 2.5), ("ease then go late", 0.75, 1.0, 4.5),
+            ("slow then go early", 0.5, 1.0, 2.0), ("slow then go", 0.5, 1.0, 3.0),
+            ("slow then go late", 0.5, 1.0, 5.0),
+            ("crawl then go", 0.25, 1.3, 3.5), ("wait then go", 0.1, 1.5, 4.0), ("wait then go late", 0.0, 1.5, 6.0),
+        ):  # fmt: skip
+            anywhere.append(ProfileSpec(name, share * v, a, braking * b, jerk, later_target=top, switch=switch))
+    else:
+        for name, speed in (("creep", 1.5), ("creep at 2 m/s", 2.0), ("creep at 3 m/s", 3.0)):
+            anywhere.append(ProfileSpec(name, min(speed, top), a, b, jerk))
+        for name, switch in (
+            ("wait 1 s", 1.0), ("wait then go early", 2.0), ("wait then go", 3.0), ("wait then go late", 4.0),
+            ("wait 5 s", 5.0), ("wait 6 s", 6.0),
+        ):  # fmt: skip
+            anywhere.append(ProfileSpec(name, 0.0, a, b, jerk, later_target=top, switch=switch))
+        for name, way in (("drive up 5 m", 5.0), ("drive up 15 m", 15.0)):
+            anywhere.append(ProfileSpec(name, top, a, b, jerk, stop_at=way))
+    anywhere += [
+        ProfileSpec("gentle stop", 0.0, a, 0.5 * b, jerk),
+        ProfileSpec(STOPS[0], 0.0, a, b, jerk),
+        ProfileSpec(STOPS[1], 0.0, a, 2 * b, 2 * jerk),
+        ProfileSpec(STOPS[2], 0.0, a, config.max_deceleration, config.emergency_jerk),
+    ]
+    return anywhere, _in_lane(path, ego, agents, config)
+
+
+def follow(lead: LeadMotion, top: float, config: PlannerConfig, headway: float = 1.0, words: str = "") -> ProfileSpec:
+    """Behind somebody."""
+    return ProfileSpec(
+        f"follow #{lead.agent_id}{words}", top, config.comfort_acceleration, config.comfort_deceleration,
+        2 * config.comfort_jerk, lead=lead, headway=headway,
+    )  # fmt: skip
+
+
+def top_speed(path: ReferencePath, config: PlannerConfig) -> float:
+    """Highest wanted speed ahead [m/s]."""
+    return float(desired_speed(path, config)[path.line.s >= path.ego_s].max())
+
+
+def _in_lane(path: ReferencePath, ego: EgoState, agents: PathAgents, config: PlannerConfig) -> list[ProfileSpec]:
+    a, b, jerk = config.comfort_acceleration, config.comfort_deceleration, config.comfort_jerk
+    top = top_speed(path, config)
+    reach = max(ego.speed, 0.0) * STEPS * STEP + 40.0
+    front = path.ego_s + ego.rear_axle_to_centre + ego.length / 2
+    found = []
+    for i, s in enumerate(path.stops.s[path.stops.s > front][:_MOST_STOP_LINES]):
+        if s - front < reach:
+            where = float(s) - front - config.stop_line_margin
+            rolling = min(max(ego.speed, _ROLLS_UP), top)  # no faster than now, only to stop again
+            found.append(ProfileSpec(f"stop at line {i + 1}", top, a, b, jerk, stop_at=where))
+            found.append(ProfileSpec(f"roll up to line {i + 1}", rolling, a, b, jerk, stop_at=where))
+    lead = lead_at(agents, path, ego, 0.0)
+    if lead is not None:
+        found += [follow(lead, top, config, headway, words) for headway, words in _HEADWAYS]
+    for crossing in crossings(agents, path, ego, reach, _MOST_CROSSINGS):
+        found += _yielding(crossing, ego.speed, top, config)
+    return found
+
+
+def _yielding(crossing: Crossing, speed: float, top: float, config: PlannerConfig) -> list[ProfileSpec]:
+    """Stop before the conflict; and stop only until the other is through."""
+    name = f"yield to #{crossing.agent_id}"
+    where = crossing.distance - config.standstill_gap
+    a, b, jerk = config.comfort_acceleration, config.comfort_deceleration, 2 * config.comfort_jerk
+    found = [
+        ProfileSpec(name, top, a, b, jerk, stop_at=where),
+        ProfileSpec(f"roll up and {name}", min(max(speed, _ROLLS_UP), top), a, b, jerk, stop_at=where),
+    ]
+    if np.isfinite(crossing.clear):
+        through = f"{name} until it is through"
+        found.append(ProfileSpec(through, top, a, b, jerk, stop_at=where, release=crossing.clear))
+    return found
+
+
+def _length(lateral: Lateral, path: ReferencePath, ego: EgoState, offset: float) -> float:
+    """Distance over which the ego moves sideways [m]: by speed for comfort, by offset and heading for curvature."""
+    change = lateral >= Lateral.LANE_LEFT
+    by_speed = max(25.0, 4.5 * ego.speed) if change else max(15.0, 3.0 * ego.speed)
+    heading = float(np.interp(path.ego_s, path.line.s, path.line.heading))
+    turned = abs(float(wrap_angle(ego.yaw - heading)))
+    return max(by_speed, 9.0 * float(np.sqrt(abs(offset - path.ego_d))) + 15.0 * turned)
+
+
+def _edge(path: ReferencePath, ego: EgoState, grid: DrivableGrid | None) -> float | None:
+    """Offset at which the ego stands beside the traffic, at the right edge of the ground [m]; None without room."""
+    if grid is None or not grid.known:
+        return None
+    braking = max(ego.speed, 0.0) ** 2 / 2.0
+    begin, end = path.ego_s + 0.6 * braking + 5.0, path.ego_s + braking + 15.0
+    along = np.linspace(begin, end, 8)
+    position, heading, _ = path.line.at(along)
+    right = np.stack([np.sin(heading), -np.cos(heading)], axis=-1)
+    outer = _PULL_OVER_TRIES[:, None, None] + ego.width / 2 + _EDGE_GAP
+    room = grid.contains(position + outer * right).all(axis=1)
+    possible = np.cumprod(room).astype(bool)
+    return -float(_PULL_OVER_TRIES[possible][-1]) if possible.any() else None

@@ -1,0 +1,269 @@
+"""The loop of `feasibility` and of the costs of the ego's own motion, over candidates and times."""
+
+from __future__ import annotations
+
+import math
+from enum import IntEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zoox_stack.core.compiled import compiled
+
+_MOVES = 0.3  # [m/s]
+_OVER = 0.3  # [m/s] above the wanted speed that cost nothing
+_JERK_WINDOW = 6  # steps over which the jerk that passengers feel is taken
+_YAW_WINDOW = 4  # steps over which the yaw acceleration is taken
+_SETTLED = 3  # steps after which a plan has left what the ego does now
+_NEAR = 40  # steps of the last plan that are compared
+_CORNER_EVERY, _CORNER_FIRST = 2, 1  # steps at which the corners of the box are looked at
+
+
+class Kinematics(IntEnum):
+    """Rows of the candidates' motion."""
+
+    S = 0
+    D = 1
+    X = 2
+    Y = 3
+    YAW = 4
+    CURVATURE = 5
+    SPEED = 6
+    ACCELERATION = 7
+
+
+class Broken(IntEnum):
+    """Bits of what a candidate breaks."""
+
+    OFF_ROAD = 1
+    ACCELERATION = 2
+    CURVATURE = 4
+    JERK = 8
+    STEERING = 16
+    FRICTION = 32
+
+
+class Term(IntEnum):
+    """Columns of the costs that come from the ego's motion."""
+
+    ACCELERATION = 0  # mean square [m^2/s^4]
+    JERK = 1  # mean square [m^2/s^6]
+    LATERAL = 2  # mean square [m^2/s^4]
+    LANE_DEVIATION = 3  # mean [m]
+    SPEED_LIMIT = 4  # mean square [m^2/s^2]
+    OFF_ROAD = 5  # share of corners
+    CONSISTENCY = 6  # mean [m]
+    DISCOMFORT = 7  # largest share by which a bound of comfort is exceeded
+
+
+class Limit(IntEnum):
+    """Entries of the limits."""
+
+    ACCELERATION = 0
+    DECELERATION = 1
+    LATERAL = 2
+    CURVATURE = 3
+    JERK = 4
+    STEERING_RATE = 5
+    FRICTION = 6  # [m/s^2] of the whole acceleration
+    WHEELBASE = 7
+
+
+class Comfort(IntEnum):
+    """Entries of the bounds of comfort, all > 0."""
+
+    ACCELERATION = 0
+    DECELERATION = 1
+    LATERAL = 2
+    YAW_RATE = 3
+    YAW_ACCELERATION = 4
+    JERK = 5
+
+
+@compiled("b1(u1[:, ::1], f8, f8, f8, f8, f8)")
+def _on_ground(grid: NDArray[np.uint8], low_x: float, low_y: float, cell: float, x: float, y: float) -> bool:
+    column, row = math.floor((x - low_x) / cell), math.floor((y - low_y) / cell)
+    return 0 <= column < grid.shape[1] and 0 <= row < grid.shape[0] and grid[int(row), int(column)] > 0
+
+
+@compiled(
+    "void(f8[:, :, ::1], f8[::1], b1[::1], f8[:, ::1], f8[::1], f8[::1], f8[::1], u1[:, ::1], f8[::1], b1[::1],"
+    "f8[:, ::1], f8, u1[::1], f8[:, ::1])"
+)
+def measure_motion(
+    motion: NDArray[np.float64],
+    target_d: NDArray[np.float64],
+    beside: NDArray[np.bool_],
+    path: NDArray[np.float64],
+    now: NDArray[np.float64],
+    limits: NDArray[np.float64],
+    comfort: NDArray[np.float64],
+    grid: NDArray[np.uint8],
+    raster: NDArray[np.float64],
+    on_road_now: NDArray[np.bool_],
+    last_plan: NDArray[np.float64],
+    dt: float,
+    broken: NDArray[np.uint8],
+    terms: NDArray[np.float64],
+) -> None:
+    """What C candidates of T steps break, and the terms of their costs.
+
+    Args:
+        motion: ``[8, C, T]``, rows `Kinematics`.
+        target_d: ``[C]`` centre of the lane driven to [m].
+        beside: ``[C]`` whether the candidate leaves the middle of the lane of its own accord.
+        path: ``[P, 3]`` arc length [m], wanted speed [m/s], whether it lies on drivable ground (0..1).
+        now: Of the ego: acceleration [m/s^2], lateral acceleration [m/s^2], middle before base_link, half length, half
+            width [m].
+        limits: As `Limit`.
+        comfort: As `Comfort`.
+        grid: Drivable ground; ``[0, 0]`` if unknown.
+        raster: Its low x, low y, cell [m].
+        on_road_now: Whether the ego's middle is on drivable ground, and whether its whole box is.
+        last_plan: ``[T, 2]`` positions [m], NaN beyond its end; ``[0, 2]`` without one.
+        dt: [s].
+        broken: ``[C]`` filled: bits of `Broken`.
+        terms: ``[C, 8]`` filled: columns `Term`.
+    """
+    count, steps = motion.shape[1], motion.shape[2]
+    points = len(path)
+    to_centre, half_length, half_width = now[2], now[3], now[4]
+    known = grid.shape[0] > 0
+    for c in range(count):
+        squares = jerks = laterals = deviation = over = off = seen = apart = compared = worst = 0.0
+        flags = 0
+        before_a, place, place_middle = now[0], 0, 0
+        for t in range(steps):
+            s, d, yaw = motion[0, c, t], motion[1, c, t], motion[4, c, t]
+            kappa, v, a = motion[5, c, t], motion[6, c, t], motion[7, c, t]
+            lateral = v * v * kappa
+            squares += a * a
+            jerk = (a - before_a) / dt
+            jerks += jerk * jerk
+            laterals += lateral * lateral
+            deviation += min(abs(d), abs(d - target_d[c]))
+            while place < points - 2 and path[place + 1, 0] < s:
+                place += 1
+            share = min(max((s - path[place, 0]) / (path[place + 1, 0] - path[place, 0]), 0.0), 1.0)
+            wanted = path[place, 1] + share * (path[place + 1, 1] - path[place, 1])
+            excess = max(v - wanted - _OVER, 0.0)
+            over += excess * excess
+            if t < _NEAR and t < len(last_plan) and not math.isnan(last_plan[t, 0]):
+                dx, dy = motion[2, c, t] - last_plan[t, 0], motion[3, c, t] - last_plan[t, 1]
+                apart += math.sqrt(dx * dx + dy * dy)
+                compared += 1.0
+            # What the ego breaks already does not rule a plan out while it does not get worse.
+            if abs(lateral) > max(limits[2], abs(now[1]) + 0.5):
+                flags |= 2
+            if a > max(limits[0], now[0]) + 0.01 or a < min(-limits[1], now[0]) - 0.01:
+                flags |= 2
+            if v > _MOVES:
+                if abs(kappa) > limits[3]:
+                    flags |= 4
+                if t >= _SETTLED:
+                    if abs(jerk) > limits[4]:
+                        flags |= 8
+                    turn = math.atan(limits[7] * kappa) - math.atan(limits[7] * motion[5, c, t - 1])
+                    if abs(turn) > limits[5] * dt:
+                        flags |= 16
+                    if a * a + lateral * lateral > limits[6] * limits[6]:
+                        flags |= 32
+            worst = max(worst, a / comfort[0], -a / comfort[1], abs(lateral) / comfort[2], abs(v * kappa) / comfort[3])
+            if t >= _JERK_WINDOW:
+                worst = max(worst, abs(a - motion[7, c, t - _JERK_WINDOW]) / (_JERK_WINDOW * dt) / comfort[5])
+            elif t == _JERK_WINDOW - 1:
+                worst = max(worst, abs(a - now[0]) / (_JERK_WINDOW * dt) / comfort[5])
+            if t >= _YAW_WINDOW + _SETTLED:
+                rate = v * kappa - motion[6, c, t - _YAW_WINDOW] * motion[5, c, t - _YAW_WINDOW]
+                worst = max(worst, abs(rate) / (_YAW_WINDOW * dt) / comfort[4])
+            before_a = a
+            if known:
+                cos, sin = math.cos(yaw), math.sin(yaw)
+                x, y = motion[2, c, t] + to_centre * cos, motion[3, c, t] + to_centre * sin
+                while place_middle < points - 2 and path[place_middle + 1, 0] < s + to_centre:
+                    place_middle += 1
+                mapped = path[place_middle, 2] > 0.99 and path[place_middle + 1, 2] > 0.99
+                if mapped and on_road_now[0] and not _on_ground(grid, raster[0], raster[1], raster[2], x, y):
+                    flags |= 1
+                if t % _CORNER_EVERY == _CORNER_FIRST:
+                    seen += 4.0
+                    for corner in range(4):
+                        along = half_length if corner < 2 else -half_length
+                        across = half_width if corner % 2 else -half_width
+                        px, py = x + along * cos - across * sin, y + along * sin + across * cos
+                        if mapped and not _on_ground(grid, raster[0], raster[1], raster[2], px, py):
+                            off += 1.0
+                            if beside[c] and on_road_now[1]:
+                                flags |= 1
+        broken[c] = flags
+        terms[c, 0], terms[c, 1], terms[c, 2] = squares / steps, jerks / steps, laterals / steps
+        terms[c, 3], terms[c, 4] = deviation / steps, over / steps
+        terms[c, 5] = off / seen if seen > 0.0 else 0.0
+        terms[c, 6] = apart / compared if compared > 0.0 else 0.0
+        terms[c, 7] = min(max(worst - 1.0, 0.0), 1.0)
+
+
+@compiled(
+    "void(f8[:, :, ::1], f8[::1], f8[:, ::1], f8[:, ::1], f8[:, ::1], f8[:, ::1], f8[:, ::1], f8[::1], b1[:, ::1],"
+    "f8, f8, f8, f8, f8, f8[:, ::1], f8[:, ::1])"
+)
+def measure_gaps(
+    ego: NDArray[np.float64],
+    time: NDArray[np.float64],
+    s: NDArray[np.float64],
+    d: NDArray[np.float64],
+    speed: NDArray[np.float64],
+    half_along: NDArray[np.float64],
+    half_across: NDArray[np.float64],
+    probability: NDArray[np.float64],
+    counted: NDArray[np.bool_],
+    half_length: float,
+    half_width: float,
+    headway_time: float,
+    collision_time: float,
+    fade_time: float,
+    headway: NDArray[np.float64],
+    to_collision: NDArray[np.float64],
+) -> None:
+    """Squares of the shares by which headway and time to collision to B agents ahead fall short, worst moments.
+
+    Args:
+        ego: ``[3, N, Q]`` s of the front, d [m] and speed [m/s] of N plans at Q times.
+        time: ``[Q]`` [s].
+        s: ``[B, Q]`` centres of the agents along the path [m].
+        d: ``[B, Q]`` to its left [m].
+        speed: ``[B, Q]`` along it [m/s].
+        half_along: ``[B, Q]`` [m].
+        half_across: ``[B, Q]`` [m].
+        probability: ``[B]``.
+        counted: ``[N, B]`` which agents count for which plan.
+        half_length: Of the ego [m].
+        half_width: Of the ego with what it keeps at its sides [m].
+        headway_time: Wanted [s].
+        collision_time: Wanted [s].
+        fade_time: Time constant with which later moments count less [s].
+        headway: ``[N, B]`` 0 everywhere; filled.
+        to_collision: ``[N, B]`` 0 everywhere; filled.
+    """
+    plans, agents, times = ego.shape[1], len(probability), len(time)
+    fade = np.exp(-time / fade_time)
+    for b in range(agents):
+        for n in range(plans):
+            if not counted[n, b]:
+                continue
+            for q in range(times):
+                v = ego[2, n, q]
+                if v <= 0.5 or abs(d[b, q] - ego[1, n, q]) >= half_across[b, q] + half_width:
+                    continue
+                if s[b, q] <= ego[0, n, q] - half_length:
+                    continue
+                gap = max(s[b, q] - half_along[b, q] - ego[0, n, q], 0.0)
+                weight = probability[b] * fade[q]
+                short = 1.0 - gap / max(v * headway_time, 0.1)
+                if short > 0.0:
+                    headway[n, b] = max(headway[n, b], short * short * weight)
+                closing = v - speed[b, q]
+                if closing > 0.3:
+                    short = 1.0 - gap / max(closing * collision_time, 0.1)
+                    if short > 0.0:
+                        to_collision[n, b] = max(to_collision[n, b], short * short * weight)

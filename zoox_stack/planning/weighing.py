@@ -1,0 +1,150 @@
+"""Weighing candidates with the unconditional futures of others, as many of them as may matter, and what to ask."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zoox_stack.core.classes import Rejection
+from zoox_stack.core.collision import CollisionReport, assess_collisions
+from zoox_stack.planning.candidates import Candidates
+from zoox_stack.planning.config import PlannerConfig
+from zoox_stack.planning.costs import interaction_costs
+from zoox_stack.planning.lattice import STOPS, Lateral
+from zoox_stack.planning.path_agents import PathAgents
+from zoox_stack.planning.proposal import PlanningScene, Preparation
+
+_COLLIDING_SHARE = 4  # at most one in so many questions goes to plans that collide with the unconditional futures ...
+_SAME_PLAN = 0.75  # [m] plans closer than this on average are not both asked about
+_COARSE = slice(3, None, 8)  # steps at which plans are compared with each other
+_NOT_YET = int(Rejection.OUTWEIGHED)
+_BLOCK = 96  # candidates weighed at first
+
+
+@dataclass(frozen=True, eq=False)
+class Weighed:
+    """What candidates cost with unconditional futures; C candidates, M cost terms.
+
+    Attributes:
+        costs: float64 ``[C, M]`` weighted; of outweighed candidates those of their own motion alone.
+        report: Collisions; outweighed candidates count as free of everybody.
+        rejections: uint8 ``[C]`` `Rejection`.
+        asked: int64 ``[N]`` rows to ask about, the best first.
+    """
+
+    costs: NDArray[np.float64]
+    report: CollisionReport
+    rejections: NDArray[np.uint8]
+    asked: NDArray[np.int64]
+
+
+def weigh(prepared: Preparation, scene: PlanningScene, agents: PathAgents, config: PlannerConfig) -> Weighed:
+    """Weigh the cheapest candidates, and the others too if one of them might be among those to ask about.
+
+    What others do only adds to the cost of a plan. So a candidate whose own motion costs more than the last of those
+    asked about does altogether cannot be one of them: branch and bound, after Land and Doig, 1960. The result is that
+    of weighing all of them.
+    """
+    candidates, motion = prepared.candidates, prepared.motion
+    own = motion.sum(axis=1)
+    open_rows = np.flatnonzero(prepared.rejections == int(Rejection.KEPT))
+    open_rows = open_rows[np.argsort(own[open_rows], kind="stable")]
+    costs, codes = motion.copy(), prepared.rejections.copy()
+    empty = (np.full((len(candidates), len(scene.ids)), value) for value in (0.0, 0.0, 0.0, np.inf, np.inf))
+    report = CollisionReport(*empty)
+    block, rest = open_rows[:_BLOCK], open_rows[_BLOCK:]
+    block = np.union1d(block, _stops(candidates))  # one of the stops may have to do if nothing else is left
+    rest = rest[~np.isin(rest, block)]
+    asked = np.zeros(0, np.int64)
+    while len(block):
+        _weigh_rows(block, prepared, scene, agents, config, costs, report)
+        codes[block] = judge_collisions(prepared.rejections[block], report.of_plans(block), config)
+        known = codes.copy()
+        known[rest] = _NOT_YET
+        totals = costs.sum(axis=1)
+        most = max(config.shortlist, 1)
+        asked = shortlist(candidates, known, totals, own, most)
+        kept = asked[codes[asked] == int(Rejection.KEPT)]
+        if not len(rest) or (len(asked) == most and len(kept) and totals[kept].max() <= own[rest[0]]):
+            break
+        block, rest = rest, rest[:0]
+    codes[rest] = int(Rejection.OUTWEIGHED)
+    return Weighed(costs, report, codes, asked if config.shortlist else asked[:0])
+
+
+def judge_collisions(codes: NDArray[np.uint8], report: CollisionReport, config: PlannerConfig) -> NDArray[np.uint8]:
+    """Rejections with those by collision set or lifted according to `report`; other reasons stay."""
+    hits = report.certain >= config.collision_limit
+    judged = codes.copy()
+    open_codes = (codes == Rejection.KEPT) | (codes == Rejection.COLLISION)
+    judged[open_codes & hits] = Rejection.COLLISION
+    judged[open_codes & ~hits] = Rejection.KEPT
+    return judged
+
+
+def shortlist(
+    candidates: Candidates,
+    rejections: NDArray[np.uint8],
+    totals: NDArray[np.float64],
+    motion_totals: NDArray[np.float64],
+    most: int,
+) -> NDArray[np.int64]:
+    """The candidates worth a question, the best first, no two nearly alike.
+
+    Mostly the cheapest of the kept ones. A quarter of the places goes to the plans that would be cheapest if nobody
+    else were there but collide with the unconditional futures: whether the others would make room is the question.
+    """
+    for_colliding = max(1, most // _COLLIDING_SHARE) if most > 1 else 0
+    kept = np.flatnonzero(rejections == int(Rejection.KEPT))
+    colliding = np.flatnonzero(rejections == int(Rejection.COLLISION))
+    kept = kept[np.argsort(totals[kept], kind="stable")]
+    colliding = colliding[np.argsort(motion_totals[colliding], kind="stable")]
+    if not len(kept):
+        for_colliding = most
+    coarse = np.stack([candidates.x[:, _COARSE], candidates.y[:, _COARSE]], axis=-1)
+    chosen: list[int] = []
+    for rows, places in ((colliding, for_colliding), (kept, most)):
+        left, taken = rows, 0
+        for other in chosen:
+            left = left[_mean_distance(coarse[left], coarse[other]) > _SAME_PLAN]
+        while len(left) and taken < places and len(chosen) < most:
+            best = int(left[0])
+            chosen.append(best)
+            taken += 1
+            left = left[_mean_distance(coarse[left], coarse[best]) > _SAME_PLAN]
+    order = {row: i for i, row in enumerate([*kept.tolist(), *colliding.tolist()])}
+    return np.array(sorted(chosen, key=order.__getitem__), np.int64)
+
+
+def _mean_distance(many: NDArray[np.float64], one: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Mean distance of plans ``[N, T, 2]`` from one ``[T, 2]`` [m], ``[N]``."""
+    return np.asarray(np.hypot(many[..., 0] - one[:, 0], many[..., 1] - one[:, 1]).mean(axis=1))
+
+
+def _stops(candidates: Candidates) -> NDArray[np.int64]:
+    rows = [row for row, profile in enumerate(candidates.profiles) if profile in STOPS]
+    return np.array([row for row in rows if candidates.laterals[row] == int(Lateral.CENTRE)], np.int64)
+
+
+def _weigh_rows(
+    rows: NDArray[np.int64],
+    prepared: Preparation,
+    scene: PlanningScene,
+    agents: PathAgents,
+    config: PlannerConfig,
+    costs: NDArray[np.float64],
+    report: CollisionReport,
+) -> None:
+    """Fill in costs and collisions of some candidates."""
+    found = assess_collisions(
+        prepared.candidates.arrays.take(rows), prepared.ego, scene.futures, scene.sizes, scene.existence,
+        discount_time=config.risk_discount_time, certain_until=config.collision_limit_time,
+        speeds=prepared.candidates.speed[rows],
+    )  # fmt: skip
+    for field in fields(CollisionReport):
+        getattr(report, field.name)[rows] = getattr(found, field.name)
+    costs[rows] = prepared.motion[rows] + interaction_costs(
+        prepared.candidates, rows, prepared.ego, agents, found, config
+    )
