@@ -121,9 +121,12 @@ class EgoVehicle:
         # What is commanded now has effect later: errors are those of then.
         later = config.actuator_delay + config.steering_lag
         x, y, yaw, speed, acceleration, curvature = _reference(trajectory, age + later)
-        turn = self.speed * np.tan(self.steering) / config.wheelbase * later
-        own_x = self.x + self.speed * later * np.cos(self.yaw + turn / 2)
-        own_y = self.y + self.speed * later * np.sin(self.yaw + turn / 2)
+        # Its own acceleration until then counts, or the gain on speed would add a fifth to what is planned.
+        own_speed = max(self.speed + self.acceleration * later, 0.0)
+        moved = (self.speed + own_speed) / 2 * later
+        turn = moved * np.tan(self.steering) / config.wheelbase
+        own_x = self.x + moved * np.cos(self.yaw + turn / 2)
+        own_y = self.y + moved * np.sin(self.yaw + turn / 2)
         c, s = np.cos(yaw), np.sin(yaw)
         along = c * (x - own_x) + s * (y - own_y)
         across = c * (own_y - y) - s * (own_x - x)
@@ -132,7 +135,7 @@ class EgoVehicle:
             return Command(_HOLD, self.steering)
         reach = max(_LEAST_REACH, _REACH_TIME * self.speed)
         kappa = curvature - across / reach**2 - _DAMPING * np.sin(heading) / reach
-        wanted = acceleration + _ALONG * along + _SPEED * (speed - self.speed)
+        wanted = acceleration + _ALONG * along + _SPEED * (speed - own_speed)
         return Command(float(wanted), float(np.arctan(config.wheelbase * kappa)))
 
     def _delayed(self, command: Command) -> Command:
