@@ -30,8 +30,8 @@ _DESCRIPTION = (
     "Let planners drive the same routes through the same traffic in closed loop, and score every drive as nuPlan does "
     "(docs/planning-evaluation.md). One drive per planner, town and seed, in lock-step: results do not depend on the "
     "machine. Every drive is kept in DIR, and what is there already, made by the same code and settings, is not driven "
-    "again. Planners: what_if asks prediction how others would react; unconditional never asks; constant_velocity has no "
-    "prediction; idm follows its lane; human is SUMO's own driver, the reference for progress."
+    "again. Planners: what_if asks prediction how others would react; unconditional never asks; constant_velocity has "
+    "no prediction; idm follows its lane; human is SUMO's own driver, the reference for progress."
 )
 
 
@@ -65,6 +65,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--jobs", type=int, default=1, metavar="N", help="drives at a time, each in a process (default: 1)"
     )
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the drives and the results")
+    parser.add_argument(
+        "--trace", action="append", default=[], metavar="TOWN:SEED:PLANNER",
+        help="only drive this one, and write all that was known and decided as a bag, "
+        "DIR/traces/PLANNER_TOWN_SEED.mcap; may be given several times",
+    )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
 
 
@@ -75,6 +80,8 @@ def run(args: argparse.Namespace) -> int:
         ConfigurationError: An argument is wrong.
     """
     benchmark = benchmark_of(args)
+    if args.trace:
+        return _trace(benchmark, args)
     # SciPy, networkx and SUMO take seconds to import: not for a look at --help or for a wrong argument.
     from zoox_stack.evaluation.closed_loop_summary import markdown, summarise
     from zoox_stack.evaluation.planning_run import run_benchmark
@@ -116,6 +123,28 @@ def run(args: argparse.Namespace) -> int:
         _print(summary)
         print(f"every drive: {args.out / 'drives.csv'}")
     return 0 if scored else 1
+
+
+def _trace(benchmark: Any, args: argparse.Namespace) -> int:
+    from zoox_stack.evaluation.planning_run import run_traces
+
+    wanted = [_traced(word) for word in args.trace]
+    with progress_bar("traces", 1.0) as advance:
+        outcomes = run_traces(benchmark, wanted, args.out, args.jobs, advance)
+    failed = False
+    for path, failure in outcomes:
+        failed |= not path.exists()
+        print(f"{path}{': ' + failure if failure else ''}", file=sys.stderr if failure else sys.stdout)
+    return int(failed)
+
+
+def _traced(word: str) -> tuple[str, int, str]:
+    parts = word.rsplit(":", 2)
+    if len(parts) != 3 or not parts[1].isdecimal() or parts[2] not in PLANNERS[:-1]:
+        expected = f"TOWN:SEED:PLANNER, the planner one of {', '.join(PLANNERS[:-1])}"
+        raise ConfigurationError(f"--trace: expected {expected}, found {word!r}")
+    load_town_definition(parts[0])
+    return parts[0], int(parts[1]), parts[2]
 
 
 def benchmark_of(args: argparse.Namespace) -> Any:
@@ -196,41 +225,42 @@ def _parameters(words: Sequence[str]) -> dict[str, Any]:
 
 # --- for people -------------------------------------------------------------------------------------------------------
 
-_COLUMNS = {
-    "score": "score", "at fault": "at_fault_collisions", "all": "collisions", "progress": "progress_vs_human",
-}  # fmt: skip
 _SHORT = {
-    "no_at_fault_collisions": "C", "drivable_area": "A", "driving_direction": "D", "making_progress": "M",
-    "time_to_collision": "T", "progress": "P", "speed_limit": "S", "comfort": "K",
+    "no_at_fault_collisions": "coll", "drivable_area": "area", "driving_direction": "dir", "making_progress": "move",
+    "time_to_collision": "ttc", "progress": "prog", "speed_limit": "limit", "comfort": "comf",
 }  # fmt: skip
 
 
 def _print(summary: Mapping[str, Any]) -> None:
     console = Console()
     seen = f"LiDAR of {summary['sensors']}" if summary["sensors"] else "everyone known"
-    console.print(
-        f"{len(summary['towns'])} towns, {len(summary['seeds'])} seeds, {summary['duration_s']:g} s; {seen}",
-        soft_wrap=True,
-    )
-    heads = ["drives", *_COLUMNS, "95 %", "red", "taken over", *_SHORT.values(), "ms p50", "p99"]
-    table = _table("planner", heads)
+    towns, seeds = len(summary["towns"]), len(summary["seeds"])
+    console.print(f"towns {towns}, seeds {seeds}, {summary['duration_s']:g} s; {seen}", soft_wrap=True)
+    drives = _table("planner", ["drives", "score", "95 %", "fault", "all", "human", "red"])
+    metrics = _table("planner", [*_SHORT.values(), "ms"])
     for name, p in summary["planners"].items():
         missing = f"{p['drives']} of {p['drives'] + p['missing_drives']}" if p["missing_drives"] else str(p["drives"])
-        table.add_row(
-            name, missing, *(_said(p[key]) for key in _COLUMNS.values()),
-            "..".join(_said(end) for end in p["score_ci95"]), str(p["events"]["red_light"]), str(p["interventions"]),
-            *(_said(p["metrics"][metric], 2) for metric in _SHORT),
-            _said(p["latency_ms"]["p50"], 1), _said(p["latency_ms"]["p99"], 1),
+        drives.add_row(
+            name, missing, _said(p["score"]), "..".join(_said(end) for end in p["score_ci95"]),
+            str(p["at_fault_collisions"]), str(p["collisions"]), _said(p["progress_vs_human"]),
+            str(p["events"]["red_light"]),
         )  # fmt: skip
-    console.print(table)
-    if summary["paired"]:
-        table = _table("one minus the other", ["pairs", "score", "95 %", "progress"])
-        for name, p in summary["paired"].items():
-            ends = "..".join(_said(end) for end in p["ci95"])
-            table.add_row(name, str(p["n"]), _said(p["mean"]), ends, _said(p["progress"]["mean"]))
-        console.print(table)
-    if any(summary["mishaps"].values()):
-        console.print("scenes on which a planner failed:", summary["mishaps"])
+        latency = _said(p["latency_ms"]["p50"], 0)
+        metrics.add_row(name, *(_said(p["metrics"][metric], 2) for metric in _SHORT), latency)
+    paired = _table("one minus the other", ["pairs", "score", "95 %", "progress"])
+    for name, p in summary["paired"].items():
+        ends = "..".join(_said(end) for end in p["ci95"])
+        paired.add_row(name, str(p["n"]), _said(p["mean"]), ends, _said(p["progress"]["mean"]))
+    for table in (drives, metrics, paired):
+        if table.row_count:
+            console.print(table)
+    console.print(
+        "fault: collisions the planner had to avoid, all: any; human: way against the human's; red: red lights passed; "
+        "ms: median time of a decision. docs/planning-evaluation.md says what the others are."
+    )
+    failed = {name: count for name, count in summary["mishaps"].items() if count}
+    if failed:
+        console.print("scenes on which a planner failed:", failed)
 
 
 def _table(first: str, heads: Sequence[str]) -> Table:
@@ -242,4 +272,4 @@ def _table(first: str, heads: Sequence[str]) -> Table:
 
 
 def _said(value: float | None, digits: int = 3) -> str:
-    return "-" if value is None else str(value) if isinstance(value, int) else f"{value:.{digits}f}"
+    return "-" if value is None else f"{value:.{digits}f}"

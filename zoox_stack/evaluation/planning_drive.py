@@ -21,7 +21,9 @@ from zoox_stack.simulation.expert import expert_route
 from zoox_stack.simulation.towns import build_town
 from zoox_stack.simulation.world import STEP
 
-SEEN = 100.0  # [m] from the ego: who is farther away is neither told to planners nor counted; as in ground truth of bags
+SEEN = (
+    100.0  # [m] from the ego: who is farther away is neither told to planners nor counted; as in ground truth of bags
+)
 _REPORT_EVERY = 20  # [steps]
 
 
@@ -95,8 +97,8 @@ def drive(
         settings: How long, and what is seen.
         folder: Where SUMO's files go.
         report: Told the seconds driven, now and then.
-        watch: Shown the loop, what the driver saw (None: no sweep ended) and what it decided (None if it failed), before
-            each step.
+        watch: Shown the loop, what the driver saw (None: no sweep ended) and what it decided (None if it failed),
+            before each step.
 
     Raises:
         ConfigurationError: Unknown town or rig, or SUMO is not installed.

@@ -10,7 +10,7 @@ import numpy as np
 
 from zoox_stack.core.errors import ZooxStackError
 from zoox_stack.core.plans import Route
-from zoox_stack.evaluation.planning_drive import DriveSettings, Driven, near
+from zoox_stack.evaluation.planning_drive import Driven, DriveSettings, near
 from zoox_stack.road_network.queries import LaneIndex
 from zoox_stack.simulation.closed_loop import END
 from zoox_stack.simulation.ego_start import SPARE

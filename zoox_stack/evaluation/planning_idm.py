@@ -27,4 +27,4 @@ class IdmDriver:
         started = time.perf_counter()
         trajectory = self._planner.plan(scene, signals)
         spent = time.perf_counter() - started
-        return Decided(trajectory, None, {"plan": spent}, spent)
+        return Decided(trajectory, seconds={"plan": spent}, latency=spent)

@@ -16,7 +16,7 @@ from zoox_stack.evaluation.closed_loop_drive import LEAST_STEPS, DriveName, driv
 from zoox_stack.evaluation.closed_loop_junctions import JunctionFinder
 from zoox_stack.evaluation.closed_loop_map import DriveMap
 from zoox_stack.evaluation.closed_loop_score import ScoredDrive, score_drive
-from zoox_stack.evaluation.planning_drive import DriveSettings, Driven, drive
+from zoox_stack.evaluation.planning_drive import Driven, DriveSettings, drive
 from zoox_stack.evaluation.planning_driver import Driver
 from zoox_stack.evaluation.planning_human import drive_human
 from zoox_stack.evaluation.planning_records import DriveRecord, read_record, write_record

@@ -33,7 +33,10 @@ def key_of(modules: Iterable[str], files: Iterable[Path], values: Mapping[str, A
 
 @lru_cache(maxsize=32)
 def source_digest(modules: tuple[str, ...]) -> str:
-    """Digest of the source of some modules and of all modules of this package that they import, however deep."""
+    """Digest of some modules and of all modules of this package that they import, however deep.
+
+    Comments and the form of the text do not count.
+    """
     known: set[str] = set()
     waiting = list(modules)
     while waiting:
@@ -43,15 +46,20 @@ def source_digest(modules: tuple[str, ...]) -> str:
             waiting += _imports(name)
     digest = hashlib.sha256()
     for name in sorted(known):
-        digest.update(name.encode() + b"\0" + _source(name).read_bytes() + b"\0")
+        digest.update(f"{name}\n{ast.dump(_tree(name))}\n".encode())
     return digest.hexdigest()
+
+
+@lru_cache(maxsize=512)
+def _tree(name: str) -> ast.Module:
+    return ast.parse(_source(name).read_text(encoding="utf-8"))
 
 
 @lru_cache(maxsize=512)
 def _imports(name: str) -> tuple[str, ...]:
     """Modules of this package that a module imports, wherever in its text."""
     found: list[str] = []
-    for node in ast.walk(ast.parse(_source(name).read_text(encoding="utf-8"))):
+    for node in ast.walk(_tree(name)):
         if isinstance(node, ast.Import):
             found += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module is not None and not node.level:

@@ -131,7 +131,7 @@ def write_record(path: Path, record: DriveRecord) -> None:
     part = path.with_suffix(f".{os.getpid()}.part")
     try:
         part.write_text(json.dumps(record.to_values(), default=_plain, allow_nan=False) + "\n", encoding="utf-8")
-        os.replace(part, path)
+        part.replace(path)
     finally:
         part.unlink(missing_ok=True)
 

@@ -126,6 +126,9 @@ def run_benchmark(
         shares[path] = share
         on_progress(sum(shares.values()) / len(shares))
 
+    def heard(job: Job, seconds: float) -> None:
+        advance(Path(job.name), min(seconds / benchmark.settings.duration, 1.0))
+
     # The humans first: what the others are worth is measured by them.
     for humans in (True, False):
         work = {}
@@ -138,8 +141,7 @@ def run_benchmark(
             work[str(task.record)] = task
         modules = (*_MODULES, _STACK) if set(benchmark.planners) - {HUMAN, IDM} else _MODULES
         every = [Job(name, run_task, (task,), modules) for name, task in work.items()]
-        seconds = benchmark.settings.duration
-        for outcome in run_jobs(every, jobs, lambda job, done: advance(Path(job.name), min(done / seconds, 1.0))):
+        for outcome in run_jobs(every, jobs, heard):
             task = work[outcome.job.name]
             advance(task.record, 1.0)
             record = read_record(task.record)
@@ -148,6 +150,47 @@ def run_benchmark(
             else:
                 records[task.record] = record
     return _results(benchmark, tasks, records, failures, len(open_tasks))
+
+
+def run_traces(
+    benchmark: Benchmark,
+    wanted: Sequence[tuple[str, int, str]],
+    out: Path,
+    jobs: int,
+    on_progress: Callable[[float], None] = lambda _: None,
+) -> list[tuple[Path, str]]:
+    """Make drives with all that was known and decided as bags; their places, each with why it broke off, or empty.
+
+    Args:
+        benchmark: How the drives are made; its towns, seeds and planners do not matter.
+        wanted: Town, seed and planner of each.
+        out: The bags are in its folder ``traces``.
+        jobs: Drives at a time, each in a process.
+        on_progress: Told the share that is done, 0..1.
+    """
+    work = {}
+    for town, seed, planner in dict.fromkeys(wanted):
+        path = out / "traces" / f"{planner}_{Path(town).stem}_{seed}.mcap"
+        parameters = {} if planner == IDM else benchmark.parameters
+        task = DriveTask(planner, town, seed, benchmark.settings, path, None, benchmark.model_dir, parameters)
+        work[str(path)] = Job(str(path), _trace, (task, path), (*_MODULES, _STACK))
+    shares = dict.fromkeys(work, 0.0)
+    outcomes = {}
+
+    def advance(job: Job, seconds: float) -> None:
+        shares[job.name] = min(seconds / benchmark.settings.duration, 1.0)
+        on_progress(sum(shares.values()) / len(shares))
+
+    for outcome in run_jobs(list(work.values()), jobs, advance):
+        advance(outcome.job, benchmark.settings.duration)
+        outcomes[outcome.job.name] = outcome.failure or outcome.result
+    return [(Path(name), outcomes[name]) for name in work]
+
+
+def _trace(task: DriveTask, path: Path, report: Callable[[float], None]) -> str:
+    from zoox_stack.evaluation.planning_trace import trace  # the writer of bags takes a second to load
+
+    return trace(task, path, report)
 
 
 def _results(
