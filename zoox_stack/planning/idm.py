@@ -25,6 +25,7 @@ from zoox_stack.road_network.queries import LaneIndex
 
 _LEAST_GAP = 0.1  # [m]
 _BACK_TO_PATH = 15.0  # [m] of driving over which an offset from the path is taken out
+_TOO_FAST = 0.5  # [s] time constant with which a speed above the wanted one is brought down
 _LONGEST = 8.0  # [s] of driving that the path must last for
 
 
@@ -121,12 +122,12 @@ class IdmPlanner:
         ways, speeds = np.empty(STEPS), np.empty(STEPS)
         for step in range(STEPS):
             wanted = max(float(np.interp(path.ego_s + way, path.line.s, allowed)), 0.1)
-            command = max(c.acceleration * (1.0 - (v / wanted) ** c.exponent), -c.deceleration)
+            free = c.acceleration * (1.0 - min((v / wanted) ** c.exponent, 1.0))
+            command = free + min(max((wanted - v) / _TOO_FAST, -c.deceleration), 0.0)
             for other in ahead:
                 gap = max(other.gap + other.speed * step * STEP - way, _LEAST_GAP)
                 closing = v * (v - other.speed) / (2 * np.sqrt(c.acceleration * c.deceleration))
                 desired = c.standstill_gap + max(v * c.headway + closing, 0.0)
-                free = c.acceleration * (1.0 - min((v / wanted) ** c.exponent, 1.0))
                 command = min(command, free - c.acceleration * (desired / gap) ** 2)
             after = max(v + max(command, -c.hardest) * STEP, 0.0)
             way += (v + after) / 2 * STEP
@@ -181,6 +182,6 @@ def speeds_along(path: ReferencePath, config: IdmConfig) -> NDArray[np.float64]:
     line = path.line
     limit = np.where(np.isfinite(path.speed_limit), path.speed_limit, config.cruise_speed)
     bend = np.sqrt(config.lateral_acceleration / np.maximum(np.abs(line.curvature), 1e-4))
-    braking = 2 * config.deceleration * line.s
+    braking = config.deceleration * line.s  # at half of what is comfortable
     squared = np.minimum.accumulate((np.minimum(limit, bend) ** 2 + braking)[::-1])[::-1] - braking
     return np.asarray(np.sqrt(np.maximum(squared, 0.0)))
