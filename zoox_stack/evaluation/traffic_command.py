@@ -49,6 +49,7 @@ def register(subparsers: Any) -> None:
     for name, module, text in (
         ("prediction", "zoox_stack.evaluation.prediction_command", "how good predictions are"),
         ("what-if", "zoox_stack.evaluation.what_if_command", "how good what-if answers are"),
+        ("planning", "zoox_stack.evaluation.planning_command", "how well planners drive, in closed loop"),
     ):
         kinds.add_parser(name, help=text, module=module)
 

@@ -26,7 +26,7 @@ from zoox_stack.simulation.population import RoadUser
 from zoox_stack.simulation.towns import Town
 from zoox_stack.simulation.world import EGO_ID, STEP, TrafficWorld
 
-_END = 40.0  # [m] before the end of its route the drive is over: the plans need something to follow
+END = 40.0  # [m] before the end of its route the drive is over: the plans need something to follow
 
 
 class ClosedLoop:
@@ -106,7 +106,7 @@ class ClosedLoop:
     @property
     def remaining(self) -> float:
         """Way along the route before the drive is over [m]."""
-        return max(0.0, self._line.length - _END - self._at)
+        return max(0.0, self._line.length - END - self._at)
 
     @property
     def finished(self) -> bool:
