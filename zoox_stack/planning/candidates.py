@@ -159,12 +159,15 @@ def _combine(
         rows = [p for p, spec in enumerate(anywhere) if way.profiles is None or spec.name in way.profiles]
         if way.profiles is None:
             rows += range(len(anywhere), len(anywhere) + len(in_lane))
-        if way.offset not in leads:
+        if way.own is not None:
+            rows.append(len(profiles))
+            profiles.append(way.own)
+        elif way.offset not in leads:
             leads[way.offset] = lead_at(agents, path, ego, way.offset)
             lead = leads[way.offset]
             if lead is not None:
                 profiles.append(follow(lead, top, config))
-        lead = leads[way.offset]
+        lead = leads.get(way.offset) if way.own is None else None
         if lead is not None:
             rows.append(next(p for p, spec in enumerate(profiles) if spec.lead is lead))
         way_of += [w] * len(rows)

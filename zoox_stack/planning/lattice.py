@@ -19,10 +19,12 @@ from zoox_stack.road_network.drivable import DrivableGrid
 
 _MOST_STOP_LINES = 2
 _MOST_CROSSINGS = 3
-_NUDGES = ((1.0, ""), (0.5, "half "), (1.6, "far "))  # multiples of the parameter `nudge`
+_NUDGES = ((1.0, ""), (0.5, "half "), (1.6, "far "), (2.2, "very far "))  # multiples of the parameter `nudge`
 _LENGTHS = ((1.0, ""), (1.8, ", slowly"))  # multiples of the comfortable length of a sideways motion
 _CHANGE_LENGTHS = ((1.0, ""), (0.75, ", quickly"), (1.6, ", slowly"))
 _DRIVES_ABOVE = 1.5  # [m/s] below it the speeds tried are those of a standing start
+_PULLS_OVER_AT = 3.0  # [m/s] at least
+_STRAIGHT_AT_LAST = 3.0  # [m] along the edge
 _ROLLS_UP = 3.0  # [m/s] at least, to a place to stop at
 _BRISK = 0.9  # share of the strongest acceleration
 _EDGE_GAP = 0.3  # [m] between the ego and the edge of the ground after pulling over
@@ -52,6 +54,7 @@ class Way:
         offset: To the left of the reference path where it ends [m].
         over: Distance along the path within which the offset is reached [m].
         profiles: Names of the speed profiles driven along it; None: all but those that follow or yield to somebody.
+        own: A speed profile for this way alone.
     """
 
     lateral: Lateral
@@ -59,6 +62,7 @@ class Way:
     offset: float
     over: float
     profiles: frozenset[str] | None = None
+    own: ProfileSpec | None = None
 
 
 _BESIDE = frozenset(
@@ -71,7 +75,6 @@ _BESIDE = frozenset(
     )
 )  # fmt: skip
 _CHANGING = _BESIDE - {"gentle stop", "hard stop", "emergency stop", "40 %", "crawl", "creep", "wait 5 s", "wait 6 s"}
-_LAST = frozenset(("comfortable stop", "gentle stop"))
 
 
 def desired_speed(path: ReferencePath, config: PlannerConfig) -> NDArray[np.float64]:
@@ -97,10 +100,14 @@ def ways(path: ReferencePath, ego: EgoState, grid: DrivableGrid | None, config: 
         for stretch, slowly in _CHANGE_LENGTHS:
             over = stretch * _length(lateral, path, ego, neighbour)
             found.append(Way(lateral, f" to {word} lane{slowly}", neighbour, over, _CHANGING))
-    edge = _edge(path, ego, grid)
+    over = _length(Lateral.PULL_OVER, path, ego, -_PULL_OVER_TRIES[-1])
+    edge = _edge(path, ego, grid, over)
     if edge is not None:
-        over = _length(Lateral.PULL_OVER, path, ego, edge)
-        found.append(Way(Lateral.PULL_OVER, ", pulling over", edge, over, _LAST))
+        a, b, jerk = config.comfort_acceleration, config.comfort_deceleration, config.comfort_jerk
+        speed = max(ego.speed, _PULLS_OVER_AT)
+        for word, stretch in (("", 1.0), (" farther on", 1.6)):
+            stop = ProfileSpec(f"pull over{word}", speed, a, b, jerk, stop_at=stretch * over + _STRAIGHT_AT_LAST)
+            found.append(Way(Lateral.PULL_OVER, "", edge, stretch * over, frozenset(), stop))
     return found
 
 
@@ -205,13 +212,11 @@ def _length(lateral: Lateral, path: ReferencePath, ego: EgoState, offset: float)
     return max(by_speed, 9.0 * float(np.sqrt(abs(offset - path.ego_d))) + 15.0 * turned)
 
 
-def _edge(path: ReferencePath, ego: EgoState, grid: DrivableGrid | None) -> float | None:
+def _edge(path: ReferencePath, ego: EgoState, grid: DrivableGrid | None, over: float) -> float | None:
     """Offset at which the ego stands beside the traffic, at the right edge of the ground [m]; None without room."""
     if grid is None or not grid.known:
         return None
-    braking = max(ego.speed, 0.0) ** 2 / 2.0
-    begin, end = path.ego_s + 0.6 * braking + 5.0, path.ego_s + braking + 15.0
-    along = np.linspace(begin, end, 8)
+    along = path.ego_s + np.linspace(0.7 * over, 1.6 * over + _STRAIGHT_AT_LAST + ego.length, 10)
     position, heading, _ = path.line.at(along)
     right = np.stack([np.sin(heading), -np.cos(heading)], axis=-1)
     outer = _PULL_OVER_TRIES[:, None, None] + ego.width / 2 + _EDGE_GAP

@@ -58,7 +58,16 @@ _LATERALS = {
 _NOT_OFFERED = dict.fromkeys((PlanKind.LANE_LEFT, PlanKind.LANE_RIGHT), "there is no such lane") | dict.fromkeys(
     (PlanKind.LEFT_OFFSET, PlanKind.RIGHT_OFFSET), "the planner has no way beside the middle of the lane here"
 )
-_PROFILES = ("keep", "go", "brisk", "90 %", "ease", "slow then go", "slow", "crawl")  # of plans to the side, by preference
+_PROFILES = (
+    "keep",
+    "go",
+    "brisk",
+    "90 %",
+    "ease",
+    "slow then go",
+    "slow",
+    "crawl",
+)  # of plans to the side, by preference
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,6 +10,7 @@ import pytest
 from zoox_stack.core.agents import EgoState
 from zoox_stack.core.errors import ConfigurationError
 from zoox_stack.core.parameters import build, describe
+from zoox_stack.planning import weighing
 from zoox_stack.planning.config import PlannerConfig
 from zoox_stack.planning.costs import COST_NAMES, COST_TERMS, weights
 from zoox_stack.planning.planner import Planner
@@ -62,7 +63,8 @@ def test_costs_grow_with_what_they_are_for(agent: Any, scene: Any) -> None:
     assert column(blocked, "time_to_collision")["go"] > column(blocked, "time_to_collision")["emergency stop"]
 
 
-def test_headway_counts_only_in_the_own_lane(agent: Any, scene: Any) -> None:
+def test_headway_counts_only_in_the_own_lane(agent: Any, scene: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(weighing, "_BLOCK", 10**6)  # those that cannot win, too
     ego = EgoState(0, 20.0, 0.0, speed=10.0)
     ahead = propose(scene(ego, [agent(1, 31.0, 0.0, 10.0)]))
     beside = propose(scene(ego, [agent(1, 31.0, 3.5, 10.0)]))

@@ -11,6 +11,7 @@ import pytest
 from zoox_stack.core.classes import AreaType, LaneTurn, LaneType, LineType
 from zoox_stack.core.errors import InvalidInputError
 from zoox_stack.road_network.conflicts import GiveWay
+from zoox_stack.road_network.drivable import DrivableGrid
 from zoox_stack.road_network.importers.sumo_net import SumoNet, offset_line, read_sumo_net
 from zoox_stack.road_network.queries import LaneIndex
 
@@ -131,7 +132,7 @@ def test_areas(net: SumoNet) -> None:
     assert kinds.count(AreaType.CROSSWALK) == 1
     assert kinds.count(AreaType.SIDEWALK) == 2
     assert kinds.count(AreaType.INTERSECTION) == 1
-    assert kinds.count(AreaType.DRIVABLE) == 5
+    assert kinds.count(AreaType.DRIVABLE) == 6  # four roads, the junction, a seam: "back" is 0.2 m wider than it
     walk = network.areas[kinds.index(AreaType.CROSSWALK)]
     assert walk[:, 0].min() == 86
     assert walk[:, 0].max() == 90
@@ -347,3 +348,12 @@ def test_bad_files_are_refused(tmp_path: Path, text: str, complaint: str) -> Non
 def test_missing_file(tmp_path: Path) -> None:
     with pytest.raises(InvalidInputError, match="nowhere"):
         read_sumo_net(tmp_path / "nowhere.net.xml")
+
+
+def test_the_wedge_between_a_road_and_a_junction_that_it_meets_askew_is_ground(tmp_path: Path) -> None:
+    askew = NET.replace('shape="90,3 110,3 110,-7 90,-7"', 'shape="91,3 110,3 110,-7 92.5,-7"')
+    (tmp_path / "x.net.xml").write_text(askew)
+    network = read_sumo_net(tmp_path / "x.net.xml").network
+    grid = DrivableGrid(LaneIndex(network), cell=0.1, margin=0.0)
+    along = np.stack([np.linspace(85, 100, 61), np.full(61, -5.0)], axis=1)
+    assert grid.contains(along).all()

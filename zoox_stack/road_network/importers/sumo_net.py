@@ -32,6 +32,7 @@ _TURNS = {
     "s": LaneTurn.STRAIGHT, "l": LaneTurn.LEFT, "L": LaneTurn.LEFT, "r": LaneTurn.RIGHT, "R": LaneTurn.RIGHT,
     "t": LaneTurn.U_TURN,
 }  # fmt: skip
+_LEAST_SEAM, _MOST_SEAM = 0.05, 4.0  # [m] between the end of a road and its junction, to be filled with ground
 _THINNEST = 0.3  # [m] walking areas across the end of a road are lines with four corners
 
 
@@ -248,12 +249,19 @@ class _Reader:
         for rows in by_edge.values():
             rows.sort(key=lambda row: self.lanes[row].index)
             areas.append((AreaType.DRIVABLE, np.concatenate([rights[rows[0]], lefts[rows[-1]][::-1]])))
+        rings: dict[str, NDArray[np.float64]] = {}
         for junction in self.root.findall("junction"):
             if junction.get("type") in ("internal", "dead_end"):
                 continue
             ring = _points(junction.get("shape", ""))
             if len(ring) >= 3:
                 areas += [(AreaType.DRIVABLE, ring), (AreaType.INTERSECTION, ring)]
+                rings[junction.attrib["id"]] = ring
+        for edge, rows in by_edge.items():
+            right, left = rights[rows[0]], lefts[rows[-1]]
+            for end, sides in zip(self.ends[edge], ((right[::-1], left[::-1]), (right, left)), strict=True):
+                if end in rings:
+                    areas += _seam(*sides, rings[end])
         for lane in self.pedestrian:
             function = self.functions[lane.edge]
             if function == "walkingarea":
@@ -331,6 +339,27 @@ def _beside(lane: _Lane, start: float, end: float, left: float, right: float) ->
     stations = np.concatenate([[start], s[(s > start + 1e-3) & (s < end - 1e-3)], [end]])
     part = np.stack([np.interp(stations, s, lane.points[:, d]) for d in range(3)], axis=1)
     return np.concatenate([offset_line(part, left), offset_line(part, right)[::-1]])
+
+
+def _seam(
+    right: NDArray[np.float64], left: NDArray[np.float64], ring: NDArray[np.float64]
+) -> list[tuple[AreaType, NDArray[np.float64]]]:
+    """The wedge between the end of a road, cut straight across, and a junction that it meets askew; none if they touch.
+
+    Args:
+        right: ``[P, 3]`` one side of the road, ending at the junction [m].
+        left: ``[Q, 3]`` its other side [m].
+        ring: ``[R, 3]`` outline of the junction [m].
+    """
+    outline = (ring - ring[0])[:, :2].astype(np.float32)
+    apart = 0.0
+    for side in (right, left):
+        x, y = (side[-1] - ring[0])[:2].tolist()
+        apart = max(apart, -cv2.pointPolygonTest(outline, (x, y), True))
+    if not _LEAST_SEAM < apart < _MOST_SEAM:
+        return []
+    onward = [side[-1] + _direction(side[-2:]) * 1.5 * apart for side in (right, left)]
+    return [(AreaType.DRIVABLE, np.stack([right[-1], onward[0], onward[1], left[-1]]))]
 
 
 def _thickness(ring: NDArray[np.float64]) -> float:
