@@ -63,10 +63,10 @@ class PlannerConfig:
         high=1.0,
     )
     collision_limit_time: float = parameter(
-        5.0, "Only overlaps before this time rule a candidate out; later ones cost", unit="s", low=0.5, high=8.0
+        3.5, "Only overlaps before this time rule a candidate out; later ones cost", unit="s", low=0.5, high=8.0
     )
     risk_discount_time: float = parameter(
-        6.0, "Time constant with which later collisions weigh less", unit="s", low=0.5, high=100.0
+        3.0, "Time constant with which later collisions weigh less", unit="s", low=0.5, high=100.0
     )
     # Weights of the cost terms; meanings and units stand in zoox_stack.planning.costs
     weight_progress: float = parameter(6.0, "Weight of lost progress", low=0.0, high=1e4)

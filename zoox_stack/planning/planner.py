@@ -29,6 +29,7 @@ from zoox_stack.road_network.queries import LaneIndex
 _JUST_OVER = 2.0  # [m] beyond a stop line: still waiting at it,
 _NEARLY_STANDS = 1.0  # [m/s] if the ego is not faster
 _GROUND_CELL = 0.25  # [m] of the grid of drivable ground: plans pass close to its edge
+_GROUND_MARGIN = 0.1  # [m] by which it is widened against inexact maps
 _LONGEST_MEMORY = 1.0  # [s] predictions older than this say less than present velocities
 LONGEST_GAP = 2.0  # [s] between scenes; after a longer one, or when time runs back, the past is forgotten
 
@@ -54,7 +55,7 @@ class Planner:
     def set_road_network(self, network: RoadNetwork | None) -> None:
         """Use another map; None: plan without."""
         self._index = LaneIndex(network) if network is not None and len(network.lane_ids) else None
-        self._grid = DrivableGrid(self._index, cell=_GROUND_CELL) if self._index is not None else None
+        self._grid = DrivableGrid(self._index, cell=_GROUND_CELL, margin=_GROUND_MARGIN) if self._index is not None else None
         self._finder.set_index(self._index)
 
     def set_route(self, route: Route | None) -> None:

@@ -18,6 +18,7 @@ SPACING = 1.0  # [m]
 BEHIND = 10.0  # [m] of the path kept behind the ego
 _KNOT = 0.5  # [m] points of a logged route closer than this are thinned out
 _ROUTE_SMOOTHING = 2.0  # [m]
+_MAX_BEND = 0.21  # [1/m] of a path; the ego turns in 0.24
 _MAX_ARC_CURVATURE = 0.15  # [1/m]
 _ARC_SPEED = 2.0  # [m/s] below this speed the yaw rate says nothing about the curve ahead
 _ARC_LENGTH = 30.0  # [m] after which an arc runs out into a straight line
@@ -113,7 +114,8 @@ class ReferencePathFinder:
             return
         lane_ids = self._route.lane_ids
         if self._index is not None and len(lane_ids):
-            self._route_path = self._index.path_of(self._index.rows_of(lane_ids))
+            path = self._index.path_of(self._index.rows_of(lane_ids))
+            self._route_path = LanePath(path.line.bent_at_most(_MAX_BEND), path.lanes)
             return
         points = thin(self._route.points, _KNOT)
         if len(points) < 2:
@@ -157,7 +159,7 @@ class ReferencePathFinder:
         path = self._extended(path, s + length)
         start = max(0.0, s - BEHIND)
         first = int(np.clip(np.searchsorted(path.line.s, start, side="right") - 1, 0, len(path.line.s) - 2))
-        line = path.line.cut(start, s + length)
+        line = path.line.cut(start, s + length).bent_at_most(_MAX_BEND)
         part = LanePath(line, path.lanes[first : first + len(line.s)])
         here = line.project_pose(ego.x, ego.y, ego.yaw, s - start - 5.0, s - start + 5.0)
         if here is None:
