@@ -81,7 +81,8 @@ class LaneGraph:
         Args:
             starts: Where it may begin.
             goals: Where it may end.
-            closed: Places that nobody gets past: arc lengths along lanes [m], by row. Such a lane is not entered either.
+            closed: Places that nobody gets past: arc lengths along lanes [m], by row. Nobody changes to or from such a
+                lane.
         """
         try:
             self._add(starts, goals)

@@ -19,8 +19,8 @@ _BESIDE = 4.0  # [m] so does one that begins or ends so far beside it
 def path_of_route(index: LaneIndex | None, route: Route) -> LanePath | None:
     """The path to drive, and the lanes under it; None of a logged drive that never moved.
 
-    Lanes are driven along their centres, from the first point of the route to its last where these lie on them; without a map, or where the
-    route names no lanes, the points are the line.
+    Lanes are driven along their centres, from the first point of the route to its last where these lie on them. Without
+    a map, or where the route names no lanes, the points are the line.
 
     Args:
         index: The map, None without.

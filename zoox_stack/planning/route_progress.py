@@ -58,6 +58,7 @@ class RouteFollower:
 
     Attributes:
         route: The present route, None before the first.
+        goal: Where new routes lead, None: nowhere.
         closed: Places that new routes do not pass: arc lengths along lanes [m], by row.
     """
 
@@ -65,7 +66,7 @@ class RouteFollower:
         self._router, self._config = router, router.config
         self.route: RouteLine | None = None
         self.closed: Mapping[int, float] = {}
-        self._goal: Goal | None = None
+        self.goal: Goal | None = None
         self._s = 0.0
         self._last_ns = _NEVER
         self._missed = self._reached = False
@@ -101,7 +102,7 @@ class RouteFollower:
         if self.route is None:
             raise InvalidInputError("route to follow", "a goal that was set", "none", "Set a goal first.")
         if ego.stamp_ns < self._last_ns:  # a log that begins again
-            self._begin(self.route, self._goal)
+            self._begin(self.route, self.goal)
         self._last_ns = ego.stamp_ns
         foot = self._place(ego)
         self._notice(foot is not None, ego.stamp_ns)
@@ -121,7 +122,7 @@ class RouteFollower:
         )  # fmt: skip
 
     def _begin(self, route: RouteLine, goal: Goal | None) -> None:
-        self.route, self._goal = route, goal
+        self.route, self.goal = route, goal
         self._s, self._last_ns = 0.0, _NEVER
         self._missed = self._reached = False
         self._other_since = self._tried = None
@@ -140,11 +141,11 @@ class RouteFollower:
     def _reroute(self, ego: EgoState) -> bool:
         """A new route to the same goal from where the ego is, if there is one."""
         due = self._tried is None or ego.stamp_ns - self._tried >= self._config.reroute_period * 1e9
-        if self._goal is None or not due:
+        if self.goal is None or not due:
             return False
         self._tried = ego.stamp_ns
         try:
-            self.set_goal(ego, self._goal)
+            self.set_goal(ego, self.goal)
         except InvalidInputError as error:
             self._problem = str(error)
             return False

@@ -45,7 +45,7 @@ class RouteLine:
 
     @property
     def end(self) -> NDArray[np.float64]:
-        """The place where it ends ``[2]`` [m]: of a planned route the place on a lane's centre line next to the goal."""
+        """Where it ends ``[2]`` [m]: of a planned route the place on a lane's centre line next to the goal."""
         return np.asarray(self.path.line.xy[-1])
 
     def time_left(self, s: float) -> float:
@@ -119,7 +119,9 @@ class Router:
         way = self._graph.cheapest(self._around(starts, closed) if closed else starts, goals, closed)
         if way is None and closed:
             names = ", ".join(str(self.index.network.lane_ids[row]) for row in closed)
-            raise InvalidInputError(str(goal), f"a way that avoids lane {names}", "none", "Wait until it is free again.")
+            raise InvalidInputError(
+                str(goal), f"a way that avoids lane {names}", "none", "Wait until it is free again."
+            )
         if way is None:
             raise self._unreachable(goal, starts, goals)
         return self.along(way, ego.stamp_ns, goal)
