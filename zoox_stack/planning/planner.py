@@ -106,7 +106,7 @@ class Planner:
         self._notice_time(scene.stamp_ns)
         config = self.config
         path = self._finder.find(ego, min(8.0 * max(ego.speed, 0.0) + 80.0, 8.0 * config.max_speed) + 20.0)
-        path = with_goal_line(path, ego, config)
+        path = with_goal_line(path, ego)
         rows, overlapping = relevant_agents(scene, ego)
         agents = find_path_agents(
             path, ego, self._expected(scene).take(rows), scene.position[rows, :2], scene.yaw[rows],
@@ -232,9 +232,9 @@ def closed_stops(
     """
     front = path.ego_s + ego.rear_axle_to_centre + ego.length / 2
     closed = []
-    goal = goal_line(path, ego, config)
+    goal = goal_line(path, ego)
     if goal is not None and front <= goal + _JUST_OVER:
-        needed = max(ego.speed, 0.0) ** 2 / (2 * max(goal - front, 0.1))
+        needed = max(ego.speed, 0.0) ** 2 / (2 * max(goal + _JUST_OVER - front, 0.1))
         closed = [goal] if needed <= _GOAL_BRAKING * config.comfort_deceleration else []
     if signals is None or not len(path.stops.s) or abs(stamp_ns - signals.stamp_ns) > config.signal_max_age * 1e9:
         return np.array(closed)
@@ -255,16 +255,17 @@ def closed_stops(
     return np.array(closed)
 
 
-def goal_line(path: ReferencePath, ego: EgoState, config: PlannerConfig) -> float | None:
-    """Where a stop line would lie before which the ego stands with base_link at its goal, arc length [m]."""
-    if path.goal_s is None:
-        return None
-    return path.goal_s + ego.rear_axle_to_centre + ego.length / 2 + config.stop_line_margin
+def goal_line(path: ReferencePath, ego: EgoState) -> float | None:
+    """A stop line for the goal, arc length [m]: whose bumper is there has base_link at the goal.
+
+    As before every line the margin is kept, so that who stops a little late is still at the goal.
+    """
+    return None if path.goal_s is None else path.goal_s + ego.rear_axle_to_centre + ego.length / 2
 
 
-def with_goal_line(path: ReferencePath, ego: EgoState, config: PlannerConfig) -> ReferencePath:
+def with_goal_line(path: ReferencePath, ego: EgoState) -> ReferencePath:
     """The path with the goal as one more stop line, without signals."""
-    goal = goal_line(path, ego, config)
+    goal = goal_line(path, ego)
     if goal is None:
         return path
     stops = sorted([*zip(path.stops.s.tolist(), path.stops.signals, strict=True), (goal, ())])
