@@ -27,7 +27,7 @@ class RouteConfig:
         4.0, "Start and goal are at most so far from the centre of a lane", unit="m", low=0.5, high=20.0
     )
     goal_tolerance: float = parameter(
-        2.0, "Who stands within this distance of the goal has reached it", unit="m", low=0.1, high=20.0
+        2.5, "Who stands within this distance of the goal has reached it", unit="m", low=0.1, high=20.0
     )
     standing_speed: float = parameter(0.3, "Below this speed the ego stands", unit="m/s", low=0.0, high=5.0)
     miss_time: float = parameter(

@@ -115,7 +115,8 @@ class Router:
             InvalidInputError: The ego is beside all lanes or faces against them; the goal lies off the road, against
                 the traffic, or on a lane that is not for cars; no way leads there.
         """
-        goals, starts = self._ends.goals(goal), self._ends.starts(ego)
+        front = ego.rear_axle_to_centre + ego.length / 2
+        goals, starts = self._ends.goals(goal, front), self._ends.starts(ego)
         way = self._graph.cheapest(self._around(starts, closed) if closed else starts, goals, closed)
         if way is None and closed:
             names = ", ".join(str(self.index.network.lane_ids[row]) for row in closed)
