@@ -92,6 +92,11 @@ class ReplayConfig(InputNodeConfig):
         "The other is not played",
         choices=("auto", "lidar", "detections"),
     )
+    route: str = parameter(
+        "recorded",
+        "Which route is played: those of the bag; driven: the lanes that the drive took, or its line; none",
+        choices=("recorded", "driven", "none"),
+    )
     topics: str = parameter("", "Topics to play, comma separated; empty for all inputs of the stack that the bag has")
     clock_period: float = parameter(
         0.05, "Time between messages on /clock; each tick sends one too", unit="s", low=0.001, high=1.0

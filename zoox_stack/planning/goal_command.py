@@ -81,7 +81,7 @@ def outcome(progress: RouteProgress, answer: GoalAnswer) -> bool | None:
     Raises:
         ZooxStackError: It drives somewhere else now.
     """
-    if progress.stamp_ns < answer.route_stamp_ns:
+    if progress.stamp_ns <= answer.route_stamp_ns:
         return None  # told before the goal was set
     if not progress.has_goal or (progress.route_stamp_ns != answer.route_stamp_ns and not progress.rerouted):
         raise ZooxStackError("the ego has got another route or goal")
