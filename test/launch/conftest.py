@@ -150,7 +150,7 @@ class Probe:
         self._subscriptions: dict[str, Any] = {}
         for topic in (
             topics.TRACKED_AGENTS, topics.PREDICTED_AGENTS, topics.TRAJECTORY, topics.DECISION, topics.DIAGNOSTICS,
-            topics.TIMING,
+            topics.TIMING, topics.ROUTE, topics.ROUTE_PROGRESS,
         ):  # fmt: skip
             profile = publisher_profile(topic.qos)
             profile.depth = 200

@@ -18,11 +18,13 @@ from zoox_stack.core.errors import ConfigurationError, InvalidInputError
 from zoox_stack.core.frames import Frame
 from zoox_stack.core.timing import StageTick
 from zoox_stack.evaluation.replay_records import read_records
+from zoox_stack.logs.codec import decode
 from zoox_stack.logs.drive import RecordedDrive, write_drive
 from zoox_stack.nodes.configs import ReplayConfig
 from zoox_stack.nodes.replay_source import ReplaySource
 from zoox_stack.nodes.signal_buffer import SignalBuffer
 from zoox_stack.nodes.tick_report import TickReport
+from zoox_stack.road_network.made_up import straight_road
 from zoox_stack.road_network.network import RoadNetwork
 from zoox_stack.ros.message_types import peek_stamp
 
@@ -149,3 +151,26 @@ def test_signals_are_those_known_at_the_time() -> None:
         known.add(signals(t))
     assert known.add(signals(50))  # a log began anew
     assert known.at(2000 * MS).stamp_ns == 50 * MS  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(("y", "lanes", "problem"), [(0.2, [0, 100], ""), (30.0, [], "beside all lanes")])
+def test_the_driven_route_takes_the_place_of_the_recorded_one(
+    tmp_path: Path, open_source: Callable[..., ReplaySource], y: float, lanes: list[int], problem: str
+) -> None:
+    egos = [EgoState(i * 100 * MS, 20.0 + i, y, speed=10.0) for i in range(150)]
+    detections = [DetectedAgents.empty(i * 100 * MS, Frame.BASE_LINK) for i in range(1, 149)]
+    write_drive(RecordedDrive("straight on", egos, straight_road(lanes=2), detections), tmp_path / "bag")
+
+    def routes(**parameters: Any) -> list[Any]:
+        source = open_source(bag=str(tmp_path / "bag"), **parameters)
+        sent = [*source.first_latched(), *source.items()]
+        assert problem in " ".join(source.problems)
+        return [decode(topics.ROUTE.type_name, item.data) for item in sent if item.topic == topics.ROUTE.name]
+
+    (driven,) = routes(route="driven")
+    assert driven.lane_ids.tolist() == lanes
+    assert driven.points[0, :2] == pytest.approx([20.0, 0.0 if lanes else y], abs=0.3)
+    problem = ""
+    (recorded,) = routes()
+    assert len(recorded.lane_ids) == 0
+    assert routes(route="none") == []

@@ -124,6 +124,16 @@ class TrajectorySource(IntEnum):
     SAFE_STOP = 1
 
 
+class GoalStatus(IntEnum):
+    """What became of a goal that was set."""
+
+    ACCEPTED = 0
+    BAD_GOAL = 1
+    NO_MAP = 2
+    NO_EGO = 3
+    NO_ROUTE = 4
+
+
 class WhatIfStatus(IntEnum):
     """Outcome of a what-if question. Values >= 100 are the planner's own words for "no usable answer"."""
 

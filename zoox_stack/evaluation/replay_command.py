@@ -28,6 +28,10 @@ def register(subparsers: Any) -> None:
     parser.add_argument(
         "--source", choices=("auto", "lidar", "detections"), default="auto", help="what perception tracks"
     )
+    parser.add_argument(
+        "--route", choices=("recorded", "driven", "none"), default="recorded",
+        help="route to follow: of the bag (default), the lanes that the drive took, or none",
+    )  # fmt: skip
     parser.add_argument("--provider", choices=("auto", "cuda", "tensorrt", "cpu"), default="auto", help="ONNX provider")
     parser.add_argument("--model-dir", default="", help="folder with the two ONNX files (default: the shipped ones)")
     parser.add_argument("--recover", action="store_true", help="play what is whole of a damaged bag")
@@ -54,6 +58,7 @@ def run(args: argparse.Namespace) -> int:
             lockstep=args.lockstep,
             arguments={
                 "source": args.source,
+                "route": args.route,
                 "provider": args.provider,
                 "model_dir": args.model_dir,
                 "recover": str(args.recover).lower(),

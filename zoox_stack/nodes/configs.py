@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from zoox_stack.core.parameters import parameter
 from zoox_stack.perception.config import PerceptionConfig
 from zoox_stack.planning.config import PlannerConfig
+from zoox_stack.planning.route_config import RouteConfig
 from zoox_stack.prediction.predictor import PredictionConfig
 from zoox_stack.simulation.ego_vehicle import EgoVehicleConfig
 from zoox_stack.simulation.events import EventConfig
@@ -57,7 +58,7 @@ class PredictionNodeConfig(NodeConfig, PredictionConfig):
 
 
 @dataclass(frozen=True)
-class PlannerNodeConfig(NodeConfig, PlannerConfig):
+class PlannerNodeConfig(NodeConfig, PlannerConfig, RouteConfig):
     """Parameters of the planner node."""
 
 
@@ -90,6 +91,11 @@ class ReplayConfig(InputNodeConfig):
         "What makes a tick: lidar or detections; auto takes what the bag has more of, sweeps at equal numbers. "
         "The other is not played",
         choices=("auto", "lidar", "detections"),
+    )
+    route: str = parameter(
+        "recorded",
+        "Which route is played: those of the bag; driven: the lanes that the drive took, or its line; none",
+        choices=("recorded", "driven", "none"),
     )
     topics: str = parameter("", "Topics to play, comma separated; empty for all inputs of the stack that the bag has")
     clock_period: float = parameter(
