@@ -91,6 +91,13 @@ class _Findings:
         self.require(rule, value <= limit + 1e-9, f"{what} up to {limit:g} {unit}", f"{value:.3g} {unit}")
 
 
+def check_motion(proposal: Proposal) -> Verdict:
+    """Judge only whether a trajectory is a motion: as many finite points as agreed."""
+    findings = _Findings()
+    _check_shape(proposal, findings)
+    return Verdict(tuple(findings.found))
+
+
 def check_trajectory(
     proposal: Proposal,
     last: Proposal | None,

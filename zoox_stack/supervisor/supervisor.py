@@ -47,6 +47,13 @@ _STAGE_FAULTS = {
     Stage.PLANNER: FaultKind.PLANNER,
 }
 _BLIND = (FaultKind.LOCALISATION, FaultKind.PERCEPTION)
+_SOURCES = {
+    Manoeuvre.NOMINAL: TrajectorySource.DECISION,
+    Manoeuvre.COMFORT_STOP: TrajectorySource.COMFORT_STOP,
+    Manoeuvre.PULL_OVER: TrajectorySource.PULL_OVER,
+    Manoeuvre.EMERGENCY_STOP: TrajectorySource.EMERGENCY_STOP,
+    Manoeuvre.STOPPED: TrajectorySource.STANDSTILL,
+}
 
 
 @dataclass(frozen=True)
@@ -97,7 +104,7 @@ class SupervisorOutput:
 
     Attributes:
         motion: What the vehicle is to do; None while there is nothing to go by.
-        source: DECISION: the planner's trajectory as it was; SAFE_STOP: a manoeuvre.
+        source: DECISION: the planner's trajectory as it was; else which manoeuvre.
         state: Of the manoeuvres.
         faults: Everything wrong now.
         verdict: On the trajectory that came in this tick; None if none did.
@@ -167,10 +174,9 @@ class Supervisor:
         faults += self._dangers(dangers, inputs.steady_ns)
         motion = self._act(faults, sees, inputs)
         self._in_force = motion
-        nominal = self._manoeuvres.state == Manoeuvre.NOMINAL
         return SupervisorOutput(
             motion=motion,
-            source=TrajectorySource.DECISION if nominal else TrajectorySource.SAFE_STOP,
+            source=_SOURCES[self._manoeuvres.state],
             state=self._manoeuvres.state,
             faults=tuple(faults),
             verdict=verdict,

@@ -202,7 +202,7 @@ def test_every_fault_is_acted_on_within_200_ms_and_ends_standing(loop: Loops, fa
     assert named == {kind}
     assert drive.outputs[acted].faults[0].text
     assert drive.outputs[-1].counters[f"interventions for {kind.name.lower()}"] == 1
-    assert drive.outputs[-1].source == TrajectorySource.SAFE_STOP
+    assert drive.outputs[-1].source == TrajectorySource.STANDSTILL
     check_smooth(drive)
 
 
@@ -362,7 +362,7 @@ def test_before_anything_came_nothing_goes_out(loop: Loops) -> None:
 def test_nobody_drives_off_blind(loop: Loops, missing: str) -> None:
     drive = loop(speed=0.0)
     out = drive.run(0.5, without(missing))
-    assert out.source == TrajectorySource.SAFE_STOP
+    assert out.source.intervention
     assert Manoeuvre.NOMINAL not in drive.states
 
 
@@ -431,5 +431,5 @@ def test_manoeuvres_are_trajectories_with_a_name(loop: Loops) -> None:
     out = drive.run(1.0, without("proposal"))
     trajectory = out.trajectory
     assert trajectory is not None
-    assert (trajectory.plan.name, trajectory.source) == ("comfort stop", TrajectorySource.SAFE_STOP)
+    assert (trajectory.plan.name, trajectory.source) == ("comfort stop", TrajectorySource.COMFORT_STOP)
     assert trajectory.stamp_ns == drive.now - TICK
