@@ -1,8 +1,8 @@
 """The supervisor node: what the planner wants in, what the vehicle is to do out; a process of its own.
 
 A trajectory that passes is passed on as the bytes it came in, at once. Between trajectories a timer looks for stages
-that have fallen silent and drives the manoeuvres. In lock-step there is neither timer nor silence: scene and trajectory of
-the same stamp make a tick, at the time of that stamp. Where the ego does not drive what comes out (`supervise` is
+that have fallen silent and drives the manoeuvres. In lock-step there is neither timer nor silence: scene and trajectory
+of the same stamp make a tick, at the time of that stamp. Where the ego does not drive what comes out (`supervise` is
 false), every trajectory that is a motion is passed on and nothing else is done.
 """
 

@@ -117,7 +117,7 @@ class SupervisorConfig:
         2.5, "Strongest acceleration during the response time", unit="m/s^2", low=0.1, high=10.0
     )
     rss_ego_braking: float = parameter(
-        6.0, "Least braking of the ego as proper response", unit="m/s^2", low=0.5, high=10.0
+        7.0, "Least braking of the ego as proper response", unit="m/s^2", low=0.5, high=10.0
     )
     rss_other_braking: float = parameter(
         4.0, "Least braking of others as proper response", unit="m/s^2", low=0.5, high=10.0

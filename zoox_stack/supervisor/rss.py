@@ -32,6 +32,7 @@ rss.core.setLogLevel("off")  # what it found is in what it returns
 
 _FASTEST = 100.0  # [m/s] more the library does not take
 _FURTHEST = 1e4  # [m]
+_AMPLE, _SPARE = 1.3, 4.0  # factor and [m] on top of a safe distance from which on an encounter is left out
 _STANDING = 0.1  # [m/s] slower trajectories need not brake any more
 
 
@@ -180,7 +181,8 @@ class RssMonitor:
         constellation.constellation_type = {
             Relation.SAME_DIRECTION: kinds.SameDirection,
             Relation.OPPOSITE: kinds.OppositeDirection,
-            Relation.EGO_FIRST: kinds.IntersectionEgoHasPriority,
+            # Right of way helps nobody if the other cannot stop any more: it is enough that one of the two can.
+            Relation.EGO_FIRST: kinds.IntersectionSamePriority,
             Relation.AGENT_FIRST: kinds.IntersectionObjectHasPriority,
             Relation.NOBODY_FIRST: kinds.IntersectionSamePriority,
         }[encounter.relation]
@@ -190,11 +192,42 @@ class RssMonitor:
         agent = _object(kind, self._walker if encounter.walker else self._driver, encounter.agent, crossing)
         if encounter.walker:  # may stand still at once
             agent.structured_object_state.velocity.speed_lon_min = physics.Speed(0.0)
-        ego.structured_object_state.has_priority = encounter.relation == Relation.EGO_FIRST
         agent.structured_object_state.has_priority = encounter.relation == Relation.AGENT_FIRST
         constellation.ego_state, constellation.other_state = ego, agent
         _place(constellation.relative_position, encounter, crossing)
         return constellation
+
+
+def matters(encounter: Encounter, config: SupervisorConfig) -> bool:
+    """False where a distance is so far on the safe side that the library need not be asked, which is slow.
+
+    Well before a distance gets dangerous it counts again, so that the library knows who was safe when danger began.
+    """
+    ego, agent = encounter.ego, encounter.agent
+    mine = _stopping(ego.speed, config.rss_response_time, config.rss_acceleration, config.rss_ego_braking)
+    its = _stopping(agent.speed, config.rss_other_response_time, config.rss_acceleration, config.rss_other_braking)
+    if encounter.relation in CROSSING:
+        return ego.front <= _AMPLE * mine + _SPARE
+    if encounter.relation == Relation.OPPOSITE:
+        mine = _stopping(ego.speed, config.rss_response_time, config.rss_acceleration, config.rss_correct_braking)
+        its = _stopping(
+            agent.speed, config.rss_other_response_time, config.rss_acceleration, config.rss_correct_braking
+        )
+        mine, its = mine + its, mine + its
+    along = agent.rear - ego.front
+    if along > _AMPLE * mine + _SPARE or ego.rear - agent.front > _AMPLE * its + _SPARE:
+        return False
+    aside = max(agent.right - ego.left, ego.right - agent.left)
+    sideways = abs(ego.sideways) + abs(agent.sideways)
+    push = config.rss_pedestrian_acceleration if encounter.walker else config.rss_lateral_acceleration
+    drift = _stopping(sideways, config.rss_other_response_time, push, config.rss_lateral_braking)
+    return aside <= _AMPLE * (2 * drift + 2 * config.rss_lateral_margin) + _SPARE / 4
+
+
+def _stopping(speed: float, response: float, acceleration: float, braking: float) -> float:
+    """Distance [m] of somebody who accelerates during the response time and then brakes."""
+    fastest = speed + acceleration * response
+    return (speed + fastest) / 2 * response + fastest * fastest / (2 * braking)
 
 
 def _dynamics(

@@ -14,16 +14,14 @@ import numpy as np
 
 from zoox_stack.core.agents import EgoState, TrackedAgents, TrafficSignals
 from zoox_stack.core.classes import TrajectorySource
-from zoox_stack.core.ego_buffer import moved
-from zoox_stack.core.errors import ZooxStackError
 from zoox_stack.core.plans import Trajectory
 from zoox_stack.supervisor.config import SupervisorConfig
-from zoox_stack.supervisor.encounters import ego_way, find_encounters
 from zoox_stack.supervisor.gate import Verdict, check_trajectory
 from zoox_stack.supervisor.manoeuvres import KnownScene, Manoeuvre, Manoeuvres, Need
 from zoox_stack.supervisor.motion import Proposal
 from zoox_stack.supervisor.pull_over import RoadMap
-from zoox_stack.supervisor.rss import RssMonitor, RssReport, braking_missed, drift_missed
+from zoox_stack.supervisor.rss import RssReport
+from zoox_stack.supervisor.safety import SafetyCheck
 from zoox_stack.supervisor.watch import Stage, StageHealth, StageWatch
 
 
@@ -109,7 +107,7 @@ class SupervisorOutput:
         faults: Everything wrong now.
         verdict: On the trajectory that came in this tick; None if none did.
         health: Of every stage.
-        rss: Of this tick; None where nobody sees, or nothing is driven.
+        rss: Of the newest scene; None where nobody sees, or nothing is driven.
         counters: Since the start, by name; see docs/supervisor.md.
     """
 
@@ -149,7 +147,7 @@ class Supervisor:
     def _forget(self) -> None:
         """Begin anew."""
         self._manoeuvres = Manoeuvres(self._config)
-        self._rss = RssMonitor(self._config)
+        self._safety = SafetyCheck(self._config)
         self._wanted: Proposal | None = None  # newest of the planner that passed
         self._in_force: Proposal | None = None  # what was put out last
         self._ego: EgoState | None = None
@@ -170,7 +168,9 @@ class Supervisor:
         faults = self._stage_faults(health, inputs.steady_ns)
         lost = {fault.kind for fault in faults}
         sees = not lost.intersection(_BLIND)
-        report, dangers = self._look(inputs, lost) if sees else (None, {})
+        if not sees:
+            self._safety.forget()
+        dangers = self._look(inputs, lost) if sees else {}
         faults += self._dangers(dangers, inputs.steady_ns)
         motion = self._act(faults, sees, inputs)
         self._in_force = motion
@@ -181,7 +181,7 @@ class Supervisor:
             faults=tuple(faults),
             verdict=verdict,
             health=health,
-            rss=report,
+            rss=self._safety.report,
             counters=dict(self.counters),
         )
 
@@ -242,40 +242,36 @@ class Supervisor:
             faults.append(Fault(kind, need, stage.since_ns, str(stage)))
         return faults
 
-    def _look(self, inputs: SupervisorInputs, lost: set[FaultKind]) -> tuple[RssReport | None, dict[FaultKind, str]]:
-        """The RSS report, None if there is nothing to check, and what is wrong about what is driven."""
+    def _look(self, inputs: SupervisorInputs, lost: set[FaultKind]) -> dict[FaultKind, str]:
+        """What is wrong about what is driven."""
         wanted = self._wanted if FaultKind.PLANNER not in lost else None
         stopping = self._manoeuvres.motion
         driven = wanted or self._in_force if stopping is None else stopping.proposal(inputs.now_ns)
+        safety, now_ns = self._safety, inputs.now_ns
         if driven is None or self._ego is None or self._agents is None:
-            return None, {}
+            safety.forget()
+            return {}
         index = inputs.road.index if inputs.road is not None else None
-        ego = moved(self._ego, inputs.now_ns)
-        agents = _at(self._agents, inputs.now_ns)
-        try:
-            way = ego_way(ego, driven, index, self._config.rss_range)
-            encounters = find_encounters(ego, agents, way, index, inputs.signals, self._config)
-            report = self._rss.check(encounters, inputs.now_ns)
-        except ZooxStackError as error:
-            self.counters["failed safety checks"] += 1
-            return None, {FaultKind.UNCHECKED: str(error)}
-
+        new = safety.look(driven, self._ego, self._agents, index, inputs.signals, now_ns)
+        if safety.failure is not None:
+            self.counters["failed safety checks"] += new
+            return {FaultKind.UNCHECKED: safety.failure}
+        report = safety.report
+        if report is None or not report.dangerous:
+            return {}
         found: dict[FaultKind, str] = {}
-        if not report.dangerous:
-            return report, found
         who = ", ".join(str(agent) for agent in report.dangerous[:3])
-        due, line = (report.response, inputs.now_ns, self._config), way.line
-        if text := braking_missed(driven, *due):
+        if text := safety.braking_missed(driven, now_ns):
             found[FaultKind.DANGER] = f"{text}; {who}"
         elif self._manoeuvres.state == Manoeuvre.EMERGENCY_STOP and report.response.max_acceleration < 0:
             found[FaultKind.DANGER] = f"still in danger; {who}"
-        if text := drift_missed(driven, line, *due):
+        if text := safety.drift_missed(driven, now_ns):
             found[FaultKind.DRIFT] = f"{text}; {who}"
         if stopping is not None and wanted is not None:
-            missed = braking_missed(wanted, *due) or drift_missed(wanted, line, *due)
+            missed = safety.braking_missed(wanted, now_ns) or safety.drift_missed(wanted, now_ns)
             if missed:
                 found[FaultKind.PLANNER_DANGER] = f"the planner {missed}; {who}"
-        return report, found
+        return found
 
     def _dangers(self, found: dict[FaultKind, str], steady_ns: int) -> list[Fault]:
         self._danger_ns = {kind: self._danger_ns.get(kind, steady_ns) for kind in found}
@@ -303,13 +299,3 @@ class Supervisor:
                     if fault.need != Need.NONE:
                         self.counters[f"interventions for {fault.kind.name.lower()}"] += 1
         return self._wanted if state == Manoeuvre.NOMINAL else motion
-
-
-def _at(agents: TrackedAgents, now_ns: int) -> TrackedAgents:
-    """The agents a little later, with constant velocities."""
-    dt = (now_ns - agents.stamp_ns) * 1e-9
-    if not len(agents) or dt == 0.0:
-        return agents
-    position = agents.position.copy()
-    position[:, :2] += agents.velocity * dt
-    return replace(agents, position=position)

@@ -15,7 +15,7 @@ from zoox_stack.road_network.made_up import crossing, straight_road
 from zoox_stack.road_network.network import RoadNetwork
 from zoox_stack.road_network.queries import LaneIndex
 from zoox_stack.supervisor.config import SupervisorConfig
-from zoox_stack.supervisor.encounters import Encounter, Relation, ego_way, find_encounters
+from zoox_stack.supervisor.encounters import Encounter, EncounterFinder, Relation, ego_way
 from zoox_stack.supervisor.motion import Proposal
 
 SECOND = 1_000_000_000
@@ -34,7 +34,7 @@ def look(
 ) -> list[Encounter]:
     index = LaneIndex(network) if network is not None else None
     config = SupervisorConfig(**more)  # type: ignore[arg-type]
-    return find_encounters(ego, scene, ego_way(ego, proposal, index, 120.0), index, signals, config)
+    return EncounterFinder(config).find(ego, scene, ego_way(ego, proposal, index, 120.0), index, signals)
 
 
 def road_or_none(known: bool) -> RoadNetwork | None:

@@ -20,7 +20,7 @@ if importlib.util.find_spec("ad_rss") is None:
 from zoox_stack.supervisor.rss import ProperResponse, RssMonitor, braking_missed, drift_missed
 
 SECOND = 1_000_000_000
-CONFIG = SupervisorConfig()
+CONFIG = SupervisorConfig(rss_ego_braking=6.0)
 RHO, ACCEL, BRAKE, OTHER_BRAKE, HARD, GAP = 0.3, 2.5, 6.0, 4.0, 8.0, 0.3
 OTHER_RHO, CORRECT = 0.8, 3.0
 FREE = ProperResponse(2.5, -8.0, False, False)
@@ -168,13 +168,14 @@ def test_at_a_crossing_with_right_of_way_the_other_must_be_able_to_stop() -> Non
     monitor = RssMonitor(CONFIG)
     stops = monitor.check([crossing(Relation.EGO_FIRST, (10.0, 10.0), (safe + 0.1, 10.0))], SECOND)
     assert not stops.dangerous
-    # He took it too late: dangerous, but it is his to brake, as long as it was safe when he still could.
+    # He took it too late: right of way helps nobody then, the ego brakes.
     late = monitor.check([crossing(Relation.EGO_FIRST, (9.0, 10.0), (safe - 0.1, 10.0))], SECOND + 1)
     assert late.dangerous
-    assert late.response.max_acceleration > 0
-    # Never seen before, nobody can tell: the ego brakes.
-    unseen = RssMonitor(CONFIG).check([crossing(Relation.EGO_FIRST, (9.0, 10.0), (safe - 0.1, 10.0))], SECOND)
-    assert unseen.response.max_acceleration == pytest.approx(-6.0)
+    assert late.response.max_acceleration == pytest.approx(-6.0)
+    # Who can still stop before the place waits until then.
+    far = braking_distance(10.0, RHO, ACCEL, BRAKE) + GAP + 0.1
+    early = RssMonitor(CONFIG).check([crossing(Relation.EGO_FIRST, (far, 10.0), (safe - 0.1, 10.0))], SECOND)
+    assert not early.dangerous
 
 
 def test_who_is_through_before_the_other_comes_is_safe() -> None:

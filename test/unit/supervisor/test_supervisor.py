@@ -407,7 +407,7 @@ def test_a_safety_check_that_fails_is_a_fault_of_its_own(loop: Loops, monkeypatc
     def fail(*_: object) -> None:
         raise ZooxStackError("no answer")
 
-    monkeypatch.setattr(drive.supervisor._rss, "check", fail)
+    monkeypatch.setattr(drive.supervisor._safety._rss, "check", fail)
     out = drive.run(0.05)
     assert [f.kind for f in out.faults] == [FaultKind.UNCHECKED]
     assert out.state == Manoeuvre.COMFORT_STOP

@@ -70,7 +70,7 @@ def motion_from_message(message: TrajectoryMessage) -> Motion:
     plan = message.plan
     check_count("EgoPlan.x", max(len(getattr(plan, name)) for name in _COLUMNS), MAX_PLAN_POINTS)
     columns = {name: unflat(f"EgoPlan.{name}", getattr(plan, name), np.float64, (-1,)) for name in _COLUMNS}
-    return Motion(stamp_ns, float(plan.step), **columns)
+    return Motion(stamp_ns, short_float(plan.step), **columns)
 
 
 def route_to_message(route: Route) -> RouteMessage:
