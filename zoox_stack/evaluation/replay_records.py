@@ -119,5 +119,5 @@ def _stage_latencies(records: Sequence[TickRecord], name: str) -> list[float]:
 
 
 def _stage_order(name: str) -> tuple[int, str]:
-    order = ("perception", "prediction", "what_if", "planner")
+    order = ("perception", "prediction", "what_if", "planner", "supervisor")
     return (order.index(name) if name in order else len(order), name)
