@@ -8,9 +8,9 @@ _LONGEST = 200_000_000  # [ns] simulated time is taken on by no more, whatever c
 class StackClock:
     """Makes a steady clock of simulated time.
 
-    A simulator tells the time in steps. Silence is measured in between, too: the steady clock goes on with the computer's
-    after each step, but not beyond the next one, as far as the last step was long. So a simulator that is late, or
-    waits, is no fault of anybody, and one that is in time makes no difference to reality.
+    A simulator tells the time in steps. Silence is measured in between, too: after each step the steady clock goes on
+    with that of the computer, by no more than the last step was long. So a simulator that is late, or waits, is no
+    fault of anybody, and one that is in time makes no difference to reality.
 
     Args:
         simulated: The clock of the stamps is a simulated one; else the computer's steady clock is taken as it is.

@@ -45,7 +45,11 @@ class SupervisorConfig:
     )  # fmt: skip
     max_curvature: float = parameter(0.26, "Sharpest turn of base_link", unit="1/m", low=0.01, high=1.0)
     max_steering_rate: float = parameter(
-        0.8, "Fastest change of the angle of the front wheels", unit="rad/s", low=0.05, high=10.0
+        1.6,
+        "Fastest change of the angle of the front wheels; plans along lanes that begin as arcs ask for 1.1",
+        unit="rad/s",
+        low=0.05,
+        high=10.0,
     )
     wheelbase: float = parameter(2.8, "From the rear to the front axle", unit="m", low=0.3, high=15.0)
     motion_tolerance: float = parameter(
@@ -56,7 +60,7 @@ class SupervisorConfig:
     period: float = parameter(0.1, "Between two outputs of a stage", unit="s", low=0.01, high=1.0)
     localisation_period: float = parameter(0.05, "Between two ego states", unit="s", low=0.001, high=1.0)
     lost_periods: float = parameter(
-        1.5,
+        1.75,
         "A stage that is silent for more periods than this is lost; localisation for twice as many",
         low=1.0,
         high=50.0,

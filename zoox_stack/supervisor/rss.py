@@ -138,6 +138,10 @@ class RssMonitor:
             raise ZooxStackError(
                 f"ad-rss does not accept the encounters with agents {[e.agent_id for e in encounters]}"
             )
+        for encounter, state in zip(encounters, states.individual_responses, strict=True):
+            if encounter.relation == Relation.EGO_FIRST and self._can_stop(encounter.ego):
+                # Whoever takes the ego's right of way is no danger yet while it can still let him have it.
+                state.longitudinal_state.is_safe = True
         if not self._resolving.provideProperResponse(states, answer):
             raise ZooxStackError("ad-rss finds no proper response")
         agents = tuple(
@@ -153,6 +157,12 @@ class RssMonitor:
             brake_right=answer.lateral_response_right == brake,
         )
         return RssReport(agents, response)
+
+    def _can_stop(self, ego: Extent) -> bool:
+        """Whether the ego can stop before a crossing."""
+        config = self._config
+        way = _stopping(ego.speed, config.rss_response_time, config.rss_acceleration, config.rss_ego_braking)
+        return ego.front > way + config.rss_standstill_gap
 
     def _safety(self, encounter: Encounter, state: Any, stamp_ns: int) -> AgentSafety:
         along = state.longitudinal_state.rss_state_information
@@ -181,8 +191,7 @@ class RssMonitor:
         constellation.constellation_type = {
             Relation.SAME_DIRECTION: kinds.SameDirection,
             Relation.OPPOSITE: kinds.OppositeDirection,
-            # Right of way helps nobody if the other cannot stop any more: it is enough that one of the two can.
-            Relation.EGO_FIRST: kinds.IntersectionSamePriority,
+            Relation.EGO_FIRST: kinds.IntersectionEgoHasPriority,
             Relation.AGENT_FIRST: kinds.IntersectionObjectHasPriority,
             Relation.NOBODY_FIRST: kinds.IntersectionSamePriority,
         }[encounter.relation]
@@ -192,6 +201,7 @@ class RssMonitor:
         agent = _object(kind, self._walker if encounter.walker else self._driver, encounter.agent, crossing)
         if encounter.walker:  # may stand still at once
             agent.structured_object_state.velocity.speed_lon_min = physics.Speed(0.0)
+        ego.structured_object_state.has_priority = encounter.relation == Relation.EGO_FIRST
         agent.structured_object_state.has_priority = encounter.relation == Relation.AGENT_FIRST
         constellation.ego_state, constellation.other_state = ego, agent
         _place(constellation.relative_position, encounter, crossing)

@@ -17,8 +17,8 @@ from zoox_stack.supervisor.rss import RssMonitor, RssReport, braking_missed, dri
 class SafetyCheck:
     """RSS of the newest scene, and trajectories against it.
 
-    The scene is judged when it comes, along the way of what is driven then. A trajectory that comes later, along the same
-    lanes, is only held against the answer, which takes next to no time.
+    The scene is judged when it comes, along the way of what is driven then. A trajectory that comes later, along the
+    same lanes, is only held against the answer, which takes next to no time.
 
     Args:
         config: Limits.

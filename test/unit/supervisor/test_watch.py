@@ -16,7 +16,8 @@ class Run:
 
     def __init__(self, **parameters: float) -> None:
         self.now, self.steady = 5_000, 5_000
-        self.watch = StageWatch(SupervisorConfig(**parameters), self.now * MS, self.steady * MS)  # type: ignore[arg-type]
+        config = SupervisorConfig(**{"lost_periods": 1.5} | parameters)  # type: ignore[arg-type]
+        self.watch = StageWatch(config, self.now * MS, self.steady * MS)
 
     def pass_time(self, ms: int, *, jump: int = 0) -> None:
         self.now += ms + jump
