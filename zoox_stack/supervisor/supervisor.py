@@ -150,6 +150,7 @@ class Supervisor:
         self._safety = SafetyCheck(self._config)
         self._wanted: Proposal | None = None  # newest of the planner that passed
         self._in_force: Proposal | None = None  # what was put out last
+        self._refused: Verdict | None = None  # on the newest trajectory, if it was refused
         self._ego: EgoState | None = None
         self._agents: TrackedAgents | None = None
         self._danger_ns: dict[FaultKind, int] = {}
@@ -218,6 +219,7 @@ class Supervisor:
         stopping = self._manoeuvres.state != Manoeuvre.NOMINAL and self._ego is not None
         last = None if stopping else self._in_force
         verdict = check_trajectory(inputs.proposal, last, newest, self._ego, inputs.now_ns, self._config)
+        self._refused = None if verdict.passed or verdict.repeated else verdict
         if verdict.passed:
             self._watch.heard(Stage.PLANNER, inputs.proposal.stamp_ns)
             self._wanted = inputs.proposal
@@ -239,7 +241,10 @@ class Supervisor:
                 need = Need.NONE
             elif kind in _BLIND and (braking or (steady_ns - stage.since_ns) * 1e-9 > self._config.blind_time):
                 need = Need.URGENT
-            faults.append(Fault(kind, need, stage.since_ns, str(stage)))
+            text = str(stage)
+            if kind == FaultKind.PLANNER and self._refused is not None:
+                text += f"; the newest trajectory was refused: {'; '.join(map(str, self._refused.violations))}"
+            faults.append(Fault(kind, need, stage.since_ns, text))
         return faults
 
     def _look(self, inputs: SupervisorInputs, lost: set[FaultKind]) -> dict[FaultKind, str]:
