@@ -28,6 +28,8 @@ class SafetyCheck:
         self._config = config
         self._finder, self._rss = EncounterFinder(config), RssMonitor(config)
         self._way: LanePath | None = None
+        self._driven: Proposal | None = None  # last looked up in the map
+        self._stays = False  # whether it stays on the lanes of the way
         self._index: LaneIndex | None = None
         self._scene: TrackedAgents | None = None
         self.report: RssReport | None = None
@@ -58,6 +60,7 @@ class SafetyCheck:
         if old and (index is None or self._leads_along(driven, index)):
             return False
         self._scene, self._index, self.report, self.failure = agents, index, None, None
+        self._driven, self._stays = driven, True
         try:
             here = moved(ego, now_ns)
             self._way = ego_way(here, driven, index, self._config.rss_range)
@@ -78,8 +81,11 @@ class SafetyCheck:
         return braking_missed(driven, self.report.response, now_ns, self._config)
 
     def drift_missed(self, driven: Proposal, now_ns: int) -> str | None:
-        """How a trajectory moves on to a closed side; None if it does not."""
-        if self.report is None or not self.report.dangerous or self._way is None:
+        """How a trajectory moves on to a closed side; None if it does not.
+
+        Towards whom it overlaps with already, seen along the way, it cannot move on: in front or behind him.
+        """
+        if self.report is None or self._way is None or not any(one.across > 0 for one in self.report.dangerous):
             return None
         return drift_missed(driven, self._way.line, self.report.response, now_ns, self._config)
 
@@ -87,7 +93,10 @@ class SafetyCheck:
         """Whether a trajectory stays on the lanes of the way."""
         if self._way is None:
             return False
-        return lanes_under(driven, index) <= set(self._way.lanes.tolist())
+        if driven is not self._driven:
+            self._driven = driven
+            self._stays = lanes_under(driven, index) <= set(self._way.lanes.tolist())
+        return self._stays
 
 
 def _at(agents: TrackedAgents, now_ns: int) -> TrackedAgents:
