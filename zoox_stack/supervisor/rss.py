@@ -138,10 +138,14 @@ class RssMonitor:
             raise ZooxStackError(
                 f"ad-rss does not accept the encounters with agents {[e.agent_id for e in encounters]}"
             )
-        for encounter, state in zip(encounters, states.individual_responses, strict=True):
+        for row, encounter in enumerate(encounters):
             if encounter.relation == Relation.EGO_FIRST and self._can_stop(encounter.ego):
                 # Whoever takes the ego's right of way is no danger yet while it can still let him have it.
-                state.longitudinal_state.is_safe = True
+                state = states.individual_responses[row]
+                along = state.longitudinal_state
+                along.is_safe = True
+                state.longitudinal_state = along
+                states.individual_responses[row] = state
         if not self._resolving.provideProperResponse(states, answer):
             raise ZooxStackError("ad-rss finds no proper response")
         agents = tuple(

@@ -173,3 +173,36 @@ def test_the_way_follows_the_trajectory_at_a_fork(motion: Make) -> None:
     ego = EgoState(SECOND, -20.0, -1.75, speed=7.0)
     assert ego_way(ego, turning, index, 80.0).line.project(np.array([[1.75, 60.0]])).d[0] == pytest.approx(0.0, abs=0.3)
     assert ego_way(ego, motion(x=-20.0, y=-1.75, speed=7.0), index, 80.0).line.xy[-1, 0] > 50.0
+
+
+def test_who_has_entered_a_crossing_leaves_it(motion: Make, agents: Agents) -> None:
+    inside = replace(FROM_WEST, x=-2.0, speed=2.0)
+    (one,) = look(inside, motion(x=-2.0, y=-1.75, speed=2.0), agents([FROM_SOUTH]), crossing())
+    assert one.relation == Relation.SAME_DIRECTION
+    assert one.agent.left < one.ego.right
+
+
+def test_on_a_lane_only_leaving_it_is_a_sideways_motion(motion: Make, agents: Agents) -> None:
+    """An oncoming vehicle where the ego's way turns left moves across that way, but not across its own lane."""
+    network = crossing()
+    index = LaneIndex(network)
+    left = index.path_of((2, 8 + 3 * 2 + 2, 5))
+    s = left.line.project(np.array([[-20.0, -1.75]])).s[0] + 0.7 * np.arange(1, 81)
+    xy, yaw, curvature = left.line.at(s)
+    turning = replace(motion(speed=7.0), x=xy[:, 0], y=xy[:, 1], yaw=yaw, curvature=curvature)
+    ego = EgoState(SECOND, -20.0, -1.75, speed=7.0)
+    past = agents([(5, -12.0, 1.75, np.pi, 12.0)])  # has crossed the ego's way already
+    (one,) = look(ego, turning, past, network)
+    assert abs(one.agent.sideways) < 0.05
+    (drifting,) = look(ego, turning, agents([(5, -12.0, 1.75, np.pi + 0.1, 12.0)]), network)
+    assert drifting.agent.sideways == pytest.approx(-12.0 * np.sin(0.1), abs=0.1)
+
+
+def test_of_a_long_vehicle_aslant_only_what_is_beside_the_ego_is_beside_it(motion: Make, agents: Agents) -> None:
+    ego = EgoState(SECOND, 0.0, 0.0, speed=0.4)
+    scene = agents([(5, 8.0, 2.9, np.pi - 0.12, 3.0)])
+    bus = replace(scene, size=np.array([[10.8, 2.5, 3.0]], np.float32))
+    (one,) = look(ego, motion(speed=0.4), bus)
+    assert one.relation == Relation.OPPOSITE
+    # Its rear, far ahead, reaches 0.65 m further over than its middle, its front, beside the ego, as much less.
+    assert one.agent.right > 2.9 - 1.25 + 0.2
