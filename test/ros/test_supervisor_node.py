@@ -22,6 +22,7 @@ from zoox_stack.core.plans import EgoPlan, Trajectory
 from zoox_stack.core.predictions import STEP, STEPS
 from zoox_stack.nodes.supervisor import SupervisorNode
 from zoox_stack.ros.conversions.plans import trajectory_to_message
+from zoox_stack.ros.message_types import peek_trajectory_source
 
 START, PERIOD = 1_000 * 10**9, 10**8
 SPEED = 10.0
@@ -115,6 +116,16 @@ def test_lockstep_answers_every_tick_whatever_is_proposed(start: Callable[..., S
     values = node.diagnostic_values()
     assert (values["state"], values["interventions"], values["refused for finite"]) == ("COMFORT_STOP", "1", "5")
     assert float(values["interventions per minute"]) > 0
+
+
+def test_the_source_is_read_from_the_bytes() -> None:
+    assert peek_trajectory_source(proposed(0)) == TrajectorySource.DECISION
+    message = trajectory_to_message(
+        Trajectory(START, EgoPlan(0, "", STEP, *np.zeros((6, 3))), TrajectorySource.PULL_OVER)
+    )
+    data = bytes(serialize_message(message))
+    assert peek_trajectory_source(data) == TrajectorySource.PULL_OVER
+    assert peek_trajectory_source(data[:10]) == 0
 
 
 def test_time_that_runs_back_begins_anew(start: Callable[..., SupervisorNode]) -> None:
