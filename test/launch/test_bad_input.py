@@ -49,6 +49,15 @@ class Feeder:
             probe.publish(topics.ROAD_NETWORK, road_network_to_message(make.network()))
         for node in ("perception", "prediction", "planner", "supervisor"):
             wait(lambda n=node: probe.status(n).get("ready") == "true", f"{node} is ready", graph)
+        # A writer may know less readers than know it; the probe is one of them.
+        for node, topic, readers in (
+            ("perception", topics.TRACKED_AGENTS, 3),
+            ("prediction", topics.PREDICTED_AGENTS, 2),
+            ("planner", topics.PROPOSED_TRAJECTORY, 2),
+            ("supervisor", topics.TRAJECTORY, 1),
+        ):
+            key = f"listeners {topic.name}"
+            wait(lambda n=node, k=key, r=readers: probe.number(n, k) >= r, f"{node} is connected", graph)
 
     def stamp(self, tick: int) -> int:
         return self.make.start_ns + tick * self.make.period_ns
