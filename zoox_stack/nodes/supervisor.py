@@ -12,6 +12,7 @@ import time
 from dataclasses import dataclass, replace
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from nav_msgs.msg import Odometry
 
 from zoox_stack.core import topics
 from zoox_stack.core.agents import EgoState, TrackedAgents, TrafficSignals
@@ -63,12 +64,13 @@ class SupervisorNode(StackNode[SupervisorNodeConfig]):
         self._road: RoadMap | None = None
         self._patience = self.one_shot(self._lockstep_tick)
         self.reset()
-        warm_up(config)
+        if config.supervise:
+            warm_up(config)
         self._trajectory = self.publisher(topics.TRAJECTORY)
         self._health = self.publisher(topics.DIAGNOSTICS)
         # The order of subscriptions is the order in which messages that arrived together are handled.
-        self.subscribe(topics.ROAD_NETWORK, road_network_from_message, self._on_network)
         if config.supervise:
+            self.subscribe(topics.ROAD_NETWORK, road_network_from_message, self._on_network)
             self.subscribe(topics.TRAFFIC_SIGNALS, traffic_signals_from_message, self._on_signals)
             self.subscribe(topics.KINEMATIC_STATE, self._read_ego, self._on_ego, newest_only=True)
             self._scenes = self.subscribe(
@@ -110,13 +112,13 @@ class SupervisorNode(StackNode[SupervisorNodeConfig]):
         self._begun_ns: int | None = None
         self._driven_ns = 0  # since the first trajectory
         self._reported = 0.0
-        self._told: tuple[object, ...] = ()
+        self._situation: tuple[object, ...] = ()  # as told last
         self._patience.disarm()
 
     # --- inputs -----------------------------------------------------------------------------------------------------
 
-    def _read_ego(self, message: object) -> EgoState:
-        return odometry_from_message(message, self._box)  # type: ignore[arg-type]
+    def _read_ego(self, message: Odometry) -> EgoState:
+        return odometry_from_message(message, self._box)
 
     @staticmethod
     def _read_proposal(data: bytes) -> _Proposed:
@@ -170,8 +172,11 @@ class SupervisorNode(StackNode[SupervisorNodeConfig]):
     def _lockstep_tick(self) -> None:
         """Time is what the newest stamp says."""
         self._patience.disarm()
-        stamps = [s.stamp_ns for s in (self._scene, self._proposed and self._proposed.motion) if s is not None]
+        stamps = []
+        if self._proposed is not None:
+            stamps.append(self._proposed.motion.stamp_ns)
         if self._scene is not None:
+            stamps.append(self._scene.stamp_ns)
             self._ego = self._scene.ego
         if stamps:
             self._step(max(stamps), max(stamps))
@@ -209,7 +214,7 @@ class SupervisorNode(StackNode[SupervisorNodeConfig]):
             return
         last = self._published_ns
         if out.trajectory is None or (
-            last is not None and steady_ns - last < _REPEAT_NS and self._told[:1] == (out.state,)
+            last is not None and steady_ns - last < _REPEAT_NS and self._situation[:1] == (out.state,)
         ):
             return
         self._published_ns = steady_ns
@@ -236,7 +241,7 @@ class SupervisorNode(StackNode[SupervisorNodeConfig]):
         if verdict.repeated:
             self.drop_old(topics.PROPOSED_TRAJECTORY.name)
         else:
-            self.drop_bad(topics.PROPOSED_TRAJECTORY.name, "; ".join(map(str, verdict.violations)))
+            self.drop_bad(topics.PROPOSED_TRAJECTORY.name, str(verdict))
 
     # --- what it says -----------------------------------------------------------------------------------------------
 
@@ -244,11 +249,11 @@ class SupervisorNode(StackNode[SupervisorNodeConfig]):
         """On /diagnostics: at once when something changes, else once a second."""
         state = (out.state, frozenset((fault.kind, fault.need) for fault in out.faults))
         now = time.monotonic()
-        if state == self._told and now - self._reported < _REPORT:
+        if state == self._situation and now - self._reported < _REPORT:
             return
-        if state != self._told:
+        if state != self._situation:
             self._log(out, before)
-        self._told, self._reported = state, now
+        self._situation, self._reported = state, now
         by_kind = {fault.kind: fault for fault in out.faults}
         why = "; ".join(fault.text for fault in out.faults)
         intervenes = out.state != Manoeuvre.NOMINAL

@@ -76,6 +76,14 @@ class Verdict:
         """Whether it is only what was there before: nothing new, but no mistake of the planner either."""
         return any(v.rule == GateRule.NEWER for v in self.violations)
 
+    @property
+    def untimely(self) -> bool:
+        """Whether only its time is wrong: the next one may be right."""
+        return all(v.rule in (GateRule.NEWER, GateRule.FUTURE, GateRule.AGE) for v in self.violations)
+
+    def __str__(self) -> str:
+        return "; ".join(map(str, self.violations)) or "passed"
+
 
 class _Findings:
     """Collects violations."""

@@ -233,6 +233,11 @@ class Supervisor:
     def _stage_faults(self, health: tuple[StageHealth, ...], steady_ns: int) -> list[Fault]:
         faults = []
         braking = self._manoeuvres.state == Manoeuvre.EMERGENCY_STOP  # who goes blind then does not let go
+        if self._wanted is None and self._refused is not None and not self._refused.untimely:
+            # Nothing to bridge the time with: who waits for a trajectory at least gets one to stand by.
+            faults.append(
+                Fault(FaultKind.PLANNER, Need.COMFORT, steady_ns, f"the first trajectory was refused: {self._refused}")
+            )
         for stage in health:
             if stage.since_ns is None:
                 continue
@@ -243,7 +248,7 @@ class Supervisor:
                 need = Need.URGENT
             text = str(stage)
             if kind == FaultKind.PLANNER and self._refused is not None:
-                text += f"; the newest trajectory was refused: {'; '.join(map(str, self._refused.violations))}"
+                text += f"; the newest trajectory was refused: {self._refused}"
             faults.append(Fault(kind, need, stage.since_ns, text))
         return faults
 

@@ -23,7 +23,7 @@ def warm_up(config: SupervisorConfig) -> None:
     for tick in range(4):
         now = _NS + tick * _NS // 10
         x = 20.0 + tick
-        s = 10.0 * STEP * np.arange(1, STEPS + 1)
+        s = np.asarray(10.0 * STEP * np.arange(1, STEPS + 1), np.float64)
         rest = np.zeros(STEPS)
         agents = TrackedAgents.from_states(
             now, np.array([1]), np.array([AgentClass.CAR]), np.array([[x + 30.0 - 8 * tick, 0.0, 0.8]]), np.zeros(1),

@@ -206,6 +206,17 @@ def test_every_fault_is_acted_on_within_200_ms_and_ends_standing(loop: Loops, fa
     check_smooth(drive)
 
 
+def test_who_begins_with_nonsense_gets_a_trajectory_to_stand_by(loop: Loops) -> None:
+    drive = loop(speed=0.0)
+    out = drive.run(0.05, changed_proposal(yaw=np.full(80, np.nan)))
+    assert "finite" in out.faults[0].text
+    assert out.source.intervention
+    assert out.motion is not None
+    assert out.motion.speed.max() == 0.0
+    drive.run(1.2)
+    assert drive.states[-1] == Manoeuvre.NOMINAL
+
+
 def test_bad_agents_are_no_agents(loop: Loops) -> None:
     drive = loop()
     drive.others = [(1, 300.0, 0.0, 0.0, 10.0)]
