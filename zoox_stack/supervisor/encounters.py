@@ -108,10 +108,20 @@ def ego_way(ego: EgoState, proposal: Proposal, index: LaneIndex | None, reach: f
 
 
 def lanes_under(proposal: Proposal, index: LaneIndex) -> frozenset[int]:
-    """Rows of the lanes that a trajectory goes over; one point in every third of a second is looked up."""
+    """Rows of the lanes that a trajectory goes over; one point in every third of a second is looked up.
+
+    Branches of a fork lie on each other at first, and a point fits either: only the branch with most points counts.
+    """
     every = slice(None, None, _EVERY)
     rows = index.nearest(np.stack([proposal.x[every], proposal.y[every]], axis=1), proposal.yaw[every]).rows
-    return frozenset(rows[rows >= 0].tolist())
+    found, counts = np.unique(rows[rows >= 0], return_counts=True)
+    points = dict(zip(found.tolist(), counts.tolist(), strict=True))
+    kept = set(points)
+    for row in found.tolist():
+        for before in index.predecessors[row].tolist():
+            rivals = [int(r) for r in index.network.successors[before] if int(r) in points]
+            kept -= set(rivals) - {max(rivals, key=lambda r: (points[r], -r))}
+    return frozenset(kept)
 
 
 class EncounterFinder:

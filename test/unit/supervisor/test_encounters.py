@@ -15,12 +15,13 @@ from zoox_stack.road_network.made_up import crossing, straight_road
 from zoox_stack.road_network.network import RoadNetwork
 from zoox_stack.road_network.queries import LaneIndex
 from zoox_stack.supervisor.config import SupervisorConfig
-from zoox_stack.supervisor.encounters import Encounter, EncounterFinder, Relation, ego_way
+from zoox_stack.supervisor.encounters import Encounter, EncounterFinder, Relation, ego_way, lanes_under
 from zoox_stack.supervisor.motion import Proposal
 
 SECOND = 1_000_000_000
 Make = Callable[..., Proposal]
 Agents = Callable[..., TrackedAgents]
+TURNS = (lambda h: h[-1] - h[0], lambda h: abs(h[-1] - h[0]))  # least: furthest to the right; straightest
 FROM_WEST = EgoState(SECOND, -40.0, -1.75, speed=10.0)  # heading east into the crossing
 
 
@@ -173,6 +174,22 @@ def test_the_way_follows_the_trajectory_at_a_fork(motion: Make) -> None:
     ego = EgoState(SECOND, -20.0, -1.75, speed=7.0)
     assert ego_way(ego, turning, index, 80.0).line.project(np.array([[1.75, 60.0]])).d[0] == pytest.approx(0.0, abs=0.3)
     assert ego_way(ego, motion(x=-20.0, y=-1.75, speed=7.0), index, 80.0).line.xy[-1, 0] > 50.0
+
+
+def test_of_the_branches_of_a_fork_the_one_with_most_of_the_trajectory_counts(motion: Make) -> None:
+    """The first points lie on a lane that turns off, where it has hardly left the one that goes straight on."""
+    network = crossing()
+    index = LaneIndex(network)
+    turning, straight = (min(network.successors[2].tolist(), key=lambda r: f(index.lines[r].heading)) for f in TURNS)
+    plan = motion(x=float(index.lines[straight].xy[0, 0]), y=-1.75, speed=6.0)
+    xy, yaw, _ = index.lines[turning].at(0.6 * np.arange(1, 9))
+    for column, values in ((plan.x, xy[:, 0]), (plan.y, xy[:, 1]), (plan.yaw, yaw)):
+        column[:8] = values
+    places = np.stack([plan.x, plan.y], axis=1)
+    assert {turning, straight} <= set(index.nearest(places, plan.yaw).rows.tolist())
+    under = lanes_under(plan, index)
+    assert straight in under
+    assert turning not in under
 
 
 def test_who_has_entered_a_crossing_leaves_it(motion: Make, agents: Agents) -> None:
