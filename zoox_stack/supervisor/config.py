@@ -69,6 +69,10 @@ class SupervisorConfig:
         0.35, "A stage whose newest output is about a time longer ago is lost", unit="s", low=0.01, high=5.0
     )
     recovered_outputs: int = parameter(5, "A lost stage is back after as many good outputs in a row", low=1, high=100)
+    brief_silence: float = parameter(
+        0.28, "A stage that was silent for no longer than this was only late, and is back after two", unit="s",
+        low=0.0, high=5.0,
+    )  # fmt: skip
     startup_time: float = parameter(
         10.0, "A stage that was never heard of is lost only this long after the start", unit="s", low=0.0, high=120.0
     )
@@ -92,6 +96,13 @@ class SupervisorConfig:
     )  # fmt: skip
     recovery_time: float = parameter(
         1.0, "Time without any fault before the planner drives again", unit="s", low=0.0, high=60.0
+    )
+    brief_fault: float = parameter(
+        0.4, "A fault that was over sooner, and was not urgent, ends a manoeuvre after `brief_recovery_time`",
+        unit="s", low=0.0, high=10.0,
+    )  # fmt: skip
+    brief_recovery_time: float = parameter(
+        0.3, "Time without any fault after a brief one before the planner drives again", unit="s", low=0.0, high=60.0
     )
     release_time: float = parameter(
         0.5,

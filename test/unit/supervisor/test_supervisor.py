@@ -273,6 +273,19 @@ def test_it_drives_again_when_the_planner_is_back(loop: Loops) -> None:
     check_smooth(drive)
 
 
+def test_one_late_trajectory_costs_little(loop: Loops) -> None:
+    """Two are missing, the next comes 0.3 s after the last: half a second later the planner drives again."""
+    drive = loop(brief_silence=0.31)
+    drive.run(1.0)
+    drive.run(0.2, without("proposal"))
+    drive.run(0.7)
+    taken = [state != Manoeuvre.NOMINAL for state in drive.states]
+    assert 0.3 <= 0.05 * sum(taken) <= 0.6
+    assert drive.states[-1] == Manoeuvre.NOMINAL
+    assert drive.ego.speed > 9.5
+    check_smooth(drive)
+
+
 def test_a_vehicle_that_stopped_further_on_drives_again_from_there(loop: Loops) -> None:
     drive = loop(speed=3.0)
     drive.run(0.5)
