@@ -194,7 +194,11 @@ class EncounterFinder:
             size = (float(agents.size[row, 0]), float(agents.size[row, 1]))
             speed, walker = float(speeds[row]), bool(walkers[row])
             met: tuple[Relation, Extent, Extent] | None = None
-            if rows[row] >= 0 and self._crossings is not None:
+            # Who is behind the ego in its own lane follows it, however badly its heading is measured there.
+            follows = places.s[row] + size[0] / 2 < me.rear and abs(places.d[row]) < ego.width
+            if follows:
+                pass
+            elif rows[row] >= 0 and self._crossings is not None:
                 crossings = self._crossings.of(way, int(rows[row]))
                 if crossings:
                     met = _on_lanes(crossings, self._crossings, states, me, float(here[row]), size[0], speed)
