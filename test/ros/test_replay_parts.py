@@ -120,7 +120,7 @@ def test_the_report_can_be_read_again(tmp_path: Path) -> None:
     report = TickReport(path, lag=2)
     for stamp in (10, 20, 30):
         report.begin(stamp, stamp + 1)
-    report.trajectory(20, 27)
+    report.trajectory(20, 27, intervention=True)
     report.trajectory(20, 99)
     report.trajectory(11, 99)
     report.timing(StageTick("planner", 0, 20, 22, 26, 0.5, 1, 2))
@@ -135,6 +135,7 @@ def test_the_report_can_be_read_again(tmp_path: Path) -> None:
     assert [r.trajectory_wall_ns for r in records] == [None, 27, None]
     assert records[1].stages["planner"].published_ns == 26
     assert records[1].hashes == {"/a": "b"}
+    assert [r.intervention for r in records] == [False, True, False]
     assert json.loads(path.read_text().splitlines()[1])["trajectories"] == 2
 
 

@@ -58,6 +58,9 @@ ROUTE = Topic("/planning/route", "zoox_stack/msg/Route", QosClass.LATCHED, "the 
 ROUTE_PROGRESS = Topic(
     "/planning/route_progress", "zoox_stack/msg/RouteProgress", QosClass.RELIABLE, "how far it still is, and problems"
 )
+PROPOSED_TRAJECTORY = Topic(
+    "/planning/proposed_trajectory", "zoox_stack/msg/Trajectory", QosClass.RELIABLE, "what the planner wants"
+)
 TRAJECTORY = Topic("/planning/trajectory", "zoox_stack/msg/Trajectory", QosClass.RELIABLE, "what the ego is to do")
 DECISION = Topic("/planning/decision", "zoox_stack/msg/PlanDecision", QosClass.RELIABLE, "candidates and why one won")
 TIMING = Topic("/system/timing", "zoox_stack/msg/StageTiming", QosClass.RELIABLE, "when each stage handled each tick")
@@ -85,7 +88,8 @@ TOPICS: dict[str, Topic] = {
     topic.name: topic
     for topic in (
         CLOCK, LIDAR_POINTS, KINEMATIC_STATE, ROAD_NETWORK, TRAFFIC_SIGNALS, DETECTIONS, TRACKED_AGENTS,
-        PREDICTED_AGENTS, ROUTE, ROUTE_PROGRESS, TRAJECTORY, DECISION, TIMING, DIAGNOSTICS, GROUND_TRUTH,
+        PREDICTED_AGENTS, ROUTE, ROUTE_PROGRESS, PROPOSED_TRAJECTORY, TRAJECTORY, DECISION, TIMING, DIAGNOSTICS,
+        GROUND_TRUTH,
         GROUND_TRUTH_EGO, RADAR_POINTS, CAMERA_DETECTIONS, CALIBRATION, EVENTS,
     )
 }  # fmt: skip

@@ -82,7 +82,8 @@ def print_result(result: dict[str, Any]) -> None:
     console = Console()
     console.print(
         f"{result['answered']} of {result['ticks']} ticks answered, {result['dropped']} dropped; "
-        f"{result['conditional_decisions']} decisions with what-if answers ({result['answer_status']})"
+        f"{result['conditional_decisions']} decisions with what-if answers ({result['answer_status']}); "
+        f"{result['interventions']} interventions of the supervisor ({result['trajectory_sources']})"
     )
     table = Table("milliseconds", "p50", "p95", "p99", "max")
     for name, row in [*result["stages_ms"].items(), ("sweep to trajectory", result["end_to_end_ms"])]:

@@ -1,4 +1,4 @@
-"""The planner node: scene and futures in, one trajectory per scene out, always on time.
+"""The planner node: scene and futures in, one proposed trajectory per scene out, always on time.
 
 Per scene: make candidates while prediction works, wait for the futures of the same stamp (at most
 `prediction_deadline`; without them agents keep their velocity), judge the candidates, put the best to
@@ -69,7 +69,7 @@ class PlannerNode(StackNode[PlannerNodeConfig]):
         self._statuses: dict[str, int] = {}
         self._without_predictions = 0
         self._timer = self.one_shot(self._deadline)
-        self._trajectory = self.publisher(topics.TRAJECTORY)
+        self._trajectory = self.publisher(topics.PROPOSED_TRAJECTORY)
         self._decision = self.publisher(topics.DECISION)
         # The order of subscriptions is the order in which messages that arrived together are handled.
         self._routes = RouteKeeper(self, self.planner, self.config)
