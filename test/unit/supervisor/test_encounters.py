@@ -199,13 +199,6 @@ def test_who_has_entered_a_crossing_leaves_it(motion: Make, agents: Agents) -> N
     assert one.agent.left < one.ego.right
 
 
-def test_who_is_close_behind_follows_whatever_its_heading(motion: Make, agents: Agents) -> None:
-    ego = replace(FROM_WEST, x=-4.0, speed=2.0)
-    (one,) = look(ego, motion(x=-4.0, y=-1.75, speed=2.0), agents([(5, -8.0, -1.75, np.pi / 2, 1.0)]), crossing())
-    assert one.relation == Relation.SAME_DIRECTION
-    assert one.agent.front < one.ego.rear
-
-
 def test_on_a_lane_only_leaving_it_is_a_sideways_motion(motion: Make, agents: Agents) -> None:
     """An oncoming vehicle where the ego's way turns left moves across that way, but not across its own lane."""
     network = crossing()
