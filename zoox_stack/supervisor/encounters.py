@@ -25,6 +25,7 @@ _ASIDE = 25.0  # [m] agents further beside the ego's way are not looked at
 _BEHIND = 60.0  # [m] of the ego's way behind it
 _EVERY = 3  # points of a trajectory from one that is looked up in the map to the next
 _STANDS = 0.5  # [m/s] slower agents cross nobody's way
+_FASTEST_ASIDE = 2.0  # [m/s]
 
 
 class Relation(IntEnum):
@@ -202,12 +203,14 @@ class EncounterFinder:
                 crossings = self._crossings.of(way, int(rows[row]))
                 if crossings:
                     met = _on_lanes(crossings, self._crossings, states, me, float(here[row]), size[0], speed)
-            elif drives[row] and abs(np.cos(turn[row])) < 0.5:
+            elif drives[row] and min(abs(np.cos(turn[row])), abs(along[row]) / speed) < 0.5:
                 met = _straight_on(agents, row, way, me, size, speed)
             if met is None:
+                # Nobody who goes along moves sideways faster than this; young tracks seem to.
+                aside = float(np.clip(across[row], -_FASTEST_ASIDE, _FASTEST_ASIDE))
                 box = _extent(
                     float(places.s[row]), float(places.d[row]), float(turn[row]), size,
-                    (abs(along[row]), float(across[row])), (me.rear - 1.0, me.front + 1.0 + me.speed),
+                    (abs(along[row]), aside), (me.rear - 1.0, me.front + 1.0 + me.speed),
                 )  # fmt: skip
                 met = _beside(me, box, float(along[row]), float(np.cos(turn[row])), walker)
             if met is not None:
