@@ -19,6 +19,7 @@ from rclpy.task import Future
 from zoox_stack.core import topics
 from zoox_stack.core.agents import TrackedAgents, TrafficSignals
 from zoox_stack.core.classes import WhatIfStatus
+from zoox_stack.core.plans import PlanDecision
 from zoox_stack.core.predictions import PredictedAgents, WhatIfAnswer
 from zoox_stack.nodes.configs import LOCKSTEP_PATIENCE, PlannerNodeConfig
 from zoox_stack.nodes.route_keeper import RouteKeeper
@@ -212,12 +213,18 @@ class PlannerNode(StackNode[PlannerNodeConfig]):
         self._job = None
         trajectory, decision = self.planner.decide(job.proposal, answer, status)
         job.decided = True
-        self._decision.publish(plan_decision_to_message(decision.shortened(_TOLD)))
+        if self.config.lockstep:  # the next scene comes as soon as the trajectory is out: explain before
+            self._explain(decision)
         self._trajectory.publish(trajectory_to_message(trajectory))
         self.finish(job.tick)
+        if not self.config.lockstep:  # what is driven goes first
+            self._explain(decision)
         self.guarded("route", self._routes.keep, job.scene, self._signals.at(job.scene.stamp_ns))
         name = decision.answer_status.name
         self._statuses[name] = self._statuses.get(name, 0) + 1
+
+    def _explain(self, decision: PlanDecision) -> None:
+        self._decision.publish(plan_decision_to_message(decision.shortened(_TOLD)))
 
     def _drop_question(self) -> None:
         if self._job is not None and self._job.question is not None:
