@@ -52,6 +52,7 @@ COST_TERMS = (
     CostTerm("consistency", "m", "Mean distance from the last chosen plan over the next 4 s"),
     CostTerm("discomfort", "", "Largest share by which a bound of comfort is exceeded, at most 1"),
     CostTerm("imposed_braking", "10 m", "Way the most affected agent loses because of the plan, by what_if"),
+    CostTerm("unrecoverable", "", "1, and a tenth of the impact speed [m/s], if no way back is left, at most 3"),
 )
 COST_NAMES = tuple(term.name for term in COST_TERMS)
 _PARAMETERS = tuple(f"weight_{name}" for name in COST_NAMES)

@@ -14,14 +14,17 @@ from zoox_stack.core.predictions import STEP, PredictedAgents, WhatIfAnswer
 from zoox_stack.planning.answer_check import check_answer
 from zoox_stack.planning.config import PlannerConfig
 from zoox_stack.planning.costs import COST_NAMES, interaction_costs
+from zoox_stack.planning.fallback import FallbackCheck
 from zoox_stack.planning.futures import way_lost
-from zoox_stack.planning.lattice import STOPS, Lateral
+from zoox_stack.planning.lattice import STOPS, Lateral, desired_speed
 from zoox_stack.planning.path_agents import MOST_PATH_AGENTS, find_path_agents
 from zoox_stack.planning.proposal import Proposal
 from zoox_stack.planning.weighing import judge_collisions
 
 _KEPT = int(Rejection.KEPT)
 _FALLEN = {int(code): code.name.lower() for code in Rejection}
+_UNRECOVERABLE = COST_NAMES.index("unrecoverable")
+_AT_ONCE = 8  # plans looked at together
 _WORTH_SAYING = 5.0  # [m] of way lost by another agent that an explanation mentions
 _NO_ANSWER = {
     WhatIfStatus.NOT_ASKED: "nothing to ask",
@@ -43,6 +46,48 @@ class _Conditional:
     totals: NDArray[np.float64]  # [N]
     report: CollisionReport  # of the N plans
     lost: NDArray[np.float64]  # [N, A] way lost by each agent [m]
+
+
+class _Recovery:
+    """Which plans leave a way back: looked at for those that may be chosen, the cheapest first.
+
+    Attributes:
+        costs: float64 ``[C, M]`` weighted costs with those of being unrecoverable, as far as looked at.
+        added: float64 ``[C]`` the latter alone.
+    """
+
+    def __init__(self, proposal: Proposal, config: PlannerConfig) -> None:
+        path = proposal.path
+        limit = float(np.interp(path.ego_s, path.line.s, desired_speed(path, config)))
+        self._check = FallbackCheck(proposal.scene, proposal.ego, limit, config)
+        self._proposal, self._weight = proposal, config.weight_unrecoverable
+        self.costs, self.added = proposal.costs.copy(), np.zeros(len(proposal.candidates))
+        self._known, self._met = np.zeros(len(self.added), bool), np.full(len(self.added), -1)
+
+    def check(self, rows: NDArray[np.int64]) -> None:
+        """Look at some candidates."""
+        found = self._check.check(self._proposal.candidates, rows)
+        self.added[rows] = self._weight * found.term
+        self.costs[rows, _UNRECOVERABLE] = self.added[rows]
+        self._known[rows], self._met[rows] = True, found.agent_ids
+
+    def cheapest(self, rows: NDArray[np.int64], totals: NDArray[np.float64]) -> int:
+        """The cheapest of `rows`, looked at; a plan not yet looked at costs at least its `totals` ``[C]``."""
+        while True:
+            order = rows[np.argsort(totals[rows] + self.added[rows], kind="stable")]
+            if self._known[order[0]]:
+                return int(order[0])
+            self.check(order[~self._known[order]][:_AT_ONCE])
+
+    def words(self, chosen: int, hoped_for: int) -> str:
+        """For people: why the cheapest plan was not taken, and whether the chosen one has no way back either."""
+        names = self._proposal.candidates.names
+        said = ""
+        if hoped_for not in (-1, chosen) and self._met[hoped_for] >= 0:
+            said = f"; '{names[hoped_for]}' leaves no way back if agent {self._met[hoped_for]} does not make room"
+        if self._known[chosen] and self._met[chosen] >= 0:
+            said += f"; no way back if agent {self._met[chosen]} behaves badly"
+        return said
 
 
 def choose(
@@ -68,19 +113,24 @@ def choose(
         # Reactions cost: plans nobody was asked about would win only because theirs are not known.
         acceptable = acceptable[np.isin(acceptable, asked)]
     source = TrajectorySource.DECISION
+    recovery = _Recovery(proposal, config)
+    recovery.check(asked)
     if len(acceptable):
-        chosen = int(acceptable[final[acceptable].argmin()])
+        hoped_for = int(acceptable[final[acceptable].argmin()])
+        chosen = recovery.cheapest(acceptable, final)
     else:
+        hoped_for = -1
         source = TrajectorySource.SAFE_STOP
         chosen = _safest_stop(proposal, final)
     conditional = bool(rescored is not None and answer is not None and answer.conditional and chosen in asked)
+    explanation = _explain(proposal, chosen, source, codes, status, problem, rescored)
     decision = PlanDecision(
         stamp_ns=proposal.stamp_ns,
         predictions_from=proposal.predictions_from,
         answer_status=status,
         conditional=conditional,
         chosen=chosen,
-        explanation=_explain(proposal, chosen, source, codes, status, problem, rescored),
+        explanation=explanation + recovery.words(chosen, hoped_for),
         names=candidates.names,
         origin=np.array([proposal.ego.x, proposal.ego.y]),
         step=STEP,
@@ -88,11 +138,11 @@ def choose(
         speeds=candidates.speed.astype(np.float32),
         rejections=codes,
         cost_names=COST_NAMES,
-        costs=proposal.costs.astype(np.float32),
-        totals=totals.astype(np.float32),
+        costs=recovery.costs.astype(np.float32),
+        totals=recovery.costs.sum(axis=1).astype(np.float32),
         asked=asked.astype(np.uint32),
         collision_probabilities=answered.astype(np.float32),
-        conditional_totals=conditional_totals.astype(np.float32),
+        conditional_totals=(conditional_totals + recovery.added[asked]).astype(np.float32),
     )
     return Trajectory(proposal.stamp_ns, candidates.plan(chosen), source), decision
 

@@ -8,12 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoox_stack.core.agents import EgoState, TrackedAgents
-from zoox_stack.core.classes import PredictionSource
+from zoox_stack.core.classes import AgentClass, PredictionSource
 from zoox_stack.core.collision import CollisionReport
 from zoox_stack.core.predictions import PredictedAgents, WhatIfRequest
 from zoox_stack.planning.candidates import Candidates
 from zoox_stack.planning.path_agents import PathAgents
 from zoox_stack.planning.reference_path import ReferencePath
+
+WALKERS = (AgentClass.PEDESTRIAN, AgentClass.ANIMAL)
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,6 +28,8 @@ class PlanningScene:
         yaw: float64 ``[A]`` [rad].
         sizes: float64 ``[A, 2]`` length, width [m].
         existence: float64 ``[A]``.
+        speed: float64 ``[A]`` [m/s].
+        walks: bool ``[A]`` pedestrians and animals.
         futures: Unconditional futures of these agents.
         overlapping: int64, ids left out because they overlap the ego now (most likely the ego itself or bad boxes).
     """
@@ -35,6 +39,8 @@ class PlanningScene:
     yaw: NDArray[np.float64]
     sizes: NDArray[np.float64]
     existence: NDArray[np.float64]
+    speed: NDArray[np.float64]
+    walks: NDArray[np.bool_]
     futures: PredictedAgents
     overlapping: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
 
@@ -72,6 +78,8 @@ class Preparation:
             yaw=scene.yaw[rows],
             sizes=scene.size[rows, :2].astype(np.float64),
             existence=scene.existence[rows].astype(np.float64),
+            speed=scene.speed[rows],
+            walks=np.isin(scene.classes[rows], WALKERS),
             futures=futures.take(rows),
             overlapping=self.overlapping,
         )
