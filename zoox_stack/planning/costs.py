@@ -44,6 +44,9 @@ COST_TERMS = (
     CostTerm("lateral", "m^2/s^4", "Mean square of the lateral acceleration"),
     CostTerm("lane_deviation", "m", "Mean distance from the nearest wanted lane centre"),
     CostTerm("speed_limit", "m^2/s^2", "Mean square of the speed above the wanted speed"),
+    CostTerm("wrong_way", "", "Mean share of the ego's width in lanes of the opposite direction"),
+    CostTerm("solid_line", "", "Share of the time over a kerb or a line that must not be crossed"),
+    CostTerm("occlusion", "m^2/s^2", "Mean square of the speed above that at which it could stop for who is hidden"),
     CostTerm("collision", "", "Probability of a collision, later ones discounted"),
     CostTerm("headway", "", "Square of the share by which the time headway falls short, worst moment"),
     CostTerm("time_to_collision", "", "Square of the share by which the time to collision falls short, worst moment"),
@@ -77,7 +80,7 @@ def motion_costs(
     Args:
         candidates: C candidates.
         path: Reference path.
-        terms: ``[C, 8]`` from `feasibility.check_motion`.
+        terms: ``[C, 11]`` from `feasibility.check_motion`.
         config: Weights.
 
     Returns:

@@ -16,6 +16,7 @@ from zoox_stack.planning.candidates import Candidates
 from zoox_stack.planning.config import PlannerConfig
 from zoox_stack.planning.lattice import Lateral, desired_speed
 from zoox_stack.planning.motion_loop import Broken, Term, measure_motion
+from zoox_stack.planning.path_sides import PathSides
 from zoox_stack.planning.reference_path import ReferencePath
 from zoox_stack.road_network.drivable import DrivableGrid
 
@@ -42,7 +43,7 @@ class Motion:
 
     Attributes:
         rejections: uint8 ``[C]`` `Rejection` by geometry, dynamics and traffic signals.
-        terms: float64 ``[C, 8]``, columns `motion_loop.Term`, before weighting.
+        terms: float64 ``[C, 11]``, columns `motion_loop.Term`, before weighting.
     """
 
     rejections: NDArray[np.uint8]
@@ -57,6 +58,8 @@ def check_motion(
     grid: DrivableGrid | None,
     last_plan: NDArray[np.float64] | None,
     config: PlannerConfig,
+    sides: PathSides | None = None,
+    sight_speed: NDArray[np.float64] | None = None,
 ) -> Motion:
     """Rejections by geometry, dynamics and traffic signals, and the terms of the costs of the ego's own motion.
 
@@ -73,7 +76,12 @@ def check_motion(
         last_plan: ``[STEPS, 2]`` positions of the last chosen plan at the times of the candidates, NaN beyond its
             end; None without one.
         config: Limits.
+        sides: What lies beside the path; None: nothing known.
+        sight_speed: ``[P]`` from `occlusion.sight_speeds` [m/s]; None: nothing hidden.
     """
+    points = len(path.line.s)
+    sides = PathSides.unknown(points) if sides is None else sides
+    sight_speed = np.full(points, np.inf) if sight_speed is None else sight_speed
     known = grid is not None and grid.known
     on_path = np.ones(len(path.line.s))
     centre_known, box_known = False, False
@@ -89,7 +97,9 @@ def check_motion(
         candidates.motion,
         plain(candidates.target_d, np.float64),
         plain(candidates.laterals != int(Lateral.CENTRE), np.bool_),
-        np.stack([path.line.s, desired_speed(path, config), on_path], axis=1),
+        np.column_stack([
+            path.line.s, desired_speed(path, config), on_path, sides.closed, sides.oncoming, sight_speed,
+        ]),
         np.array([ego.acceleration, ego.yaw_rate * ego.speed, ego.rear_axle_to_centre, ego.length / 2, ego.width / 2]),
         np.array([
             config.max_acceleration, config.max_deceleration, config.max_lateral_acceleration, config.max_curvature,

@@ -12,6 +12,7 @@ from zoox_stack.core.compiled import compiled
 
 _MOVES = 0.3  # [m/s]
 _OVER = 0.3  # [m/s] above the wanted speed that cost nothing
+_LINE_MARGIN = 0.15  # [m] a box may reach over a line
 _JERK_WINDOW = 6  # steps over which the jerk that passengers feel is taken
 _YAW_WINDOW = 4  # steps over which the yaw acceleration is taken
 _SETTLED = 3  # steps after which a plan has left what the ego does now
@@ -54,6 +55,22 @@ class Term(IntEnum):
     OFF_ROAD = 5  # share of corners
     CONSISTENCY = 6  # mean [m]
     DISCOMFORT = 7  # largest share by which a bound of comfort is exceeded
+    WRONG_WAY = 8  # mean share of the ego's width
+    SOLID_LINE = 9  # share of moments
+    OCCLUSION = 10  # mean square [m^2/s^2]
+
+
+class PathColumn(IntEnum):
+    """Columns of the reference path; edges are distances from it, inf where there is none."""
+
+    S = 0  # [m]
+    WANTED_SPEED = 1  # [m/s]
+    ON_GROUND = 2  # 0..1
+    CLOSED_LEFT = 3  # [m] line that must not be crossed
+    CLOSED_RIGHT = 4
+    ONCOMING_LEFT = 5  # [m] lanes of the opposite direction
+    ONCOMING_RIGHT = 6
+    SIGHT_SPEED = 7  # [m/s] at which the ego, with its base_link here, can stop for who is hidden; inf
 
 
 class Limit(IntEnum):
@@ -112,7 +129,7 @@ def measure_motion(
         motion: ``[8, C, T]``, rows `Kinematics`.
         target_d: ``[C]`` centre of the lane driven to [m].
         beside: ``[C]`` whether the candidate leaves the middle of the lane of its own accord.
-        path: ``[P, 3]`` arc length [m], wanted speed [m/s], whether it lies on drivable ground (0..1).
+        path: ``[P, 8]``, columns `PathColumn`.
         now: Of the ego: acceleration [m/s^2], lateral acceleration [m/s^2], middle before base_link, half length, half
             width [m].
         limits: As `Limit`.
@@ -123,7 +140,7 @@ def measure_motion(
         last_plan: ``[T, 2]`` positions [m], NaN beyond its end; ``[0, 2]`` without one.
         dt: [s].
         broken: ``[C]`` filled: bits of `Broken`.
-        terms: ``[C, 8]`` filled: columns `Term`.
+        terms: ``[C, 11]`` filled: columns `Term`.
     """
     count, steps = motion.shape[1], motion.shape[2]
     points = len(path)
@@ -131,6 +148,7 @@ def measure_motion(
     known = grid.shape[0] > 0
     for c in range(count):
         squares = jerks = laterals = deviation = over = off = seen = apart = compared = worst = 0.0
+        wrong = crossed = blind = 0.0
         flags = 0
         before_a, place, place_middle = now[0], 0, 0
         for t in range(steps):
@@ -148,6 +166,13 @@ def measure_motion(
             wanted = path[place, 1] + share * (path[place + 1, 1] - path[place, 1])
             excess = max(v - wanted - _OVER, 0.0)
             over += excess * excess
+            here = place + 1 if share > 0.5 else place
+            excess = max(v - path[here, 7], 0.0)
+            blind += excess * excess
+            beyond = max(d - path[here, 5], -d - path[here, 6]) + half_width
+            wrong += min(max(beyond / (2.0 * half_width), 0.0), 1.0)
+            if max(d - path[here, 3], -d - path[here, 4]) + half_width > _LINE_MARGIN:
+                crossed += 1.0
             if t < _NEAR and t < len(last_plan) and not math.isnan(last_plan[t, 0]):
                 dx, dy = motion[2, c, t] - last_plan[t, 0], motion[3, c, t] - last_plan[t, 1]
                 apart += math.sqrt(dx * dx + dy * dy)
@@ -201,6 +226,7 @@ def measure_motion(
         terms[c, 5] = off / seen if seen > 0.0 else 0.0
         terms[c, 6] = apart / compared if compared > 0.0 else 0.0
         terms[c, 7] = min(max(worst - 1.0, 0.0), 1.0)
+        terms[c, 8], terms[c, 9], terms[c, 10] = wrong / steps, crossed / steps, blind / steps
 
 
 @compiled(

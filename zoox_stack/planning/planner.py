@@ -21,6 +21,7 @@ from zoox_stack.planning.decision import choose
 from zoox_stack.planning.feasibility import check_motion
 from zoox_stack.planning.futures import later, overlay
 from zoox_stack.planning.path_agents import find_path_agents
+from zoox_stack.planning.path_sides import LaneSides
 from zoox_stack.planning.proposal import Preparation, Proposal
 from zoox_stack.planning.reference_path import ReferencePath, ReferencePathFinder
 from zoox_stack.planning.weighing import weigh
@@ -51,6 +52,7 @@ class Planner:
         self._finder = ReferencePathFinder(self.config.max_route_distance)
         self._index: LaneIndex | None = None
         self._grid: DrivableGrid | None = None
+        self._sides: LaneSides | None = None
         self._last_plan: tuple[int, EgoPlan] | None = None
         self._predicted: PredictedAgents | None = None
         self._last_stamp: int | None = None
@@ -61,6 +63,7 @@ class Planner:
         self._grid = (
             DrivableGrid(self._index, cell=_GROUND_CELL, margin=_GROUND_MARGIN) if self._index is not None else None
         )
+        self._sides = LaneSides(self._index) if self._index is not None else None
         self._finder.set_index(self._index)
 
     @property
@@ -121,7 +124,8 @@ class Planner:
         candidates = make_candidates(path, ego, agents, config, self._grid)
         stops = closed_stops(path, ego, signals, scene.stamp_ns, config)
         last = self._last_positions(scene.stamp_ns)
-        motion = check_motion(candidates, path, ego, stops, self._grid, last, config)
+        sides = self._sides.along(path) if self._sides is not None else None
+        motion = check_motion(candidates, path, ego, stops, self._grid, last, config, sides)
         return Preparation(
             scene=scene,
             ego=ego,
