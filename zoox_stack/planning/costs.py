@@ -19,6 +19,7 @@ from zoox_stack.planning.path_agents import SIDE_MARGIN, PathAgents
 from zoox_stack.planning.reference_path import ReferencePath
 
 _SAFE_TIME_TO_COLLISION = 3.5  # [s]
+RSS = np.array([0.3, 2.5, 6.0, 8.0, 0.8, 4.0, 0.3])  # as `motion_loop.Rss`, what the supervisor assumes too
 _IMPOSED_UNIT = 10.0  # [m] of the way of others lost that counts as 1
 
 
@@ -50,6 +51,10 @@ COST_TERMS = (
     CostTerm("collision", "", "Probability of a collision, later ones discounted"),
     CostTerm("headway", "", "Square of the share by which the time headway falls short, worst moment"),
     CostTerm("time_to_collision", "", "Square of the share by which the time to collision falls short, worst moment"),
+    CostTerm(
+        "rss_margin", "", "Square of the share by which the distance that is safe by RSS falls short, worst moment"
+    ),
+    CostTerm("right_of_way", "m/s^2", "Braking of somebody who goes first, because the ego is there before"),
     CostTerm("off_road", "", "Share of the corners of the ego's box off the drivable ground"),
     CostTerm("lane_change", "", "1 for a change of lane, 0.2 for leaving the centre of the lane"),
     CostTerm("consistency", "m", "Mean distance from the last chosen plan over the next 4 s"),
@@ -103,6 +108,7 @@ def interaction_costs(
     config: PlannerConfig,
     imposed: NDArray[np.float64] | None = None,
     counted: NDArray[np.bool_] | None = None,
+    on_priority: NDArray[np.float64] | None = None,
 ) -> NDArray[np.float64]:
     """Terms that depend on the futures of others; the others are 0.
 
@@ -115,6 +121,7 @@ def interaction_costs(
         config: Weights.
         imposed: ``[N]`` way lost by the most affected agent [m]; None: unknown, counts as 0.
         counted: ``[N, B]`` which of the agents count for which candidate; None: all for all.
+        on_priority: ``[N]`` from `right_of_way.imposed_on_priority` [m/s^2]; None: 0.
 
     Returns:
         Weighted terms, ``[N, M]``.
@@ -122,11 +129,15 @@ def interaction_costs(
     raw = np.zeros((len(rows), len(COST_NAMES)))
     raw[:, _COLUMN["collision"]] = report.risk
     for column, shortfall in zip(
-        ("headway", "time_to_collision"), _gaps(candidates, rows, ego, agents, counted, config), strict=True
+        ("headway", "time_to_collision", "rss_margin"),
+        _gaps(candidates, rows, ego, agents, counted, config),
+        strict=True,
     ):
         raw[:, _COLUMN[column]] = shortfall.max(axis=1, initial=0.0)
     if imposed is not None:
         raw[:, _COLUMN["imposed_braking"]] = imposed / _IMPOSED_UNIT
+    if on_priority is not None:
+        raw[:, _COLUMN["right_of_way"]] = on_priority
     return raw * weights(config)
 
 
@@ -154,9 +165,9 @@ def _gaps(
     agents: PathAgents,
     counted: NDArray[np.bool_] | None,
     config: PlannerConfig,
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Shortfall of time headway and of time to collision to agents ahead in the way, ``[N, B]`` each, 0..1."""
-    headway, to_collision = np.zeros((len(rows), len(agents))), np.zeros((len(rows), len(agents)))
+) -> NDArray[np.float64]:
+    """Shortfall of time headway, time to collision and RSS distance to agents ahead in the way, ``[3, N, B]``, 0..1."""
+    short = np.zeros((3, len(rows), len(agents)))
     if len(agents) and len(rows):
         columns = np.maximum(np.round(agents.time / STEP).astype(int) - 1, 0)
         picked = np.ix_(rows, columns)
@@ -166,8 +177,8 @@ def _gaps(
             plain(agents.s, np.float64), plain(agents.d, np.float64), plain(agents.speed, np.float64),
             plain(agents.half_along, np.float64), plain(agents.half_across, np.float64),
             plain(agents.probability, np.float64),
-            np.ones(headway.shape, bool) if counted is None else plain(counted, np.bool_),
+            np.ones(short.shape[1:], bool) if counted is None else plain(counted, np.bool_),
             ego.length / 2, ego.width / 2 + SIDE_MARGIN, config.time_headway, _SAFE_TIME_TO_COLLISION,
-            config.risk_discount_time, headway, to_collision,
+            config.risk_discount_time, RSS, short[0], short[1], short[2],
         )  # fmt: skip
-    return headway, to_collision
+    return short

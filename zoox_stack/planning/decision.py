@@ -24,6 +24,7 @@ from zoox_stack.planning.weighing import judge_collisions
 _KEPT = int(Rejection.KEPT)
 _FALLEN = {int(code): code.name.lower() for code in Rejection}
 _UNRECOVERABLE = COST_NAMES.index("unrecoverable")
+_RIGHT_OF_WAY = COST_NAMES.index("right_of_way")
 _AT_ONCE = 8  # plans looked at together
 _WORTH_SAYING = 5.0  # [m] of way lost by another agent that an explanation mentions
 _NO_ANSWER = {
@@ -190,7 +191,9 @@ def _rescore(proposal: Proposal, answer: WhatIfAnswer, config: PlannerConfig) ->
         counted = np.concatenate([~replaced[:, agents.rows], plan[new.rows] == np.arange(len(asked))[:, None]], axis=1)
         agents = agents.joined(new)
     costs = interaction_costs(candidates, asked, ego, agents, report, config, imposed, counted)
-    return _Conditional(proposal.motion[asked].sum(axis=1) + costs.sum(axis=1), report, lost)
+    # Who goes first is a question of what the others would do if they were alone.
+    taken = proposal.costs[asked, _RIGHT_OF_WAY]
+    return _Conditional(proposal.motion[asked].sum(axis=1) + costs.sum(axis=1) + taken, report, lost)
 
 
 def _safest_stop(proposal: Proposal, totals: NDArray[np.float64]) -> int:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from zoox_stack.core.compiled import compiled
 
 _MOVES = 0.3  # [m/s]
+_COMES = 0.5  # [m/s] against the ego, from which on an agent is oncoming
 _OVER = 0.3  # [m/s] above the wanted speed that cost nothing
 _LINE_MARGIN = 0.15  # [m] a box may reach over a line
 _JERK_WINDOW = 6  # steps over which the jerk that passengers feel is taken
@@ -84,6 +85,18 @@ class Limit(IntEnum):
     STEERING_RATE = 5
     FRICTION = 6  # [m/s^2] of the whole acceleration
     WHEELBASE = 7
+
+
+class Rss(IntEnum):
+    """Entries of what is assumed of braking and reacting for the safe distance."""
+
+    RESPONSE_TIME = 0  # [s] of the ego
+    ACCELERATION = 1  # [m/s^2] of anybody meanwhile
+    BRAKING = 2  # [m/s^2] of the ego, at least
+    HARDEST_BRAKING = 3  # [m/s^2] of who is ahead
+    OTHER_RESPONSE_TIME = 4  # [s]
+    OTHER_BRAKING = 5  # [m/s^2] of who comes towards the ego, at least
+    STANDSTILL_GAP = 6  # [m]
 
 
 class Comfort(IntEnum):
@@ -231,7 +244,7 @@ def measure_motion(
 
 @compiled(
     "void(f8[:, :, ::1], f8[::1], f8[:, ::1], f8[:, ::1], f8[:, ::1], f8[:, ::1], f8[:, ::1], f8[::1], b1[:, ::1],"
-    "f8, f8, f8, f8, f8, f8[:, ::1], f8[:, ::1])"
+    "f8, f8, f8, f8, f8, f8[::1], f8[:, ::1], f8[:, ::1], f8[:, ::1])"
 )
 def measure_gaps(
     ego: NDArray[np.float64],
@@ -248,10 +261,15 @@ def measure_gaps(
     headway_time: float,
     collision_time: float,
     fade_time: float,
+    rss: NDArray[np.float64],
     headway: NDArray[np.float64],
     to_collision: NDArray[np.float64],
+    margin: NDArray[np.float64],
 ) -> None:
-    """Squares of the shares by which headway and time to collision to B agents ahead fall short, worst moments.
+    """Squares of the shares by which distances to B agents ahead fall short, worst moments.
+
+    The distance that is safe by RSS is that of Shalev-Shwartz, Shammah and Shashua, "On a Formal Model of Safe and
+    Scalable Self-driving Cars", 2017, definitions 1 and 2.
 
     Args:
         ego: ``[3, N, Q]`` s of the front, d [m] and speed [m/s] of N plans at Q times.
@@ -268,8 +286,10 @@ def measure_gaps(
         headway_time: Wanted [s].
         collision_time: Wanted [s].
         fade_time: Time constant with which later moments count less [s].
-        headway: ``[N, B]`` 0 everywhere; filled.
-        to_collision: ``[N, B]`` 0 everywhere; filled.
+        rss: As `Rss`.
+        headway: ``[N, B]`` of the time headway, 0 everywhere; filled.
+        to_collision: ``[N, B]`` of the time to collision, 0 everywhere; filled.
+        margin: ``[N, B]`` of the distance that is safe by RSS, 0 everywhere; filled.
     """
     plans, agents, times = ego.shape[1], len(probability), len(time)
     fade = np.exp(-time / fade_time)
@@ -288,6 +308,16 @@ def measure_gaps(
                 short = 1.0 - gap / max(v * headway_time, 0.1)
                 if short > 0.0:
                     headway[n, b] = max(headway[n, b], short * short * weight)
+                top = v + rss[1] * rss[0]
+                safe = rss[6] + (v + top) / 2.0 * rss[0] + top * top / (2.0 * rss[2])
+                if speed[b, q] > 0.0:
+                    safe -= speed[b, q] * speed[b, q] / (2.0 * rss[3])
+                elif speed[b, q] < -_COMES:
+                    top = rss[1] * rss[4] - speed[b, q]
+                    safe += (top - speed[b, q]) / 2.0 * rss[4] + top * top / (2.0 * rss[5])
+                short = 1.0 - gap / safe if safe > 0.0 else 0.0
+                if short > 0.0:
+                    margin[n, b] = max(margin[n, b], short * short * weight)
                 closing = v - speed[b, q]
                 if closing > 0.3:
                     short = 1.0 - gap / max(closing * collision_time, 0.1)

@@ -132,7 +132,7 @@ def lead_at(agents: PathAgents, path: ReferencePath, ego: EgoState, offset: floa
     """The nearest agent ahead of the ego in the lane at lateral `offset` [m] and its motion; None without."""
     if not len(agents):
         return None
-    blocked = _in_way(agents, ego, offset)
+    blocked = in_way(agents, ego, offset)
     centre = path.ego_s + ego.rear_axle_to_centre
     ahead = blocked[:, :2].any(axis=1) & (agents.s[:, 0] > centre)
     if not ahead.any():
@@ -165,7 +165,7 @@ def crossings(agents: PathAgents, path: ReferencePath, ego: EgoState, reach: flo
     """Agents that will cross, the nearest first; places beyond `reach` [m] and doubles within 3 m are left out."""
     if not len(agents):
         return []
-    blocked = _in_way(agents, ego, 0.0)
+    blocked = in_way(agents, ego, 0.0)
     front = path.ego_s + ego.rear_axle_to_centre + ego.length / 2
     entry = np.where(blocked, agents.s - agents.half_along, np.inf).min(axis=1) - front
     entry[blocked[:, 0]] = np.inf
@@ -180,6 +180,6 @@ def crossings(agents: PathAgents, path: ReferencePath, ego: EgoState, reach: flo
     return found
 
 
-def _in_way(agents: PathAgents, ego: EgoState, offset: float) -> NDArray[np.bool_]:
+def in_way(agents: PathAgents, ego: EgoState, offset: float) -> NDArray[np.bool_]:
     """Whether each agent overlaps sideways with an ego driving at lateral `offset`, ``[B, Q]``."""
     return np.asarray(np.abs(agents.d - offset) < agents.half_across + ego.width / 2 + SIDE_MARGIN)

@@ -24,6 +24,7 @@ from zoox_stack.planning.path_agents import find_path_agents
 from zoox_stack.planning.path_sides import LaneSides
 from zoox_stack.planning.proposal import Preparation, Proposal
 from zoox_stack.planning.reference_path import ReferencePath, ReferencePathFinder
+from zoox_stack.planning.right_of_way import GiveWayFinder, GiveWayPlaces
 from zoox_stack.planning.weighing import weigh
 from zoox_stack.road_network.drivable import DrivableGrid
 from zoox_stack.road_network.network import RoadNetwork
@@ -53,6 +54,7 @@ class Planner:
         self._index: LaneIndex | None = None
         self._grid: DrivableGrid | None = None
         self._sides: LaneSides | None = None
+        self._give_way: GiveWayFinder | None = None
         self._last_plan: tuple[int, EgoPlan] | None = None
         self._predicted: PredictedAgents | None = None
         self._last_stamp: int | None = None
@@ -64,6 +66,7 @@ class Planner:
             DrivableGrid(self._index, cell=_GROUND_CELL, margin=_GROUND_MARGIN) if self._index is not None else None
         )
         self._sides = LaneSides(self._index) if self._index is not None else None
+        self._give_way = GiveWayFinder(self._index) if self._index is not None else None
         self._finder.set_index(self._index)
 
     @property
@@ -135,6 +138,7 @@ class Planner:
             candidates=candidates,
             rejections=motion.rejections,
             motion=motion_costs(candidates, path, motion.terms, config),
+            give_way=self._give_way.find(path, ego) if self._give_way is not None else GiveWayPlaces.of([]),
         )
 
     def judge(self, prepared: Preparation, predicted: PredictedAgents | None) -> Proposal:

@@ -14,6 +14,7 @@ from zoox_stack.core.predictions import PredictedAgents, WhatIfRequest
 from zoox_stack.planning.candidates import Candidates
 from zoox_stack.planning.path_agents import PathAgents
 from zoox_stack.planning.reference_path import ReferencePath
+from zoox_stack.planning.right_of_way import GiveWayPlaces
 
 WALKERS = (AgentClass.PEDESTRIAN, AgentClass.ANIMAL)
 
@@ -58,6 +59,7 @@ class Preparation:
         candidates: The candidates.
         rejections: uint8 ``[C]`` `Rejection` by geometry, dynamics and signals.
         motion: float64 ``[C, M]`` weighted costs of the ego's own motion.
+        give_way: Where others go first.
     """
 
     scene: TrackedAgents
@@ -68,6 +70,7 @@ class Preparation:
     candidates: Candidates
     rejections: NDArray[np.uint8]
     motion: NDArray[np.float64]
+    give_way: GiveWayPlaces
 
     def planning_scene(self, futures: PredictedAgents) -> PlanningScene:
         """The agents that matter, with `futures` of all agents of the scene."""

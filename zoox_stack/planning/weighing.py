@@ -15,6 +15,7 @@ from zoox_stack.planning.costs import interaction_costs
 from zoox_stack.planning.lattice import STOPS, Lateral
 from zoox_stack.planning.path_agents import PathAgents
 from zoox_stack.planning.proposal import PlanningScene, Preparation
+from zoox_stack.planning.right_of_way import imposed_on_priority
 
 _COLLIDING_SHARE = 4  # at most one in so many questions goes to plans that collide with the unconditional futures ...
 _SAME_PLAN = 0.75  # [m] plans closer than this on average are not both asked about
@@ -145,6 +146,8 @@ def _weigh_rows(
     )  # fmt: skip
     for field in fields(CollisionReport):
         getattr(report, field.name)[rows] = getattr(found, field.name)
+    walks = scene.walks[agents.rows]
+    first = imposed_on_priority(prepared.give_way, prepared.candidates, rows, prepared.ego, agents, walks)
     costs[rows] = prepared.motion[rows] + interaction_costs(
-        prepared.candidates, rows, prepared.ego, agents, found, config
+        prepared.candidates, rows, prepared.ego, agents, found, config, on_priority=first
     )
