@@ -30,7 +30,8 @@ def shift_ways(
         point: ``[G, 2]`` of the path ahead of the ego [m], every `spacing`.
         heading: ``[G]`` without jumps [rad].
         curvature: ``[G]`` [1/m].
-        wanted: ``[W, 2]`` offset to the left [m] and the distance within which it is reached [m].
+        wanted: ``[W, 4]`` offset to the left [m], the distance within which it is reached, and from where on and within
+            what distance it is given up again [m].
         start: Offset [m], slope and second derivative [1/m] at the ego.
         pose: x, y [m] and yaw [rad] of the ego; the yaw within half a turn of the path's.
         spacing: [m].
@@ -38,7 +39,7 @@ def shift_ways(
     """
     places = len(heading)
     for w in range(len(wanted)):
-        offset, over = wanted[w, 0], wanted[w, 1]
+        offset, over, back_from, back_over = wanted[w, 0], wanted[w, 1], wanted[w, 2], wanted[w, 3]
         a0, a1, a2 = start[0], start[1] * over, start[2] * over * over / 2.0
         r0, r1, r2 = offset - a0 - a1 - a2, -a1 - 2.0 * a2, -2.0 * a2
         a3 = 10.0 * r0 - 4.0 * r1 + 0.5 * r2
@@ -52,6 +53,10 @@ def shift_ways(
             d1 = 0.0
             if g * spacing < over:
                 d1 = (a1 + u * (2.0 * a2 + u * (3.0 * a3 + u * (4.0 * a4 + u * 5.0 * a5)))) / over
+            u = min(max((g * spacing - back_from) / back_over, 0.0), 1.0)
+            if u > 0.0:
+                d -= offset * u * u * u * (10.0 + u * (-15.0 + u * 6.0))
+                d1 -= offset * 30.0 * u * u * (1.0 - u) * (1.0 - u) / back_over
             scale = max(1.0 - curvature[g] * d, _LEAST_SCALE)
             rate = math.sqrt(scale * scale + d1 * d1)
             if g > 0:

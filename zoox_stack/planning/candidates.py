@@ -20,7 +20,7 @@ from zoox_stack.core.plans import EgoPlan
 from zoox_stack.core.predictions import STEP, STEPS
 from zoox_stack.planning.candidate_loop import drive_ways, shift_ways
 from zoox_stack.planning.config import PlannerConfig
-from zoox_stack.planning.lattice import Lateral, Way, desired_speed, follow, specs, top_speed, ways
+from zoox_stack.planning.lattice import Blocker, Lateral, Way, desired_speed, follow, specs, top_speed, ways
 from zoox_stack.planning.motion_loop import Kinematics
 from zoox_stack.planning.path_agents import PathAgents, lead_at
 from zoox_stack.planning.reference_path import ReferencePath
@@ -109,7 +109,12 @@ class Candidates:
 
 
 def make_candidates(
-    path: ReferencePath, ego: EgoState, agents: PathAgents, config: PlannerConfig, grid: DrivableGrid | None = None
+    path: ReferencePath,
+    ego: EgoState,
+    agents: PathAgents,
+    config: PlannerConfig,
+    grid: DrivableGrid | None = None,
+    blocker: Blocker | None = None,
 ) -> Candidates:
     """All candidate plans from the ego's present state along the path.
 
@@ -119,8 +124,9 @@ def make_candidates(
         agents: Those near the path, whom to follow and to yield to.
         config: Limits.
         grid: Drivable ground, for where to pull over; None without a map.
+        blocker: Who stands in the lane and is to be passed.
     """
-    profiles, way_of, profile_of, every = _combine(path, ego, agents, config, grid)
+    profiles, way_of, profile_of, every = _combine(path, ego, agents, config, grid, blocker)
     ahead = path.line.s >= path.ego_s
     stations = path.line.s[ahead] - path.ego_s
     cap = speed_caps(stations, path.line.curvature[ahead], desired_speed(path, config)[ahead], config)
@@ -145,12 +151,17 @@ def make_candidates(
 
 
 def _combine(
-    path: ReferencePath, ego: EgoState, agents: PathAgents, config: PlannerConfig, grid: DrivableGrid | None
+    path: ReferencePath,
+    ego: EgoState,
+    agents: PathAgents,
+    config: PlannerConfig,
+    grid: DrivableGrid | None,
+    blocker: Blocker | None,
 ) -> tuple[list[ProfileSpec], list[int], list[int], list[Way]]:
     """Profiles, and for each candidate the row of its way and of its profile; the ways."""
-    anywhere, in_lane = specs(path, ego, agents, config)
+    anywhere, in_lane = specs(path, ego, agents, config, blocker)
     profiles = anywhere + in_lane
-    every = ways(path, ego, grid, config)
+    every = ways(path, ego, grid, config, blocker)
     top = top_speed(path, config)
     leads: dict[float, LeadMotion | None] = {0.0: None}  # who is followed in the middle of the lane is in `in_lane`
     way_of: list[int] = []
@@ -197,7 +208,7 @@ def _drive(
     shifted = np.empty((len(every), 6, len(along)))
     shift_ways(
         plain(point, np.float64), plain(heading, np.float64), plain(curvature, np.float64),
-        np.array([[w.offset, w.over] for w in every]), np.array([path.ego_d, slope, second]),
+        np.array([[w.offset, w.over, w.back_from, w.back_over] for w in every]), np.array([path.ego_d, slope, second]),
         np.array([ego.x, ego.y, heading[0] + error]), _GRID, shifted,
     )  # fmt: skip
     drive_ways(

@@ -57,6 +57,7 @@ COST_TERMS = (
     CostTerm("right_of_way", "m/s^2", "Braking of somebody who goes first, because the ego is there before"),
     CostTerm("off_road", "", "Share of the corners of the ego's box off the drivable ground"),
     CostTerm("lane_change", "", "1 for a change of lane, 0.2 for leaving the centre of the lane"),
+    CostTerm("waiting", "", "1 for staying behind who stands for good, more the closer, as certain as that is by now"),
     CostTerm("consistency", "m", "Mean distance from the last chosen plan over the next 4 s"),
     CostTerm("discomfort", "", "Largest share by which a bound of comfort is exceeded, at most 1"),
     CostTerm("imposed_braking", "10 m", "Way the most affected agent loses because of the plan, by what_if"),
@@ -78,7 +79,11 @@ def weights(config: PlannerConfig) -> NDArray[np.float64]:
 
 
 def motion_costs(
-    candidates: Candidates, path: ReferencePath, terms: NDArray[np.float64], config: PlannerConfig
+    candidates: Candidates,
+    path: ReferencePath,
+    terms: NDArray[np.float64],
+    config: PlannerConfig,
+    waiting: NDArray[np.float64] | None = None,
 ) -> NDArray[np.float64]:
     """Terms that depend on the ego alone; the others are 0.
 
@@ -87,6 +92,7 @@ def motion_costs(
         path: Reference path.
         terms: ``[C, 11]`` from `feasibility.check_motion`.
         config: Weights.
+        waiting: ``[C]`` from `standing.waiting_term`; None: 0.
 
     Returns:
         Weighted terms, ``[C, M]``.
@@ -95,6 +101,8 @@ def motion_costs(
     here = float(np.interp(path.ego_s, path.line.s, desired_speed(path, config)))
     raw[:, _COLUMN["progress"]] = _lost_progress(candidates, here)
     raw[:, _OF_TERMS] = np.minimum(terms, _MOST)
+    if waiting is not None:
+        raw[:, _COLUMN["waiting"]] = waiting
     raw[:, _COLUMN["lane_change"]] = _LANE_CHANGE[candidates.laterals]
     return raw * weights(config)
 
@@ -171,9 +179,14 @@ def _gaps(
     if len(agents) and len(rows):
         columns = np.maximum(np.round(agents.time / STEP).astype(int) - 1, 0)
         picked = np.ix_(rows, columns)
-        front = candidates.s[picked] + ego.rear_axle_to_centre + ego.length / 2
+        to_front = ego.rear_axle_to_centre + ego.length / 2
+        before, after = np.ix_(rows, np.maximum(columns - 1, 0)), np.ix_(rows, np.minimum(columns + 1, STEPS - 1))
+        slope = (candidates.d[after] - candidates.d[before]) / np.maximum(
+            candidates.s[after] - candidates.s[before], 0.1
+        )
+        front, aside = candidates.s[picked] + to_front, candidates.d[picked] + slope * to_front
         measure_gaps(
-            np.stack([front, candidates.d[picked], candidates.speed[picked]]), agents.time,
+            np.stack([front, aside, candidates.speed[picked]]), agents.time,
             plain(agents.s, np.float64), plain(agents.d, np.float64), plain(agents.speed, np.float64),
             plain(agents.half_along, np.float64), plain(agents.half_across, np.float64),
             plain(agents.probability, np.float64),

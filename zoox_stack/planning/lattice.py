@@ -30,6 +30,14 @@ _BRISK = 0.9  # share of the strongest acceleration
 _EDGE_GAP = 0.3  # [m] between the ego and the edge of the ground after pulling over
 _PULL_OVER_TRIES = np.arange(1.0, 4.1, 0.5)  # [m] to the right
 _HEADWAYS = ((1.0, ""), (0.7, " closely"), (1.6, " at a distance"))
+ROOM_TO_PULL_OUT = 8.0  # [m] behind somebody in the lane from where there is a way past
+_PASSES_AT = 0.7  # [m] between the sides when passing somebody
+_PASSED = 1.5  # [m] behind the ego when it turns back in
+_BESIDE_AFTER = 7.0  # [m] of the ego's front beside somebody it passes, then it has all its distance
+_LEAST_OVER = 5.0  # [m]
+_BACK_OVER = 28.0  # [m] in which it does: by then it drives
+_LEAST_PASS = 1.0  # [m] a way past leaves the middle of the lane at least
+_MOST_PASS = 4.5  # [m] and at most
 STOPS = ("comfortable stop", "hard stop", "emergency stop")
 
 
@@ -45,6 +53,27 @@ class Lateral(IntEnum):
 
 
 @dataclass(frozen=True)
+class Blocker:
+    """An agent that stands in the ego's lane.
+
+    Attributes:
+        agent_id: Its id.
+        begin: Where along the path it begins [m].
+        end: Where it ends [m].
+        left: Its left side, to the left of the path [m].
+        right: Its right side [m].
+        patience: How certain it is that it stays, 0..1.
+    """
+
+    agent_id: int
+    begin: float
+    end: float
+    left: float
+    right: float
+    patience: float
+
+
+@dataclass(frozen=True)
 class Way:
     """A way along the reference path, shifted sideways.
 
@@ -55,6 +84,8 @@ class Way:
         over: Distance along the path within which the offset is reached [m].
         profiles: Names of the speed profiles driven along it; None: all but those that follow or yield to somebody.
         own: A speed profile for this way alone.
+        back_from: Distance along the path from where on it goes back to the middle [m].
+        back_over: Distance within which it does [m].
     """
 
     lateral: Lateral
@@ -63,6 +94,8 @@ class Way:
     over: float
     profiles: frozenset[str] | None = None
     own: ProfileSpec | None = None
+    back_from: float = np.inf
+    back_over: float = 1.0
 
 
 _BESIDE = frozenset(
@@ -83,7 +116,13 @@ def desired_speed(path: ReferencePath, config: PlannerConfig) -> NDArray[np.floa
     return np.minimum(limit, config.max_speed)
 
 
-def ways(path: ReferencePath, ego: EgoState, grid: DrivableGrid | None, config: PlannerConfig) -> list[Way]:
+def ways(
+    path: ReferencePath,
+    ego: EgoState,
+    grid: DrivableGrid | None,
+    config: PlannerConfig,
+    blocker: Blocker | None = None,
+) -> list[Way]:
     """All ways of this tick, the middle of the lane first."""
     found = [Way(Lateral.CENTRE, "", 0.0, _length(Lateral.CENTRE, path, ego, 0.0), None)]
     if abs(path.ego_d) > 0.3:  # back to the middle, more slowly
@@ -94,6 +133,7 @@ def ways(path: ReferencePath, ego: EgoState, grid: DrivableGrid | None, config: 
                 offset = sign * multiple * config.nudge
                 over = stretch * _length(lateral, path, ego, offset)
                 found.append(Way(lateral, f" {far}{word} in lane{slowly}", offset, over, _BESIDE))
+    found += _past(path, ego, blocker)
     for lateral, neighbour, word in ((Lateral.LANE_LEFT, path.left, "left"), (Lateral.LANE_RIGHT, path.right, "right")):
         if neighbour is None:
             continue
@@ -112,7 +152,11 @@ def ways(path: ReferencePath, ego: EgoState, grid: DrivableGrid | None, config: 
 
 
 def specs(
-    path: ReferencePath, ego: EgoState, agents: PathAgents, config: PlannerConfig
+    path: ReferencePath,
+    ego: EgoState,
+    agents: PathAgents,
+    config: PlannerConfig,
+    blocker: Blocker | None = None,
 ) -> tuple[list[ProfileSpec], list[ProfileSpec]]:
     """Speed profiles of this tick: those for any way, and those that only make sense in the middle of the lane."""
     a, b, jerk = config.comfort_acceleration, config.comfort_deceleration, config.comfort_jerk
@@ -152,7 +196,13 @@ def specs(
         ProfileSpec(STOPS[1], 0.0, a, 2 * b, 2 * jerk),
         ProfileSpec(STOPS[2], 0.0, a, config.max_deceleration, config.emergency_jerk),
     ]
-    return anywhere, _in_lane(path, ego, agents, config)
+    in_lane = _in_lane(path, ego, agents, config)
+    if blocker is not None:
+        gap = blocker.begin - path.ego_s - ego.rear_axle_to_centre - ego.length / 2
+        if gap > ROOM_TO_PULL_OUT:
+            name = f"wait behind #{blocker.agent_id}"
+            in_lane.append(ProfileSpec(name, top, a, b, jerk, stop_at=gap - ROOM_TO_PULL_OUT))
+    return anywhere, in_lane
 
 
 def follow(lead: LeadMotion, top: float, config: PlannerConfig, headway: float = 1.0, words: str = "") -> ProfileSpec:
@@ -200,6 +250,26 @@ def _yielding(crossing: Crossing, speed: float, top: float, config: PlannerConfi
     if np.isfinite(crossing.clear):
         through = f"{name} until it is through"
         found.append(ProfileSpec(through, top, a, b, jerk, stop_at=where, release=crossing.clear))
+    return found
+
+
+def _past(path: ReferencePath, ego: EgoState, blocker: Blocker | None) -> list[Way]:
+    """Ways past a blocker on either side, and back to the middle of the lane."""
+    if blocker is None:
+        return []
+    found = []
+    room = ego.width / 2 + _PASSES_AT
+    begin = blocker.begin - path.ego_s - ego.rear_axle_to_centre - ego.length / 2
+    back = blocker.end - path.ego_s - ego.rear_axle_to_centre + ego.length / 2 + _PASSED
+    for lateral, offset, side in (
+        (Lateral.NUDGE_LEFT, blocker.left + room, "left"), (Lateral.NUDGE_RIGHT, blocker.right - room, "right"),
+    ):  # fmt: skip
+        if not _LEAST_PASS < abs(offset) < _MOST_PASS:
+            continue
+        # The same place every tick, so that a way once begun goes on as it was.
+        over = min(max(begin + _BESIDE_AFTER, _LEAST_OVER), 1.5 * _length(lateral, path, ego, offset))
+        words = f" past #{blocker.agent_id} on the {side}"
+        found.append(Way(lateral, words, offset, over, _BESIDE, None, max(back, over), _BACK_OVER))
     return found
 
 

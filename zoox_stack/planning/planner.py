@@ -20,11 +20,13 @@ from zoox_stack.planning.costs import motion_costs
 from zoox_stack.planning.decision import choose
 from zoox_stack.planning.feasibility import check_motion
 from zoox_stack.planning.futures import later, overlay
+from zoox_stack.planning.occlusion import sight_speeds
 from zoox_stack.planning.path_agents import find_path_agents
 from zoox_stack.planning.path_sides import LaneSides
 from zoox_stack.planning.proposal import Preparation, Proposal
 from zoox_stack.planning.reference_path import ReferencePath, ReferencePathFinder
 from zoox_stack.planning.right_of_way import GiveWayFinder, GiveWayPlaces
+from zoox_stack.planning.standing import StandingWatch, find_blocker, waiting_term
 from zoox_stack.planning.weighing import weigh
 from zoox_stack.road_network.drivable import DrivableGrid
 from zoox_stack.road_network.network import RoadNetwork
@@ -50,6 +52,7 @@ class Planner:
 
     def __init__(self, config: PlannerConfig | None = None) -> None:
         self.config = config or PlannerConfig()
+        self._standing = StandingWatch()
         self._finder = ReferencePathFinder(self.config.max_route_distance)
         self._index: LaneIndex | None = None
         self._grid: DrivableGrid | None = None
@@ -89,6 +92,7 @@ class Planner:
     def reset(self) -> None:
         """Forget the last plan and the way taken; keep map and route."""
         self._finder.reset()
+        self._standing.reset()
         self._last_plan = None
         self._predicted = None
         self._last_stamp = None
@@ -124,11 +128,16 @@ class Planner:
             path, ego, self._expected(scene).take(rows), scene.position[rows, :2], scene.yaw[rows],
             scene.size[rows, :2].astype(np.float64), scene.existence[rows].astype(np.float64),
         )  # fmt: skip
-        candidates = make_candidates(path, ego, agents, config, self._grid)
+        give_way = self._give_way.find(path, ego) if self._give_way is not None else GiveWayPlaces.of([])
+        waits_at = np.concatenate([path.stops.s, give_way.begin])
+        blocker = find_blocker(path, ego, agents, scene, rows, self._standing.update(scene), waits_at)
+        candidates = make_candidates(path, ego, agents, config, self._grid, blocker)
         stops = closed_stops(path, ego, signals, scene.stamp_ns, config)
         last = self._last_positions(scene.stamp_ns)
         sides = self._sides.along(path) if self._sides is not None else None
-        motion = check_motion(candidates, path, ego, stops, self._grid, last, config, sides)
+        sight = sight_speeds(path, ego, scene, give_way, self._index, config)
+        motion = check_motion(candidates, path, ego, stops, self._grid, last, config, sides, sight)
+        waiting = waiting_term(candidates, ego, blocker)
         return Preparation(
             scene=scene,
             ego=ego,
@@ -137,8 +146,8 @@ class Planner:
             overlapping=scene.ids[overlapping],
             candidates=candidates,
             rejections=motion.rejections,
-            motion=motion_costs(candidates, path, motion.terms, config),
-            give_way=self._give_way.find(path, ego) if self._give_way is not None else GiveWayPlaces.of([]),
+            motion=motion_costs(candidates, path, motion.terms, config, waiting),
+            give_way=give_way,
         )
 
     def judge(self, prepared: Preparation, predicted: PredictedAgents | None) -> Proposal:

@@ -1,0 +1,81 @@
+"""Past somebody who stands in the lane for good, on a road with oncoming traffic."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from zoox_stack.core.agents import EgoState
+from zoox_stack.core.classes import Attribute, TriState
+from zoox_stack.planning.planner import Planner
+from zoox_stack.planning.standing import StandingWatch
+from zoox_stack.road_network.made_up import crossing
+
+EGO = EgoState(0, -160.0, -1.75, speed=8.0)
+PARKED = -100.0
+
+
+def two_way_road() -> Planner:
+    planner = Planner()
+    planner.set_road_network(crossing(arm=200.0, signals=False))
+    return planner
+
+
+def distance(tick: Any, x: float, y: float) -> float:
+    """Between the middles, with the length counted less [m]: below 2 m two cars side by side touch."""
+    return float(np.hypot((tick.ego.x + 1.4 - x) / 2.4, tick.ego.y - y))
+
+
+def test_passes_a_parked_car_when_nobody_comes(agent: Any, loop: Any) -> None:
+    ticks = loop(two_way_road(), EGO, lambda _: [agent(1, PARKED, -1.75)], 16)
+    assert ticks[-1].ego.x > PARKED + 10.0
+    assert ticks[-1].ego.y == pytest.approx(-1.75, abs=0.3)  # back in its lane
+    assert min(distance(t, PARKED, -1.75) for t in ticks) > 1.95
+
+
+def test_waits_for_the_oncoming_traffic_with_room_to_pull_out(agent: Any, loop: Any) -> None:
+    def oncoming(t: float) -> list[Any]:
+        return [agent(10 + i, PARKED - 10.0 + 16.0 * i - 8.0 * t, 1.75, 8.0, np.pi) for i in range(12)]
+
+    ticks = loop(two_way_road(), EGO, lambda t: [agent(1, PARKED, -1.75), *oncoming(t)], 34)
+    for tick in ticks:
+        others = oncoming((tick.ego.stamp_ns - 1e9) / 1e9)
+        assert min(distance(tick, a.x, a.y) for a in others) > 1.95
+    standing = [t.ego.x + 3.8 for t in ticks if t.ego.speed < 0.1]
+    assert standing
+    assert max(standing) < PARKED - 2.3 - 5.0
+    assert ticks[-1].ego.x > PARKED + 10.0
+
+
+def test_a_queue_is_not_passed(agent: Any, loop: Any) -> None:
+    queue = [agent(i, PARKED + 8.0 * i, -1.75) for i in range(1, 12)]
+    ticks = loop(two_way_road(), EGO, lambda _: queue, 20)
+    assert ticks[-1].ego.x < PARKED
+    assert max(abs(t.ego.y + 1.75) for t in ticks) < 1.0
+
+
+def test_who_brakes_waits_and_is_not_passed(agent: Any, scene: Any) -> None:
+    names = {}
+    for lights in (TriState.NO, TriState.YES):
+        planner = two_way_road()
+        for stamp in range(1, 9):
+            now = scene(EGO, [agent(1, PARKED, -1.75)], stamp * 1_000_000_000)
+            attributes = now.attributes.copy()
+            attributes[:, Attribute.BRAKE_LIGHT] = lights
+            prepared = planner.prepare(replace(now, attributes=attributes), None)
+        names[lights] = [name for name in prepared.candidates.names if "past #1" in name]
+    assert names[TriState.NO]
+    assert not names[TriState.YES]
+
+
+def test_how_long_somebody_has_stood(agent: Any, scene: Any) -> None:
+    watch = StandingWatch()
+    second = 1_000_000_000
+    watch.update(scene(EGO, [agent(1, 0.0, 0.0), agent(2, 9.0, 0.0, 5.0)], second))
+    stood = watch.update(scene(EGO, [agent(1, 0.0, 0.0), agent(2, 9.0, 0.0), agent(3, 30.0, 0.0)], 3 * second))
+    assert stood.tolist() == [2.0, 0.0, 0.0]
+    stood = watch.update(scene(EGO, [agent(1, 0.0, 0.0, 1.0), agent(2, 9.0, 0.0)], 5 * second))
+    assert stood.tolist() == [0.0, 2.0]

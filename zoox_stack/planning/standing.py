@@ -1,0 +1,110 @@
+"""Something that stands in the ego's lane and will not move: since when, and whether it only waits in a queue."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zoox_stack.core.agents import EgoState, TrackedAgents
+from zoox_stack.core.classes import Attribute, TriState, TurnSignal
+from zoox_stack.planning.candidates import Candidates
+from zoox_stack.planning.lattice import ROOM_TO_PULL_OUT, Blocker
+from zoox_stack.planning.path_agents import PathAgents, in_way
+from zoox_stack.planning.reference_path import ReferencePath
+
+_STANDS = 0.3  # [m/s]
+_DOUBTFUL = 3.0  # [s] who stands for less may go on
+_CERTAIN = 10.0  # [s] who stands for longer will not
+_QUEUE = 12.0  # [m] between vehicles of a queue
+_WAITS_WITHIN = 20.0  # [m] before a place where one may have to wait
+_CLOSE = 0.5  # what standing so close that there is no way past costs more, as a share
+
+
+class StandingWatch:
+    """Remembers since when each agent has stood."""
+
+    def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everybody."""
+        self._ids, self._since = np.zeros(0, np.int64), np.zeros(0, np.int64)
+
+    def update(self, scene: TrackedAgents) -> NDArray[np.float64]:
+        """How long each of the N agents of a scene has been seen standing [s], 0 for who moves."""
+        since = np.full(len(scene), scene.stamp_ns)
+        if len(self._ids):
+            place = np.minimum(np.searchsorted(self._ids, scene.ids), len(self._ids) - 1)
+            known = self._ids[place] == scene.ids
+            since[known] = self._since[place[known]]
+        since[scene.speed > _STANDS] = scene.stamp_ns
+        self._ids, self._since = scene.ids, since
+        return np.asarray((scene.stamp_ns - since) / 1e9)
+
+
+def find_blocker(
+    path: ReferencePath,
+    ego: EgoState,
+    agents: PathAgents,
+    scene: TrackedAgents,
+    rows: NDArray[np.int64],
+    stood: NDArray[np.float64],
+    waits_at: NDArray[np.float64],
+) -> Blocker | None:
+    """The nearest agent in the ego's lane that stands there for good; None without.
+
+    Who brakes, who stands before a place where one may have to wait, or behind somebody else, is in a queue. Hazard
+    lights and open doors tell at once that somebody stays.
+
+    Args:
+        path: Reference path.
+        ego: The ego.
+        agents: B agents near the path; `agents.rows` are places in `rows`.
+        scene: All agents.
+        rows: Rows of the scene.
+        stood: How long each agent of the scene has stood [s].
+        waits_at: Arc lengths of stop lines and of places where others go first [m].
+    """
+    if not len(agents):
+        return None
+    rear = path.ego_s + ego.rear_axle_to_centre - ego.length / 2
+    low, high = agents.s[:, 0] - agents.half_along[:, 0], agents.s[:, 0] + agents.half_along[:, 0]
+    inside = in_way(agents, ego, 0.0)[:, 0] & (high > rear)
+    if not inside.any():
+        return None
+    b = int(np.where(inside, low, np.inf).argmin())
+    row = int(rows[agents.rows[b]])
+    attributes = scene.attributes[row]
+    stays = attributes[Attribute.TURN_SIGNAL] == TurnSignal.HAZARD or attributes[Attribute.DOOR_OPEN] == TriState.YES
+    patience = float(np.clip((stood[row] - _DOUBTFUL) / (_CERTAIN - _DOUBTFUL), 0.0, 1.0))
+    if stays and scene.speed[row] < _STANDS:
+        patience = 1.0
+    elif attributes[Attribute.BRAKE_LIGHT] == TriState.YES:
+        return None
+    follows = inside & (low > high[b] - 1.0) & (low < high[b] + _QUEUE)
+    waiting = (waits_at > low[b]) & (waits_at < high[b] + _WAITS_WITHIN)
+    if patience <= 0 or (not stays and (follows.any() or waiting.any())):
+        return None
+    return Blocker(
+        agent_id=int(agents.ids[b]), begin=float(low[b]), end=float(high[b]),
+        left=float(agents.d[b, 0] + agents.half_across[b, 0]), right=float(agents.d[b, 0] - agents.half_across[b, 0]),
+        patience=patience,
+    )  # fmt: skip
+
+
+def waiting_term(candidates: Candidates, ego: EgoState, blocker: Blocker | None) -> NDArray[np.float64]:
+    """How much each candidate waits behind a blocker, ``[C]``: 0 for who is past it in the end.
+
+    1 for who stays behind it, up to 1.5 for who stands so close that there is no way past it; both times how certain it
+    is by now that the blocker stays.
+    """
+    if blocker is None:
+        return np.zeros(len(candidates))
+    front = candidates.s[:, -1] + ego.rear_axle_to_centre + ego.length / 2
+    left = np.clip((blocker.end + ego.length - front) / (blocker.end - blocker.begin + ego.length), 0.0, 1.0)
+    inside = (candidates.d[:, -1] - ego.width / 2 < blocker.left) & (
+        candidates.d[:, -1] + ego.width / 2 > blocker.right
+    )
+    gap = blocker.begin - front
+    close = np.where(inside & (gap > 0), np.clip(1.0 - gap / ROOM_TO_PULL_OUT, 0.0, 1.0), 0.0)
+    return np.asarray(blocker.patience * (left + _CLOSE * close))
