@@ -29,6 +29,7 @@ from zoox_stack.road_network.drivable import DrivableGrid
 
 _GRID = 0.5  # [m] spacing of shifted paths
 _LEAVES_LANE = int(Lateral.LANE_LEFT)
+_TURNS_ABOVE = 0.7  # [m/s] below it the yaw rate says nothing of the steering
 _MOST_START_SLOPE = 1.5  # largest sideways slope a plan starts with
 
 
@@ -203,7 +204,7 @@ def _drive(
     error = float(wrap_angle(ego.yaw - heading[0]))
     scale = max(1 - curvature[0] * path.ego_d, 0.2)
     slope = float(np.clip(scale * np.tan(np.clip(error, -1.3, 1.3)), -_MOST_START_SLOPE, _MOST_START_SLOPE))
-    bend = ego.yaw_rate / ego.speed if ego.speed > 2.0 else curvature[0]
+    bend = ego.yaw_rate / ego.speed if ego.speed > _TURNS_ABOVE else curvature[0]
     second = float(np.clip(bend - curvature[0], -config.max_curvature, config.max_curvature)) * (1 + slope**2) ** 1.5
     shifted = np.empty((len(every), 6, len(along)))
     shift_ways(

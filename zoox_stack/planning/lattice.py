@@ -30,10 +30,11 @@ _BRISK = 0.9  # share of the strongest acceleration
 _EDGE_GAP = 0.3  # [m] between the ego and the edge of the ground after pulling over
 _PULL_OVER_TRIES = np.arange(1.0, 4.1, 0.5)  # [m] to the right
 _HEADWAYS = ((1.0, ""), (0.7, " closely"), (1.6, " at a distance"))
-ROOM_TO_PULL_OUT = 8.0  # [m] behind somebody in the lane from where there is a way past
+ROOM_TO_PULL_OUT = 12.0  # [m] behind somebody in the lane from where there is a way past
 _PASSES_AT = 0.7  # [m] between the sides when passing somebody
 _PASSED = 1.5  # [m] behind the ego when it turns back in
-_BESIDE_AFTER = 7.0  # [m] of the ego's front beside somebody it passes, then it has all its distance
+_BESIDE_AFTER = 6.0  # [m] of the ego's front beside somebody it passes, then it has all its distance
+_PULLS_OUT_AT = 2.3  # [m/s]
 _LEAST_OVER = 5.0  # [m]
 _BACK_OVER = 28.0  # [m] in which it does: by then it drives
 _LEAST_PASS = 1.0  # [m] a way past leaves the middle of the lane at least
@@ -133,7 +134,7 @@ def ways(
                 offset = sign * multiple * config.nudge
                 over = stretch * _length(lateral, path, ego, offset)
                 found.append(Way(lateral, f" {far}{word} in lane{slowly}", offset, over, _BESIDE))
-    found += _past(path, ego, blocker)
+    found += _past(path, ego, blocker, config)
     for lateral, neighbour, word in ((Lateral.LANE_LEFT, path.left, "left"), (Lateral.LANE_RIGHT, path.right, "right")):
         if neighbour is None:
             continue
@@ -253,7 +254,7 @@ def _yielding(crossing: Crossing, speed: float, top: float, config: PlannerConfi
     return found
 
 
-def _past(path: ReferencePath, ego: EgoState, blocker: Blocker | None) -> list[Way]:
+def _past(path: ReferencePath, ego: EgoState, blocker: Blocker | None, config: PlannerConfig) -> list[Way]:
     """Ways past a blocker on either side, and back to the middle of the lane."""
     if blocker is None:
         return []
@@ -268,8 +269,14 @@ def _past(path: ReferencePath, ego: EgoState, blocker: Blocker | None) -> list[W
             continue
         # The same place every tick, so that a way once begun goes on as it was.
         over = min(max(begin + _BESIDE_AFTER, _LEAST_OVER), 1.5 * _length(lateral, path, ego, offset))
+        slow = None
+        if ego.speed < _DRIVES_ABOVE:  # no faster than the wheels can be turned
+            slow = ProfileSpec(
+                "pull out", _PULLS_OUT_AT, config.comfort_acceleration, config.comfort_deceleration, config.comfort_jerk,
+                later_target=top_speed(path, config), switch=over / _PULLS_OUT_AT,
+            )  # fmt: skip
         words = f" past #{blocker.agent_id} on the {side}"
-        found.append(Way(lateral, words, offset, over, _BESIDE, None, max(back, over), _BACK_OVER))
+        found.append(Way(lateral, words, offset, over, _BESIDE, slow, max(back, over), _BACK_OVER))
     return found
 
 

@@ -13,11 +13,12 @@ from zoox_stack.planning.path_agents import PathAgents, in_way
 from zoox_stack.planning.reference_path import ReferencePath
 
 _STANDS = 0.3  # [m/s]
+_MOVES = -1  # in place of a stamp
 _DOUBTFUL = 3.0  # [s] who stands for less may go on
 _CERTAIN = 10.0  # [s] who stands for longer will not
 _QUEUE = 12.0  # [m] between vehicles of a queue
 _WAITS_WITHIN = 20.0  # [m] before a place where one may have to wait
-_CLOSE = 0.5  # what standing so close that there is no way past costs more, as a share
+_EARLY = 3.0  # times earlier than giving up waiting the ego keeps its distance
 
 
 class StandingWatch:
@@ -35,11 +36,11 @@ class StandingWatch:
         since = np.full(len(scene), scene.stamp_ns)
         if len(self._ids):
             place = np.minimum(np.searchsorted(self._ids, scene.ids), len(self._ids) - 1)
-            known = self._ids[place] == scene.ids
+            known = (self._ids[place] == scene.ids) & (self._since[place] != _MOVES)
             since[known] = self._since[place[known]]
-        since[scene.speed > _STANDS] = scene.stamp_ns
-        self._ids, self._since = scene.ids, since
-        return np.asarray((scene.stamp_ns - since) / 1e9)
+        moving = scene.speed > _STANDS
+        self._ids, self._since = scene.ids, np.where(moving, _MOVES, since)
+        return np.asarray(np.where(moving, 0.0, (scene.stamp_ns - since) / 1e9))
 
 
 def find_blocker(
@@ -95,16 +96,17 @@ def find_blocker(
 def waiting_term(candidates: Candidates, ego: EgoState, blocker: Blocker | None) -> NDArray[np.float64]:
     """How much each candidate waits behind a blocker, ``[C]``: 0 for who is past it in the end.
 
-    1 for who stays behind it, up to 1.5 for who stands so close that there is no way past it; both times how certain it
+    1 for who stays behind it, up to 2 for who stands so close that there is no way past it; both times how certain it
     is by now that the blocker stays.
     """
     if blocker is None:
         return np.zeros(len(candidates))
-    front = candidates.s[:, -1] + ego.rear_axle_to_centre + ego.length / 2
+    middle = candidates.s + ego.rear_axle_to_centre
+    over = (candidates.d - ego.width / 2 < blocker.left) & (candidates.d + ego.width / 2 > blocker.right)
+    beside = (middle > blocker.begin) & (middle < blocker.end)
+    front = middle[:, -1] + ego.length / 2
     left = np.clip((blocker.end + ego.length - front) / (blocker.end - blocker.begin + ego.length), 0.0, 1.0)
-    inside = (candidates.d[:, -1] - ego.width / 2 < blocker.left) & (
-        candidates.d[:, -1] + ego.width / 2 > blocker.right
-    )
+    left = np.where((over & beside).any(axis=1), 1.0, left)  # it would have to drive through
     gap = blocker.begin - front
-    close = np.where(inside & (gap > 0), np.clip(1.0 - gap / ROOM_TO_PULL_OUT, 0.0, 1.0), 0.0)
-    return np.asarray(blocker.patience * (left + _CLOSE * close))
+    close = np.where(over[:, -1] & (gap > 0), np.clip(1.0 - gap / ROOM_TO_PULL_OUT, 0.0, 1.0), 0.0)
+    return np.asarray(blocker.patience * left + min(_EARLY * blocker.patience, 1.0) * close)
