@@ -235,6 +235,7 @@ def _explain(
     else:
         parts.append(f"best of {len(names)} candidates" + (f" ({fallen} ruled out)" if fallen else ""))
     parts.append(f"; path from {proposal.path.source}")
+    parts += [f"; {note}" for note in proposal.notes]
     if proposal.predictions_from == PredictionSource.CONSTANT_VELOCITY and len(proposal.scene.ids):
         parts.append("; constant velocities assumed")
     if len(proposal.scene.overlapping):

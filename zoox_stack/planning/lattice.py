@@ -271,10 +271,9 @@ def _past(path: ReferencePath, ego: EgoState, blocker: Blocker | None, config: P
         over = min(max(begin + _BESIDE_AFTER, _LEAST_OVER), 1.5 * _length(lateral, path, ego, offset))
         slow = None
         if ego.speed < _DRIVES_ABOVE:  # no faster than the wheels can be turned
-            slow = ProfileSpec(
-                "pull out", _PULLS_OUT_AT, config.comfort_acceleration, config.comfort_deceleration, config.comfort_jerk,
-                later_target=top_speed(path, config), switch=over / _PULLS_OUT_AT,
-            )  # fmt: skip
+            a, b, jerk = config.comfort_acceleration, config.comfort_deceleration, config.comfort_jerk
+            top, switch = top_speed(path, config), over / _PULLS_OUT_AT
+            slow = ProfileSpec("pull out", min(_PULLS_OUT_AT, top), a, b, jerk, later_target=top, switch=switch)
         words = f" past #{blocker.agent_id} on the {side}"
         found.append(Way(lateral, words, offset, over, _BESIDE, slow, max(back, over), _BACK_OVER))
     return found

@@ -24,7 +24,7 @@ from zoox_stack.planning.occlusion import sight_speeds
 from zoox_stack.planning.path_agents import find_path_agents
 from zoox_stack.planning.path_sides import LaneSides
 from zoox_stack.planning.proposal import Preparation, Proposal
-from zoox_stack.planning.reference_path import ReferencePath, ReferencePathFinder
+from zoox_stack.planning.reference_path import PathSource, ReferencePath, ReferencePathFinder
 from zoox_stack.planning.right_of_way import GiveWayFinder, GiveWayPlaces
 from zoox_stack.planning.standing import StandingWatch, find_blocker, waiting_term
 from zoox_stack.planning.weighing import weigh
@@ -37,6 +37,8 @@ _NEARLY_STANDS = 1.0  # [m/s] if the ego is not faster
 _GROUND_CELL = 0.25  # [m] of the grid of drivable ground: plans pass close to its edge
 _GROUND_MARGIN = 0.1  # [m] by which it is widened against inexact maps
 _GOAL_BRAKING = 1.5  # times the usual braking that stopping at the goal is worth
+_SPARE = 1.5  # of the way that usual braking takes
+_STANDS_STILL = 0.3  # [m] that a stop line leaves open beyond it
 _LONGEST_MEMORY = 1.0  # [s] predictions older than this say less than present velocities
 LONGEST_GAP = 2.0  # [s] between scenes; after a longer one, or when time runs back, the past is forgotten
 
@@ -148,6 +150,7 @@ class Planner:
             rejections=motion.rejections,
             motion=motion_costs(candidates, path, motion.terms, config, waiting),
             give_way=give_way,
+            notes=_notes(path, signals, config),
         )
 
     def judge(self, prepared: Preparation, predicted: PredictedAgents | None) -> Proposal:
@@ -193,6 +196,7 @@ class Planner:
             report=weighed.report,
             asked=asked,
             request=request,
+            notes=prepared.notes,
         )
 
     def decide(
@@ -243,7 +247,8 @@ def closed_stops(
 ) -> NDArray[np.float64]:
     """Stop lines that must not be crossed now, the goal among them, arc lengths [m].
 
-    The goal is closed while it can be reached in comfort: who cannot stop there any more drives on and comes back.
+    Who faces the wrong way on a lane must not go farther than it takes to stop. The goal is closed while it can be
+    reached in comfort: who cannot stop there any more drives on and comes back.
     Red closes a line unless the ego can no longer stop before it with full braking; yellow closes it if the usual
     braking is enough. Who stands a little beyond a line still waits at it. Unknown, off and flashing states close
     nothing: there the agents and the map decide.
@@ -254,6 +259,8 @@ def closed_stops(
     if goal is not None and front <= goal + _JUST_OVER:
         needed = max(ego.speed, 0.0) ** 2 / (2 * max(goal + _JUST_OVER - front, 0.1))
         closed = [goal] if needed <= _GOAL_BRAKING * config.comfort_deceleration else []
+    if path.source == PathSource.AGAINST:  # to a stop, and no farther
+        closed.append(front + max(ego.speed, 0.0) ** 2 / (2 * config.comfort_deceleration) * _SPARE - _STANDS_STILL)
     if signals is None or not len(path.stops.s) or abs(stamp_ns - signals.stamp_ns) > config.signal_max_age * 1e9:
         return np.array(closed)
     state = {
@@ -288,6 +295,22 @@ def with_goal_line(path: ReferencePath, ego: EgoState) -> ReferencePath:
         return path
     stops = sorted([*zip(path.stops.s.tolist(), path.stops.signals, strict=True), (goal, ())])
     return replace(path, stops=StopPoints(np.array([s for s, _ in stops]), tuple(ids for _, ids in stops)))
+
+
+def _notes(path: ReferencePath, signals: TrafficSignals | None, config: PlannerConfig) -> tuple[str, ...]:
+    """What is missing in the input, for the explanation."""
+    notes = []
+    here = float(np.interp(path.ego_s, path.line.s, path.speed_limit))
+    if not np.isfinite(here) or here <= 0:
+        notes.append(f"no speed limit known, {min(config.cruise_speed, config.max_speed):.1f} m/s assumed")
+    known = set()
+    if signals is not None:
+        sure = (signals.confidence >= config.signal_confidence) & (signals.states != SignalState.UNKNOWN)
+        known = set(signals.ids[sure].tolist())
+    dark = sum(bool(governing) and known.isdisjoint(governing) for governing in path.stops.signals)
+    if dark:
+        notes.append(f"signals unknown at {dark} stop line{'s' * (dark > 1)} ahead")
+    return tuple(notes)
 
 
 def complete_futures(scene: TrackedAgents, predicted: PredictedAgents | None) -> PredictedAgents:

@@ -60,6 +60,7 @@ class Preparation:
         rejections: uint8 ``[C]`` `Rejection` by geometry, dynamics and signals.
         motion: float64 ``[C, M]`` weighted costs of the ego's own motion.
         give_way: Where others go first.
+        notes: What is missing in the input, for people.
     """
 
     scene: TrackedAgents
@@ -71,6 +72,7 @@ class Preparation:
     rejections: NDArray[np.uint8]
     motion: NDArray[np.float64]
     give_way: GiveWayPlaces
+    notes: tuple[str, ...] = ()
 
     def planning_scene(self, futures: PredictedAgents) -> PlanningScene:
         """The agents that matter, with `futures` of all agents of the scene."""
@@ -107,6 +109,7 @@ class Proposal:
         report: Collisions with unconditional futures.
         asked: int64 ``[N]`` candidate rows to ask about, the best first; empty if there is nothing to ask.
         request: The question, None if there is nothing to ask.
+        notes: What is missing in the input, for people.
     """
 
     stamp_ns: int
@@ -123,6 +126,7 @@ class Proposal:
     report: CollisionReport
     asked: NDArray[np.int64]
     request: WhatIfRequest | None
+    notes: tuple[str, ...] = ()
 
     @property
     def totals(self) -> NDArray[np.float64]:

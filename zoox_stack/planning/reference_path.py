@@ -16,6 +16,7 @@ from zoox_stack.road_network.polyline import Polyline
 from zoox_stack.road_network.queries import LaneIndex, LanePath, StopPoints
 
 SPACING = 1.0  # [m]
+LOST_SPEED = 4.0  # [m/s] beside all lanes of a map
 BEHIND = 10.0  # [m] of the path kept behind the ego
 _MAX_BEND = 0.21  # [1/m] of a path; the ego turns in 0.24
 _MAX_ARC_CURVATURE = 0.15  # [1/m]
@@ -29,6 +30,8 @@ class PathSource(StrEnum):
     ROUTE = "route"
     LANES = "lane network"
     ARC = "own heading and yaw rate, without map or route"
+    OFF_LANES = "own heading and yaw rate, slowly: no lane here"
+    AGAINST = "own heading, to a stop: this lane leads the other way"
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,7 +115,15 @@ class ReferencePathFinder:
             return self._window(lane_path, source, ego, s, length, end)
         line = _arc(ego, length)
         path_of_arc = LanePath(line, np.full(len(line.s), -1))
-        return self._window(path_of_arc, PathSource.ARC, ego, BEHIND, length)
+        return self._window(path_of_arc, self._why_no_lane(ego), ego, BEHIND, length)
+
+    def _why_no_lane(self, ego: EgoState) -> PathSource:
+        if self._index is None:
+            return PathSource.ARC
+        found = self._index.nearest(np.array([[ego.x, ego.y]]), np.array([ego.yaw]), max_heading_error=np.pi)
+        if found.rows[0] < 0 or found.distance[0] > self._index.width(int(found.rows[0])) / 2:
+            return PathSource.OFF_LANES
+        return PathSource.AGAINST if abs(found.heading_error[0]) > np.pi / 2 else PathSource.OFF_LANES
 
     def _build_route(self) -> None:
         self.reset()
@@ -166,7 +177,9 @@ class ReferencePathFinder:
             )
         ego_s = float(here.s[0])
         limits, stops, left, right = np.full(len(line.s), np.nan), StopPoints(np.zeros(0), ()), None, None
-        if self._index is not None:
+        if source in (PathSource.OFF_LANES, PathSource.AGAINST):
+            limits = np.full(len(line.s), LOST_SPEED)
+        elif self._index is not None:
             limits = self._index.speed_limits(part)
             every = self._index.stop_points(part)
             ahead = np.flatnonzero(every.s > ego_s)
