@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,12 @@ def test_every_term_has_a_weight_and_every_weight_a_term() -> None:
     assert declared == set(COST_NAMES)
     assert len(weights(PlannerConfig())) == len(COST_TERMS)
     assert all(term.meaning for term in COST_TERMS)
+
+
+def test_the_documented_table_is_the_table() -> None:
+    text = (Path(__file__).parents[3] / "docs" / "planning.md").read_text()
+    rows = [f"| `{term.name}` | {term.unit or '-'} | {term.meaning} |" for term in COST_TERMS]
+    assert [line for line in text.splitlines() if line in rows] == rows
 
 
 def test_parameters_are_checked() -> None:
