@@ -19,7 +19,7 @@ from zoox_stack.planning.path_agents import SIDE_MARGIN, PathAgents
 from zoox_stack.planning.reference_path import ReferencePath
 
 _SAFE_TIME_TO_COLLISION = 3.5  # [s]
-RSS = np.array([0.3, 2.5, 6.0, 8.0, 0.8, 4.0, 0.3])  # as `motion_loop.Rss`, what the supervisor assumes too
+RSS = np.array([0.3, 2.5, 7.0, 8.0, 0.8, 4.0, 0.3])  # as `motion_loop.Rss`, what the supervisor assumes too
 _IMPOSED_UNIT = 10.0  # [m] of the way of others lost that counts as 1
 
 

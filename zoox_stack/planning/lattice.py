@@ -254,17 +254,20 @@ def _yielding(crossing: Crossing, speed: float, top: float, config: PlannerConfi
     return found
 
 
+def past_offsets(blocker: Blocker, ego: EgoState) -> tuple[float, float]:
+    """Offsets from the path at which the ego passes somebody on the left and on the right [m]."""
+    room = ego.width / 2 + _PASSES_AT
+    return blocker.left + room, blocker.right - room
+
+
 def _past(path: ReferencePath, ego: EgoState, blocker: Blocker | None, config: PlannerConfig) -> list[Way]:
     """Ways past a blocker on either side, and back to the middle of the lane."""
     if blocker is None:
         return []
     found = []
-    room = ego.width / 2 + _PASSES_AT
     begin = blocker.begin - path.ego_s - ego.rear_axle_to_centre - ego.length / 2
     back = blocker.end - path.ego_s - ego.rear_axle_to_centre + ego.length / 2 + _PASSED
-    for lateral, offset, side in (
-        (Lateral.NUDGE_LEFT, blocker.left + room, "left"), (Lateral.NUDGE_RIGHT, blocker.right - room, "right"),
-    ):  # fmt: skip
+    for lateral, offset in zip((Lateral.NUDGE_LEFT, Lateral.NUDGE_RIGHT), past_offsets(blocker, ego), strict=True):
         if not _LEAST_PASS < abs(offset) < _MOST_PASS:
             continue
         # The same place every tick, so that a way once begun goes on as it was.
@@ -274,7 +277,7 @@ def _past(path: ReferencePath, ego: EgoState, blocker: Blocker | None, config: P
             a, b, jerk = config.comfort_acceleration, config.comfort_deceleration, config.comfort_jerk
             top, switch = top_speed(path, config), over / _PULLS_OUT_AT
             slow = ProfileSpec("pull out", min(_PULLS_OUT_AT, top), a, b, jerk, later_target=top, switch=switch)
-        words = f" past #{blocker.agent_id} on the {side}"
+        words = f" past #{blocker.agent_id} on the {'left' if offset > 0 else 'right'}"
         found.append(Way(lateral, words, offset, over, _BESIDE, slow, max(back, over), _BACK_OVER))
     return found
 

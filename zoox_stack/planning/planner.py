@@ -26,7 +26,7 @@ from zoox_stack.planning.path_sides import LaneSides
 from zoox_stack.planning.proposal import Preparation, Proposal
 from zoox_stack.planning.reference_path import PathSource, ReferencePath, ReferencePathFinder
 from zoox_stack.planning.right_of_way import GiveWayFinder, GiveWayPlaces
-from zoox_stack.planning.standing import StandingWatch, find_blocker, waiting_term
+from zoox_stack.planning.standing import StandingWatch, find_blocker, has_way_past, waiting_term
 from zoox_stack.planning.weighing import weigh
 from zoox_stack.road_network.drivable import DrivableGrid
 from zoox_stack.road_network.network import RoadNetwork
@@ -133,6 +133,8 @@ class Planner:
         give_way = self._give_way.find(path, ego) if self._give_way is not None else GiveWayPlaces.of([])
         waits_at = np.concatenate([path.stops.s, give_way.begin])
         blocker = find_blocker(path, ego, agents, scene, rows, self._standing.update(scene), waits_at)
+        if blocker is not None and not has_way_past(path, ego, blocker, self._grid):
+            blocker = None
         candidates = make_candidates(path, ego, agents, config, self._grid, blocker)
         stops = closed_stops(path, ego, signals, scene.stamp_ns, config)
         last = self._last_positions(scene.stamp_ns)

@@ -8,9 +8,10 @@ from numpy.typing import NDArray
 from zoox_stack.core.agents import EgoState, TrackedAgents
 from zoox_stack.core.classes import Attribute, TriState, TurnSignal
 from zoox_stack.planning.candidates import Candidates
-from zoox_stack.planning.lattice import ROOM_TO_PULL_OUT, Blocker
+from zoox_stack.planning.lattice import ROOM_TO_PULL_OUT, Blocker, past_offsets
 from zoox_stack.planning.path_agents import PathAgents, in_way
 from zoox_stack.planning.reference_path import ReferencePath
+from zoox_stack.road_network.drivable import DrivableGrid
 
 _STANDS = 0.3  # [m/s]
 _MOVES = -1  # in place of a stamp
@@ -91,6 +92,19 @@ def find_blocker(
         left=float(agents.d[b, 0] + agents.half_across[b, 0]), right=float(agents.d[b, 0] - agents.half_across[b, 0]),
         patience=patience,
     )  # fmt: skip
+
+
+def has_way_past(path: ReferencePath, ego: EgoState, blocker: Blocker, grid: DrivableGrid | None) -> bool:
+    """Whether there is ground beside a blocker on which the ego could pass; without a map it may be."""
+    if grid is None or not grid.known:
+        return True
+    place, heading, _ = path.line.at(np.linspace(blocker.begin, blocker.end, 5))
+    normal = np.stack([-np.sin(heading), np.cos(heading)], axis=-1)
+    for offset in past_offsets(blocker, ego):
+        sides = np.array([offset - ego.width / 2, offset + ego.width / 2])
+        if grid.contains(place[:, None] + sides[:, None] * normal[:, None]).all():
+            return True
+    return False
 
 
 def waiting_term(candidates: Candidates, ego: EgoState, blocker: Blocker | None) -> NDArray[np.float64]:

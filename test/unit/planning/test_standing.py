@@ -12,7 +12,7 @@ from zoox_stack.core.agents import EgoState
 from zoox_stack.core.classes import Attribute, TriState
 from zoox_stack.planning.planner import Planner
 from zoox_stack.planning.standing import StandingWatch
-from zoox_stack.road_network.made_up import crossing
+from zoox_stack.road_network.made_up import crossing, straight_road
 
 EGO = EgoState(0, -160.0, -1.75, speed=8.0)
 PARKED = -100.0
@@ -79,3 +79,13 @@ def test_how_long_somebody_has_stood(agent: Any, scene: Any) -> None:
     assert stood.tolist() == [2.0, 0.0, 0.0]
     stood = watch.update(scene(EGO, [agent(1, 0.0, 0.0, 1.0), agent(2, 9.0, 0.0)], 5 * second))
     assert stood.tolist() == [0.0, 2.0]
+
+
+def test_without_ground_beside_it_there_is_no_way_past(agent: Any, scene: Any) -> None:
+    for network, passes in ((straight_road(lanes=1), False), (straight_road(lanes=2), True)):
+        planner = Planner()
+        planner.set_road_network(network)
+        for stamp in range(1, 9):
+            now = scene(EgoState(0, 20.0, 0.0, speed=8.0), [agent(1, 70.0, 0.0)], stamp * 1_000_000_000)
+            prepared = planner.prepare(now, None)
+        assert any("past #1" in name for name in prepared.candidates.names) is passes
