@@ -81,7 +81,8 @@ def sight_speeds(
     station = np.concatenate([part[1] for part in parts])
     allowed = np.concatenate([part[2] for part in parts])
     hidden = np.zeros(len(points), bool)
-    cast_shadows(*map(float, ego.centre), plain(points, np.float64), plain(boxes, np.float64), hidden)
+    eye = ego.centre
+    cast_shadows(float(eye[0]), float(eye[1]), plain(points, np.float64), plain(boxes, np.float64), hidden)
     to_front = ego.rear_axle_to_centre + ego.length / 2
     for s, speed in zip(station[hidden] - to_front, allowed[hidden], strict=True):
         near = (path.line.s > s - _SPREAD) & (path.line.s <= s + 0.5)

@@ -131,7 +131,7 @@ class Planner:
             scene.size[rows, :2].astype(np.float64), scene.existence[rows].astype(np.float64),
         )  # fmt: skip
         give_way = self._give_way.find(path, ego) if self._give_way is not None else GiveWayPlaces.of([])
-        waits_at = np.concatenate([path.stops.s, give_way.begin])
+        waits_at = np.concatenate([path.stops.s, give_way.begin, self._junctions(path)])
         blocker = find_blocker(path, ego, agents, scene, rows, self._standing.update(scene), waits_at)
         if blocker is not None and not has_way_past(path, ego, blocker, self._grid):
             blocker = None
@@ -233,6 +233,13 @@ class Planner:
         if last is None or not 0 <= (age := (scene.stamp_ns - last.stamp_ns) / 1e9) <= _LONGEST_MEMORY:
             return expected
         return overlay(expected, later(last, round(age / STEP)))
+
+    def _junctions(self, path: ReferencePath) -> NDArray[np.float64]:
+        """Arc lengths of the points of the path inside intersections [m]."""
+        if self._index is None:
+            return np.zeros(0)
+        inside = self._index.network.lane_in_intersection[path.lanes] & (path.lanes >= 0)
+        return path.line.s[inside]
 
     def _last_positions(self, stamp_ns: int) -> NDArray[np.float64] | None:
         """The last chosen plan at the times of the new candidates, ``[STEPS, 2]`` [m]; NaN beyond its end."""

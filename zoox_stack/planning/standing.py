@@ -65,7 +65,7 @@ def find_blocker(
         scene: All agents.
         rows: Rows of the scene.
         stood: How long each agent of the scene has stood [s].
-        waits_at: Arc lengths of stop lines and of places where others go first [m].
+        waits_at: Arc lengths of stop lines, places where others go first and places inside intersections [m].
     """
     if not len(agents):
         return None
