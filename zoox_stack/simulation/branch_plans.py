@@ -19,7 +19,6 @@ from zoox_stack.core.plans import Route
 from zoox_stack.core.predictions import STEP, STEPS
 from zoox_stack.planning.candidates import Candidates
 from zoox_stack.planning.config import PlannerConfig
-from zoox_stack.planning.lattice import Lateral
 from zoox_stack.planning.planner import Planner
 from zoox_stack.road_network.drivable import DrivableGrid
 from zoox_stack.road_network.network import RoadNetwork
@@ -49,11 +48,11 @@ class PlanKind(IntEnum):
 
 
 FIXED = tuple(kind for kind in PlanKind if kind not in (PlanKind.CANDIDATE, PlanKind.GO_AT_RED))
-_LATERALS = {
-    PlanKind.LEFT_OFFSET: Lateral.NUDGE_LEFT,
-    PlanKind.RIGHT_OFFSET: Lateral.NUDGE_RIGHT,
-    PlanKind.LANE_LEFT: Lateral.LANE_LEFT,
-    PlanKind.LANE_RIGHT: Lateral.LANE_RIGHT,
+_SIDEWAYS = {  # how the planner calls them, after the name of the speed profile
+    PlanKind.LEFT_OFFSET: " left in lane",
+    PlanKind.RIGHT_OFFSET: " right in lane",
+    PlanKind.LANE_LEFT: " to left lane",
+    PlanKind.LANE_RIGHT: " to right lane",
 }
 _NOT_OFFERED = dict.fromkeys((PlanKind.LANE_LEFT, PlanKind.LANE_RIGHT), "there is no such lane") | dict.fromkeys(
     (PlanKind.LEFT_OFFSET, PlanKind.RIGHT_OFFSET), "the planner has no way beside the middle of the lane here"
@@ -150,7 +149,7 @@ class PlanChooser:
         plans: list[BranchPlan] = []
         used: list[int] = []
         for kind in FIXED[: max(1, round(FIXED_SHARE * count))]:
-            if kind not in _LATERALS:
+            if kind not in _SIDEWAYS:
                 driven = PlanKind.GO_AT_RED if runs_red and kind is PlanKind.GO else kind
                 plans.append(BranchPlan(driven, _name(driven)))
                 continue
@@ -208,7 +207,8 @@ def leaves_the_road(states: NDArray[np.float64], ego: EgoState, grid: DrivableGr
 
 def _row_of(candidates: Candidates, codes: NDArray[np.uint8], kind: PlanKind) -> int | None:
     """The candidate that is a fixed plan to the side, one the planner accepts if there is one; None without any."""
-    rows = np.flatnonzero((candidates.laterals == _LATERALS[kind]) & np.isin(candidates.profiles, _PROFILES)).tolist()
+    wanted = {profile + _SIDEWAYS[kind] for profile in _PROFILES}
+    rows = [row for row, name in enumerate(candidates.names) if name in wanted]
     if not rows:
         return None
     return min(rows, key=lambda row: (codes[row] != Rejection.KEPT, _PROFILES.index(candidates.profiles[row])))

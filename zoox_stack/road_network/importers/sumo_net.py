@@ -259,9 +259,10 @@ class _Reader:
                 rings[junction.attrib["id"]] = ring
         for edge, rows in by_edge.items():
             right, left = rights[rows[0]], lefts[rows[-1]]
-            for end, sides in zip(self.ends[edge], ((right[::-1], left[::-1]), (right, left)), strict=True):
+            for end, backward in zip(self.ends[edge], (True, False), strict=True):
                 if end in rings:
-                    areas += _seam(*sides, rings[end])
+                    towards = slice(None, None, -1 if backward else 1)
+                    areas += _seam(right[towards], left[towards], rings[end])
         for lane in self.pedestrian:
             function = self.functions[lane.edge]
             if function == "walkingarea":
