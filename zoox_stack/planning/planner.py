@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -50,6 +52,7 @@ class Planner:
         self._last_plan: tuple[int, EgoPlan] | None = None
         self._predicted: PredictedAgents | None = None
         self._last_stamp: int | None = None
+        self._wanted_speed: float | None = None
 
     def set_road_network(self, network: RoadNetwork | None) -> None:
         """Use another map; None: plan without."""
@@ -64,6 +67,16 @@ class Planner:
             InvalidInputError: The route names lanes the map does not have.
         """
         self._finder.set_route(route)
+
+    def set_wanted_speed(self, speed: float | None) -> None:
+        """Want this speed [m/s] in place of all limits, to be somewhere at some time; None: the limits.
+
+        Raises:
+            InvalidInputError: Not a number above 0.
+        """
+        if speed is not None and not (np.isfinite(speed) and speed > 0):
+            raise InvalidInputError("wanted speed", "> 0 m/s", f"{speed}")
+        self._wanted_speed = speed
 
     def reset(self) -> None:
         """Forget the last plan and the way taken; keep map and route."""
@@ -97,6 +110,8 @@ class Planner:
         self._notice_time(scene.stamp_ns)
         config = self.config
         path = self._finder.find(ego, min(8.0 * max(ego.speed, 0.0) + 80.0, 8.0 * config.max_speed) + 20.0)
+        if self._wanted_speed is not None:
+            path = replace(path, speed_limit=np.full(len(path.speed_limit), self._wanted_speed))
         rows, overlapping = relevant_agents(scene, ego)
         agents = find_path_agents(
             path, ego, self._expected(scene).take(rows), scene.position[rows, :2], scene.yaw[rows],
