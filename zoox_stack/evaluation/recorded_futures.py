@@ -34,7 +34,7 @@ class RecordedFutures:
     def set_route(self, route: Route | None) -> None:
         """Nothing of it is needed."""
 
-    def predict(self, scene: TrackedAgents, signals: TrafficSignals | None = None) -> PredictedAgents:
+    def predict(self, scene: TrackedAgents, _signals: TrafficSignals | None = None) -> PredictedAgents:
         """Everyone's future; one mode."""
         base = constant_velocity_prediction(scene)
         positions, headings = base.positions.copy(), base.headings.copy()
