@@ -41,7 +41,7 @@ def path_of(name: str) -> NDArray[np.float64]:
     turned = np.maximum(s - _BEFORE, 0.0) / RADIUS if name == "curved" else np.zeros(len(s))
     middle = (turned[1:] + turned[:-1]) / 2
     steps = np.diff(s)[:, None] * np.stack([np.cos(middle), np.sin(middle)], axis=1)
-    return np.concatenate([[[-_BEFORE, 0.0]], [-_BEFORE, 0.0] + np.cumsum(steps, axis=0)])
+    return np.cumsum(np.concatenate([[[-_BEFORE, 0.0]], steps]), axis=0)
 
 
 def measure(call: Callable[[], tuple[int, int]], runs: int) -> dict[str, Any]:
@@ -152,6 +152,8 @@ def _reactive_planner(name: str, runs: int) -> dict[str, Any]:
     settings: Any = importlib.import_module("commonroad_rp.utility.config")
     planners: Any = importlib.import_module("commonroad_rp.reactive_planner")
     states: Any = importlib.import_module("commonroad_rp.state")
+    systems: Any = importlib.import_module("commonroad_rp.utility.utils_coordinate_system")
+    clcs: Any = importlib.import_module("commonroad_clcs.config")
     scenarios: Any = importlib.import_module("commonroad.scenario.scenario")
     config = settings.ReactivePlannerConfiguration()
     config.planning.dt, config.planning.time_steps_computation = STEP, round(HORIZON / STEP)
@@ -165,20 +167,21 @@ def _reactive_planner(name: str, runs: int) -> dict[str, Any]:
     config.planning_problem = _problem()
     planner = planners.ReactivePlanner(config)
     planner.x_0 = start
-    planner.set_reference_path(path_of(name))
+    system = systems.CoordinateSystem(path_of(name), clcs_params=clcs.CLCSParams())
+    planner.set_reference_path(coordinate_system=system)
     planner.set_desired_velocity(SPEED, SPEED)
     planner.set_v_sampling_parameters(0.5 * SPEED, 1.3 * SPEED)
 
     def bundle(level: int) -> Any:
-        lon, lat = planner._compute_initial_states(start)
-        return planner._create_trajectory_bundle(lon, lat, samp_level=level).trajectories
+        lon, lat = planner._compute_initial_states(start)  # noqa: SLF001 - `plan` makes more than this
+        return planner._create_trajectory_bundle(lon, lat, samp_level=level).trajectories  # noqa: SLF001
 
     level = min(range(config.sampling.num_sampling_levels), key=lambda k: abs(len(bundle(k)) - CANDIDATES))
 
     def call() -> tuple[int, int]:
-        planner._reset_statistics()
+        planner._reset_statistics()  # noqa: SLF001
         made = bundle(level)
-        feasible, _ = planner._check_kinematics(made)
+        feasible, _ = planner._check_kinematics(made)  # noqa: SLF001
         return len(made), len(feasible)
 
     return measure(call, runs)

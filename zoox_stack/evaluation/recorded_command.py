@@ -6,7 +6,7 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from zoox_stack.core.machine import machine
 from zoox_stack.simulation.progress import progress_bar
 
 INTERRUPTED = 130  # exit code after Ctrl-C
-_OUTCOMES = (("goal_missed", "missed"), ("off_road", "off road"), ("failed", "no way"))
+_OUTCOMES = (("goal_missed", "missed"), ("off_road", "off road"), ("failed", "not driven"))
 _HITS = (
     ("from_behind", "behind"), ("front", "front"), ("side", "side"), ("after_lane_change", "cut in"),
     ("at_start", "start"),
@@ -85,24 +85,27 @@ def run_commonroad(
 
 
 def _print(summary: Mapping[str, Any]) -> None:
+    planners = summary["planners"]
     table = Table(box=SIMPLE, padding=(0, 0, 0, 1))
-    table.add_column("planner", no_wrap=True)
-    heads = ["solved", "rate", "95 %", *(word for _, word in _OUTCOMES), *(word for _, word in _HITS), "ms"]
-    for head in heads:
-        table.add_column(head, justify="right", no_wrap=True)
-    for name, p in summary["planners"].items():
-        latency = p["latency_ms"]["p50"]
-        table.add_row(
-            name, f"{p['solved']} of {p['problems']}", f"{p['solve_rate']:.3f}",
-            "..".join(f"{end:.2f}" for end in p["solve_rate_ci95"]),
-            *(str(p["outcomes"][outcome]) for outcome, _ in _OUTCOMES),
-            *(str(p["collisions"][kind]) for kind, _ in _HITS),
-            "-" if latency is None else f"{latency:.0f}",
-        )  # fmt: skip
+    table.add_column("", no_wrap=True)
+    for name in planners:
+        table.add_column(name, justify="right", no_wrap=True)
+
+    def row(name: str, say: Callable[[Mapping[str, Any]], str]) -> None:
+        table.add_row(name, *(say(planner) for planner in planners.values()))
+
+    row("solved", lambda p: f"{p['solved']} of {p['problems']}")
+    row("share", lambda p: f"{p['solve_rate']:.3f}")
+    row("95 %", lambda p: "..".join(f"{end:.2f}" for end in p["solve_rate_ci95"]))
+    for outcome, word in _OUTCOMES:
+        row(word, lambda p, outcome=outcome: str(p["outcomes"][outcome]))  # type: ignore[misc]
+    for kind, word in _HITS:
+        row(f"hit, {word}", lambda p, kind=kind: str(p["collisions"][kind]))  # type: ignore[misc]
+    row("ms", lambda p: "-" if p["latency_ms"]["p50"] is None else f"{p['latency_ms']['p50']:.0f}")
     console = Console()
     console.print(table)
     console.print(
-        "missed: not in the goal in time; no way: the goal could not be told to the planner; behind, front, side: "
-        "where recorded traffic, which reacts to nobody, and the ego touched; cut in: from behind or beside, within 3 s of a "
-        "lane change of the ego; ms: median time of a decision. docs/planning-evaluation.md says more."
+        "missed: not in the goal in time; not driven: no way to the goal was found; behind, front, side: "
+        "where recorded traffic, which reacts to nobody, touched the ego; cut in: from behind or beside, within 3 s "
+        "of a lane change of the ego; ms: median time of a decision. docs/planning-evaluation.md says more."
     )
