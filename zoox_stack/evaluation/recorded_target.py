@@ -33,6 +33,7 @@ _RUNS_OUT = 15.0  # [m] within which a line behind such a goal becomes straight
 _SHARPEST = 0.3  # [1/m] at its ends
 _DRIVES = 1.0  # [m/s] above it the yaw rate tells a curvature
 _EARLY = 2.0  # [m] before the middle of a region the heading asked for is reached
+_SMOOTHING = 6.0  # [m] of a line with lane changes
 _NEAR = 7.0  # [m] beside the ego the lane that a route changes to has to be
 
 
@@ -86,7 +87,7 @@ def find_target(problem: PlanningProblem, ego: EgoState, index: LaneIndex, usual
             if misfit < least:
                 if goal.yaw is None:
                     assert route is not None
-                    line = route.path.line if goal.steps.high * STEP < _SOON else _lanes_of(route, ego, index)
+                    line = _smooth(route) if goal.steps.high * STEP < _SOON else _lanes_of(route, ego, index)
                 else:
                     line = _curved(route, ego, np.array([x, y]), yaw)
                 best, least = _along(line, np.array([x, y]), goal, ego, changes), misfit
@@ -175,8 +176,14 @@ def _lanes_of(route: PlannedRoute, ego: EgoState, index: LaneIndex) -> Polyline:
     line = index.path_of(chain).line
     foot = line.project_pose(ego.x, ego.y, ego.yaw, 0.0, line.length)
     if last and (foot is None or abs(foot.d[0]) > _NEAR or foot.s[0] < 0.0):
-        return route.path.line
+        return _smooth(route)
     return line
+
+
+def _smooth(route: PlannedRoute) -> Polyline:
+    """The line of a route; lane changes in short lanes make it wind."""
+    line = route.path.line
+    return Polyline.from_points(line.xy, smoothing=_SMOOTHING) if route.lane_changes else line
 
 
 def _curved(route: PlannedRoute | None, ego: EgoState, place: NDArray[np.float64], yaw: float) -> Polyline:
