@@ -19,6 +19,7 @@ COMMANDS = {
     "simulate": "zoox_stack.simulation.cli",
     "map": "zoox_stack.road_network.map_cli",
     "route": "zoox_stack.planning.route_command",
+    "goal": "zoox_stack.planning.goal_command",
     "learn": "zoox_stack.training.cli",
     "train": "zoox_stack.training.cli",
     "export": "zoox_stack.training.cli",

@@ -31,7 +31,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 120.0  # [s] after which a condition is taken not to come; far more than a busy machine needs
 START_NS = 1_700_000_000 * 10**9
 PERIOD_NS = 100_000_000
-STACK = ("perception", "prediction", "planner", "monitor")
+STACK = ("perception", "prediction", "planner", "supervisor", "monitor")
 
 
 def wait_until(condition: Callable[[], Any], what: str, graph: Graph | None = None, patience: float = PATIENCE) -> Any:
@@ -79,10 +79,10 @@ class Graph:
             words += ["-p", f"{key}:={str(value).lower() if isinstance(value, bool) else value}"]
         return self.run(node, words)
 
-    def start_stack(self, **parameters: Any) -> None:
-        """Start perception, prediction, planner and monitor with parameters that all of them have."""
+    def start_stack(self, *, supervise: bool = False, **parameters: Any) -> None:
+        """Start all nodes of the stack with parameters that all of them have; what is replayed is not supervised."""
         for node in STACK:
-            self.start(node, **parameters)
+            self.start(node, **parameters, **({"supervise": supervise} if node == "supervisor" else {}))
 
     def launch(self, file: str, **arguments: Any) -> subprocess.Popen[bytes]:
         """Start a launch file."""
@@ -149,8 +149,8 @@ class Probe:
         self._publishers: dict[str, Any] = {}
         self._subscriptions: dict[str, Any] = {}
         for topic in (
-            topics.TRACKED_AGENTS, topics.PREDICTED_AGENTS, topics.TRAJECTORY, topics.DECISION, topics.DIAGNOSTICS,
-            topics.TIMING,
+            topics.TRACKED_AGENTS, topics.PREDICTED_AGENTS, topics.PROPOSED_TRAJECTORY, topics.TRAJECTORY,
+            topics.DECISION, topics.DIAGNOSTICS, topics.TIMING, topics.ROUTE, topics.ROUTE_PROGRESS,
         ):  # fmt: skip
             profile = publisher_profile(topic.qos)
             profile.depth = 200

@@ -23,6 +23,7 @@ pytestmark = pytest.mark.slow
         ("perception", {"source": "camera"}, "perception.source: expected one of"),
         ("perception", {"odometry_timeout": 5.0}, "perception.odometry_timeout: expected 0.0 .. 1.0"),
         ("planner", {"prediction_deadline": "soon"}, "planner.prediction_deadline: expected float"),
+        ("supervisor", {"comfort_deceleration": 9.0}, "supervisor.comfort_deceleration: expected 0.3 .. 3.0"),
         ("prediction", {"model_dir": "/no/such/folder"}, "/no/such/folder"),
         ("monitor", {"expected_rate": -1.0}, "monitor.expected_rate"),
         ("replay", {}, "replay.bag"),

@@ -43,7 +43,7 @@ def pid_of(node: str, domain: int) -> int:
 
 
 def test_prediction_killed_and_respawned(graph: Any, probe: Any, bags: Bags, wait: Wait, domain: int) -> None:
-    graph.launch("stack.launch.xml", use_sim_time="true")
+    graph.launch("stack.launch.xml", use_sim_time="true", supervise="false")
     graph.start("replay", bag=bags(1200), ready_timeout=120.0)
     wait(lambda: len(probe.get(topics.PREDICTED_AGENTS)) > 20, "predictions flow", graph)
     wait(lambda: probe.healths("prediction"), "the monitor talks about prediction", graph)
@@ -78,7 +78,9 @@ def test_prediction_killed_and_respawned(graph: Any, probe: Any, bags: Bags, wai
     wait(lambda: "OK" in probe.healths("prediction")[-3:], "the monitor is content", graph)
     assert graph.end("launch") == 0
     wait(
-        lambda: not any(pid_of(n, domain) for n in ("perception", "prediction", "planner", "monitor")), "all end", graph
+        lambda: not any(pid_of(n, domain) for n in ("perception", "prediction", "planner", "supervisor", "monitor")),
+        "all end",
+        graph,
     )
 
 
@@ -107,7 +109,9 @@ def test_recorder_killed_leaves_a_bag(graph: Any, probe: Any, bags: Bags, wait: 
     out = tmp_path / "recording"
     graph.start_stack(use_sim_time=True)
     graph.start("recorder", use_sim_time=True, output=out)
-    graph.start("replay", bag=bags(1200), wait_for="perception,prediction,planner,recorder", ready_timeout=120.0)
+    graph.start(
+        "replay", bag=bags(1200), wait_for="perception,prediction,planner,supervisor,recorder", ready_timeout=120.0
+    )
     wait(lambda: probe.number("recorder", "messages") > 300, "some hundred messages are recorded", graph)
     told = probe.number("recorder", "messages")
     # What was told a second ago and more is on disk.
@@ -133,7 +137,9 @@ def test_a_full_disk_ends_the_recorder_and_leaves_a_readable_bag(graph: Any, bag
     recorder = f"{sys.executable} -m zoox_stack.nodes.recorder --ros-args -p use_sim_time:=true -p output:={out}"
     graph.start_stack(use_sim_time=True)
     graph.run("recorder", ["bash", "-c", f"ulimit -f 600; exec {recorder}"])  # no file over 600 KiB
-    graph.start("replay", bag=bags(1200), wait_for="perception,prediction,planner,recorder", ready_timeout=120.0)
+    graph.start(
+        "replay", bag=bags(1200), wait_for="perception,prediction,planner,supervisor,recorder", ready_timeout=120.0
+    )
     assert graph.finish("recorder") == 1
     assert "File too large" in graph.log("recorder")
     assert "messages written before are kept" in graph.log("recorder")
@@ -195,8 +201,8 @@ def test_planner_decides_in_time_whatever_prediction_does(
         scene = scene_at(make, tick)
         scenes[scene.stamp_ns] = scene
         publisher.publish(tracked_agents_to_message(scene))
-        wait(lambda n=tick: len(probe.get(topics.TRAJECTORY)) > n, f"a trajectory for scene {tick}", graph)
-    assert probe.stamps(topics.TRAJECTORY) == list(scenes)
+        wait(lambda n=tick: len(probe.get(topics.PROPOSED_TRAJECTORY)) > n, f"a trajectory for scene {tick}", graph)
+    assert probe.stamps(topics.PROPOSED_TRAJECTORY) == list(scenes)
     expected = {
         "no service": {WhatIfStatus.NO_SERVICE},
         "garbage": {WhatIfStatus.INVALID},

@@ -164,11 +164,11 @@ print(*sorted(argument.name for argument in description.get_launch_arguments()))
 @pytest.mark.parametrize(
     ("file", "words", "processes"),
     [
-        ("stack", ["source:=lidar", "provider:=cpu", "model_dir:=/some where", "status:=1"], 4),
-        ("replay", ["bag:=a.mcap", "rate:=2", "lockstep:=true", "source:=detections"], 5),
-        ("replay", ["bag:=a b.mcap", "record:=out bag", "report:=r.jsonl"], 6),
-        ("simulation", ["town:=village", "seed:=3", "duration:=7", "sensors:=none", "lockstep:=true"], 5),
-        ("demo", ["out:=/tmp/demo", "provider:=cpu"], 6),
+        ("stack", ["source:=lidar", "provider:=cpu", "model_dir:=/some where", "status:=1"], 5),
+        ("replay", ["bag:=a.mcap", "rate:=2", "lockstep:=true", "source:=detections"], 6),
+        ("replay", ["bag:=a b.mcap", "record:=out bag", "report:=r.jsonl"], 7),
+        ("simulation", ["town:=village", "seed:=3", "duration:=7", "sensors:=none", "lockstep:=true"], 6),
+        ("demo", ["out:=/tmp/demo", "provider:=cpu"], 7),
     ],
 )
 def test_our_launch_files_start_alike(
@@ -179,7 +179,7 @@ def test_our_launch_files_start_alike(
     for folder in ("launch", "config"):
         shutil.copytree(ROOT / folder, prefix / "share/zoox_stack" / folder)
     (prefix / "lib/zoox_stack").mkdir()
-    for node in ("perception", "prediction", "planner", "monitor"):
+    for node in ("perception", "prediction", "planner", "supervisor", "monitor"):
         shutil.copy(DATA / "show", prefix / "lib/zoox_stack" / node)
     # The end of replay or simulator ends the launch: they wait until the others have told how they were started.
     sources = [prefix / "lib/zoox_stack" / node for node in ("replay", "simulator")]

@@ -107,10 +107,11 @@ def test_the_recording_is_whole_and_holds_the_world(drives: list[Drive]) -> None
     assert isinstance(drive.values(topics.KINEMATIC_STATE)[0], EgoState)
 
 
-def test_without_a_planner_the_ego_brakes_and_the_world_goes_on(
-    graph: Any, probe: Any, wait: Callable[..., Any], tmp_path: Path
+@pytest.mark.parametrize("node", ["planner", "supervisor"])
+def test_without_a_planner_or_supervisor_the_ego_brakes_and_the_world_goes_on(
+    graph: Any, probe: Any, wait: Callable[..., Any], tmp_path: Path, node: str
 ) -> None:
-    graph.start_stack(use_sim_time=True)
+    graph.start_stack(use_sim_time=True, supervise=True)
     graph.start("simulator", seed=2, sensors="none", duration=600.0, report=tmp_path / "ticks.jsonl")
 
     def speed() -> float:
@@ -118,8 +119,8 @@ def test_without_a_planner_the_ego_brakes_and_the_world_goes_on(
         return float(scenes[-1].ego.speed) if scenes else 0.0
 
     wait(lambda: speed() > 2.0, "the ego drives", graph)
-    graph.processes["planner"].send_signal(signal.SIGKILL)
-    graph.processes["planner"].wait()
+    graph.processes[node].send_signal(signal.SIGKILL)
+    graph.processes[node].wait()
     last = probe.stamps(topics.TRACKED_AGENTS)[-1]
     wait(lambda: speed() < 0.05, "the ego stands", graph)
     wait(lambda: probe.stamps(topics.TRACKED_AGENTS)[-1] > last + 2 * 10**9, "time goes on", graph)
@@ -168,4 +169,4 @@ def test_wrong_parameters_are_told_and_return_2(graph: Any, parameters: dict[str
 def test_the_simulator_gives_up_when_the_stack_does_not_come(graph: Any) -> None:
     graph.start("simulator", sensors="none", ready_timeout=1.0)
     assert graph.finish("simulator") == 1
-    assert "not ready after 1 s: perception, planner, prediction" in graph.log("simulator")
+    assert "not ready after 1 s: perception, planner, prediction, supervisor" in graph.log("simulator")

@@ -53,7 +53,7 @@ def one_run(harness: Any, folder: Path, domain: int, bag: Path) -> Run:
             bag=bag,
             lockstep=True,
             report=folder / "ticks.jsonl",
-            wait_for="perception,prediction,planner,recorder",
+            wait_for="perception,prediction,planner,supervisor,recorder",
             ready_timeout=harness.PATIENCE,
         )
         codes = {"replay": graph.finish("replay", 3 * harness.PATIENCE)}
@@ -67,7 +67,7 @@ def one_run(harness: Any, folder: Path, domain: int, bag: Path) -> Run:
         probe.close()
 
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGINT, signal.SIGTERM, signal.SIGINT)
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGINT, signal.SIGTERM, signal.SIGINT, signal.SIGTERM)
 
 
 def test_every_sweep_is_answered_once_and_in_order(runs: list[Run]) -> None:
@@ -82,7 +82,7 @@ def test_every_sweep_is_answered_once_and_in_order(runs: list[Run]) -> None:
 
 def test_every_stage_tells_its_time_in_every_tick(runs: list[Run]) -> None:
     for record in runs[0].records:
-        assert {"perception", "prediction", "planner"} <= set(record.stages)
+        assert {"perception", "prediction", "planner", "supervisor"} <= set(record.stages)
         for stage in record.stages.values():
             assert stage.received_ns <= stage.published_ns
             assert stage.cpu_s >= 0
@@ -112,7 +112,7 @@ def test_two_runs_give_the_same_outputs(runs: list[Run]) -> None:
 
 def test_signals_end_every_node_with_exit_code_0(runs: list[Run]) -> None:
     assert [run.exit_codes for run in runs] == [dict.fromkeys(run.exit_codes, 0) for run in runs]
-    assert len(runs[0].exit_codes) == 6
+    assert len(runs[0].exit_codes) == 7
 
 
 def test_the_recording_holds_inputs_and_outputs(runs: list[Run]) -> None:

@@ -13,13 +13,15 @@ pytest.importorskip("rclpy", reason="needs ROS 2")
 from geometry_msgs.msg import Quaternion
 
 from zoox_stack.core.agents import DetectedAgents, EgoState, TrackedAgents
-from zoox_stack.core.classes import WhatIfStatus
+from zoox_stack.core.classes import GoalStatus, WhatIfStatus
 from zoox_stack.core.errors import InvalidInputError
 from zoox_stack.core.frames import Frame
 from zoox_stack.core.plans import EgoPlan
 from zoox_stack.core.predictions import PlanEffects, PredictedAgents, WhatIfAnswer, WhatIfRequest
+from zoox_stack.core.routes import GoalAnswer, RouteProgress
+from zoox_stack.planning.lane_ends import PoseGoal
 from zoox_stack.road_network.network import RoadNetwork
-from zoox_stack.ros.conversions import agents, odometry, plans, predictions, road_network
+from zoox_stack.ros.conversions import agents, odometry, plans, predictions, road_network, routes
 from zoox_stack.ros.conversions.basics import stamp_from_message, stamp_to_message
 
 EGO = EgoState(5, 1.0, 2.0)
@@ -201,6 +203,29 @@ def test_road_network_links_must_point_to_lanes() -> None:
     message.successor_values.append(3)
     with pytest.raises(InvalidInputError, match="successors"):
         road_network.road_network_from_message(message)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "named"),
+    [("x", np.nan, "goal x"), ("y", np.inf, "goal y"), ("yaw", -np.inf, "goal yaw"), ("kind", 2, "SetGoal.kind")],
+)
+def test_goals_are_finite_and_of_a_known_kind(field: str, value: Any, named: str) -> None:
+    message = routes.goal_to_message(PoseGoal(1.0, 2.0, 0.5))
+    setattr(message, field, value)
+    with pytest.raises(InvalidInputError, match=named):
+        routes.goal_from_message(message)
+
+
+def test_answers_and_progress_that_cannot_be() -> None:
+    answered = routes.goal_answer_to_message(GoalAnswer(GoalStatus.NO_MAP, "none"))
+    answered.status = 9
+    with pytest.raises(InvalidInputError, match=r"SetGoal\.status"):
+        routes.goal_answer_from_message(answered)
+    for value in (-1.0, np.inf):
+        message = routes.route_progress_to_message(RouteProgress(5))
+        message.remaining = value
+        with pytest.raises(InvalidInputError, match=r"RouteProgress\.remaining"):
+            routes.route_progress_from_message(message)
 
 
 @pytest.mark.parametrize("stamp_ns", [0, 1, 999_999_999, 10**9, -1, 1_700_000_000_123_456_789])

@@ -22,6 +22,7 @@ from zoox_stack.core.classes import (
     Attribute,
     Blame,
     EventKind,
+    GoalStatus,
     PredictionSource,
     TrajectorySource,
     TriState,
@@ -34,8 +35,10 @@ from zoox_stack.core.frames import Frame
 from zoox_stack.core.plans import EgoPlan, PlanDecision, Route, Trajectory
 from zoox_stack.core.predictions import PlanEffects, PredictedAgents, WhatIfAnswer, WhatIfRequest
 from zoox_stack.core.ragged import Ragged
+from zoox_stack.core.routes import GoalAnswer, RouteProgress
 from zoox_stack.core.sensors import CameraDetections, PointCloud, RadarScan, SensorCalibration
 from zoox_stack.core.timing import StageTick
+from zoox_stack.planning.lane_ends import Goal, LaneGoal, PoseGoal
 from zoox_stack.road_network.network import RoadNetwork
 from zoox_stack.ros.conversions import (
     agents,
@@ -45,6 +48,7 @@ from zoox_stack.ros.conversions import (
     point_cloud,
     predictions,
     road_network,
+    routes,
     sensors,
     timing,
 )
@@ -159,8 +163,30 @@ def trajectories(draw: st.DrawFn) -> Trajectory:
 
 
 @st.composite
-def routes(draw: st.DrawFn) -> Route:
+def given_routes(draw: st.DrawFn) -> Route:
     return Route(draw(stamps), draw(f64((draw(st.integers(2, 6)), 3))), draw(arrays(np.int64, draw(counts))))
+
+
+@st.composite
+def route_progresses(draw: st.DrawFn) -> RouteProgress:
+    way = or_nan(st.floats(0, 1e6))
+    return RouteProgress(
+        draw(stamps), draw(stamps), draw(st.booleans()), draw(way), draw(way), draw(way), draw(or_nan(reals)),
+        draw(st.booleans()), draw(st.booleans()), draw(st.integers(0, 2**32 - 1)), draw(names),
+    )  # fmt: skip
+
+
+@st.composite
+def goals(draw: st.DrawFn) -> Goal:
+    return draw(st.builds(LaneGoal, ids) | st.builds(PoseGoal, reals, reals, st.none() | reals))
+
+
+@st.composite
+def goal_answers(draw: st.DrawFn) -> GoalAnswer:
+    way = or_nan(st.floats(0, 1e6))
+    return GoalAnswer(
+        draw(st.sampled_from(GoalStatus)), draw(names), draw(stamps), draw(way), draw(way), draw(st.integers(0, 99))
+    )
 
 
 @st.composite
@@ -371,7 +397,10 @@ CASES = {
     "traffic signals": (signals(), agents.traffic_signals_to_message, agents.traffic_signals_from_message),
     "ego plan": (ego_plans(), plans.ego_plan_to_message, plans.ego_plan_from_message),
     "trajectory": (trajectories(), plans.trajectory_to_message, plans.trajectory_from_message),
-    "route": (routes(), plans.route_to_message, plans.route_from_message),
+    "route": (given_routes(), plans.route_to_message, plans.route_from_message),
+    "route progress": (route_progresses(), routes.route_progress_to_message, routes.route_progress_from_message),
+    "goal": (goals(), routes.goal_to_message, routes.goal_from_message),
+    "goal answer": (goal_answers(), routes.goal_answer_to_message, routes.goal_answer_from_message),
     "plan decision": (decisions(), plans.plan_decision_to_message, plans.plan_decision_from_message),
     "predicted agents": (
         futures(),
@@ -416,6 +445,8 @@ def assert_same(a: Any, b: Any, where: str = "") -> None:
         assert len(a) == len(b), where
         for i, (x, y) in enumerate(zip(a, b, strict=True)):
             assert_same(x, y, f"{where}[{i}]")
+    elif isinstance(a, float) and np.isnan(a):
+        assert np.isnan(b), where
     else:
         assert a == b, where
 

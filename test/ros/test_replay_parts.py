@@ -18,11 +18,13 @@ from zoox_stack.core.errors import ConfigurationError, InvalidInputError
 from zoox_stack.core.frames import Frame
 from zoox_stack.core.timing import StageTick
 from zoox_stack.evaluation.replay_records import read_records
+from zoox_stack.logs.codec import decode
 from zoox_stack.logs.drive import RecordedDrive, write_drive
 from zoox_stack.nodes.configs import ReplayConfig
 from zoox_stack.nodes.replay_source import ReplaySource
 from zoox_stack.nodes.signal_buffer import SignalBuffer
 from zoox_stack.nodes.tick_report import TickReport
+from zoox_stack.road_network.made_up import straight_road
 from zoox_stack.road_network.network import RoadNetwork
 from zoox_stack.ros.message_types import peek_stamp
 
@@ -118,7 +120,7 @@ def test_the_report_can_be_read_again(tmp_path: Path) -> None:
     report = TickReport(path, lag=2)
     for stamp in (10, 20, 30):
         report.begin(stamp, stamp + 1)
-    report.trajectory(20, 27)
+    report.trajectory(20, 27, intervention=True)
     report.trajectory(20, 99)
     report.trajectory(11, 99)
     report.timing(StageTick("planner", 0, 20, 22, 26, 0.5, 1, 2))
@@ -133,6 +135,7 @@ def test_the_report_can_be_read_again(tmp_path: Path) -> None:
     assert [r.trajectory_wall_ns for r in records] == [None, 27, None]
     assert records[1].stages["planner"].published_ns == 26
     assert records[1].hashes == {"/a": "b"}
+    assert [r.intervention for r in records] == [False, True, False]
     assert json.loads(path.read_text().splitlines()[1])["trajectories"] == 2
 
 
@@ -149,3 +152,26 @@ def test_signals_are_those_known_at_the_time() -> None:
         known.add(signals(t))
     assert known.add(signals(50))  # a log began anew
     assert known.at(2000 * MS).stamp_ns == 50 * MS  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(("y", "lanes", "problem"), [(0.2, [0, 100], ""), (30.0, [], "beside all lanes")])
+def test_the_driven_route_takes_the_place_of_the_recorded_one(
+    tmp_path: Path, open_source: Callable[..., ReplaySource], y: float, lanes: list[int], problem: str
+) -> None:
+    egos = [EgoState(i * 100 * MS, 20.0 + i, y, speed=10.0) for i in range(150)]
+    detections = [DetectedAgents.empty(i * 100 * MS, Frame.BASE_LINK) for i in range(1, 149)]
+    write_drive(RecordedDrive("straight on", egos, straight_road(lanes=2), detections), tmp_path / "bag")
+
+    def routes(**parameters: Any) -> list[Any]:
+        source = open_source(bag=str(tmp_path / "bag"), **parameters)
+        sent = [*source.first_latched(), *source.items()]
+        assert problem in " ".join(source.problems)
+        return [decode(topics.ROUTE.type_name, item.data) for item in sent if item.topic == topics.ROUTE.name]
+
+    (driven,) = routes(route="driven")
+    assert driven.lane_ids.tolist() == lanes
+    assert driven.points[0, :2] == pytest.approx([20.0, 0.0 if lanes else y], abs=0.3)
+    problem = ""
+    (recorded,) = routes()
+    assert len(recorded.lane_ids) == 0
+    assert routes(route="none") == []

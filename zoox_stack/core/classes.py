@@ -121,7 +121,26 @@ class TrajectorySource(IntEnum):
     """How a trajectory came about."""
 
     DECISION = 0
-    SAFE_STOP = 1
+    SAFE_STOP = 1  # of the planner: no candidate was acceptable
+    COMFORT_STOP = 2  # this and all below: of the supervisor, instead of what the planner wants
+    PULL_OVER = 3
+    EMERGENCY_STOP = 4
+    STANDSTILL = 5
+
+    @property
+    def intervention(self) -> bool:
+        """Whether the supervisor drives."""
+        return self >= TrajectorySource.COMFORT_STOP
+
+
+class GoalStatus(IntEnum):
+    """What became of a goal that was set."""
+
+    ACCEPTED = 0
+    BAD_GOAL = 1
+    NO_MAP = 2
+    NO_EGO = 3
+    NO_ROUTE = 4
 
 
 class WhatIfStatus(IntEnum):

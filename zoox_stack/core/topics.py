@@ -55,6 +55,12 @@ PREDICTED_AGENTS = Topic(
     "/prediction/predicted_agents", "zoox_stack/msg/PredictedAgents", QosClass.RELIABLE, "weighted futures"
 )
 ROUTE = Topic("/planning/route", "zoox_stack/msg/Route", QosClass.LATCHED, "the way to follow")
+ROUTE_PROGRESS = Topic(
+    "/planning/route_progress", "zoox_stack/msg/RouteProgress", QosClass.RELIABLE, "how far it still is, and problems"
+)
+PROPOSED_TRAJECTORY = Topic(
+    "/planning/proposed_trajectory", "zoox_stack/msg/Trajectory", QosClass.RELIABLE, "what the planner wants"
+)
 TRAJECTORY = Topic("/planning/trajectory", "zoox_stack/msg/Trajectory", QosClass.RELIABLE, "what the ego is to do")
 DECISION = Topic("/planning/decision", "zoox_stack/msg/PlanDecision", QosClass.RELIABLE, "candidates and why one won")
 TIMING = Topic("/system/timing", "zoox_stack/msg/StageTiming", QosClass.RELIABLE, "when each stage handled each tick")
@@ -82,9 +88,11 @@ TOPICS: dict[str, Topic] = {
     topic.name: topic
     for topic in (
         CLOCK, LIDAR_POINTS, KINEMATIC_STATE, ROAD_NETWORK, TRAFFIC_SIGNALS, DETECTIONS, TRACKED_AGENTS,
-        PREDICTED_AGENTS, ROUTE, TRAJECTORY, DECISION, TIMING, DIAGNOSTICS, GROUND_TRUTH, GROUND_TRUTH_EGO,
-        RADAR_POINTS, CAMERA_DETECTIONS, CALIBRATION, EVENTS,
+        PREDICTED_AGENTS, ROUTE, ROUTE_PROGRESS, PROPOSED_TRAJECTORY, TRAJECTORY, DECISION, TIMING, DIAGNOSTICS,
+        GROUND_TRUTH,
+        GROUND_TRUTH_EGO, RADAR_POINTS, CAMERA_DETECTIONS, CALIBRATION, EVENTS,
     )
 }  # fmt: skip
 
 WHAT_IF_SERVICE = "/prediction/what_if"
+SET_GOAL_SERVICE = "/planning/set_goal"

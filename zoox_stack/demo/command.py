@@ -29,7 +29,7 @@ from zoox_stack.simulation.world import load_libsumo
 if TYPE_CHECKING:
     from zoox_stack.ros.live_status import LiveStatus
 
-STAGES = ("perception", "prediction", "what_if", "planner")
+STAGES = ("perception", "prediction", "what_if", "planner", "supervisor")
 REFRESH = 0.5  # [s]
 
 

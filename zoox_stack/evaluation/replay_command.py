@@ -28,6 +28,10 @@ def register(subparsers: Any) -> None:
     parser.add_argument(
         "--source", choices=("auto", "lidar", "detections"), default="auto", help="what perception tracks"
     )
+    parser.add_argument(
+        "--route", choices=("recorded", "driven", "none"), default="recorded",
+        help="route to follow: of the bag (default), the lanes that the drive took, or none",
+    )  # fmt: skip
     parser.add_argument("--provider", choices=("auto", "cuda", "tensorrt", "cpu"), default="auto", help="ONNX provider")
     parser.add_argument("--model-dir", default="", help="folder with the two ONNX files (default: the shipped ones)")
     parser.add_argument("--recover", action="store_true", help="play what is whole of a damaged bag")
@@ -54,6 +58,7 @@ def run(args: argparse.Namespace) -> int:
             lockstep=args.lockstep,
             arguments={
                 "source": args.source,
+                "route": args.route,
                 "provider": args.provider,
                 "model_dir": args.model_dir,
                 "recover": str(args.recover).lower(),
@@ -77,7 +82,8 @@ def print_result(result: dict[str, Any]) -> None:
     console = Console()
     console.print(
         f"{result['answered']} of {result['ticks']} ticks answered, {result['dropped']} dropped; "
-        f"{result['conditional_decisions']} decisions with what-if answers ({result['answer_status']})"
+        f"{result['conditional_decisions']} decisions with what-if answers ({result['answer_status']}); "
+        f"{result['interventions']} interventions of the supervisor ({result['trajectory_sources']})"
     )
     table = Table("milliseconds", "p50", "p95", "p99", "max")
     for name, row in [*result["stages_ms"].items(), ("sweep to trajectory", result["end_to_end_ms"])]:

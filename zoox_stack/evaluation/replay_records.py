@@ -34,6 +34,7 @@ class TickRecord:
         trajectory_wall_ns: Wall time at which the trajectory of this stamp came back; None if it did not.
         stages: By stage.
         hashes: SHA-256 of each output by topic, wall-clock fields left out.
+        intervention: That trajectory was a manoeuvre of the supervisor.
     """
 
     stamp_ns: int
@@ -41,6 +42,7 @@ class TickRecord:
     trajectory_wall_ns: int | None
     stages: dict[str, StageRecord] = field(default_factory=dict)
     hashes: dict[str, str] = field(default_factory=dict)
+    intervention: bool = False
 
     @property
     def latency(self) -> float | None:
@@ -68,6 +70,7 @@ def read_records(path: Path) -> list[TickRecord]:
                     entry["trajectory_wall_ns"],
                     stages,
                     entry.get("hashes", {}),
+                    entry.get("intervention", False),
                 )
             )
         except (ValueError, KeyError, TypeError) as error:
@@ -87,6 +90,8 @@ def percentiles(values: ArrayLike) -> dict[str, float | None]:
 def summarise(records: Sequence[TickRecord]) -> dict[str, Any]:
     """Ticks, answered, dropped, latencies per stage and from end to end [ms], one hash over all outputs.
 
+    From end to end is from the sweep to what the supervisor let through; its own manoeuvres wait for nobody.
+
     The hash is None for a run in real time: which tick an answer comes in time for depends on the machine.
     """
     answered = [r for r in records if r.latency is not None]
@@ -95,7 +100,9 @@ def summarise(records: Sequence[TickRecord]) -> dict[str, Any]:
         "ticks": len(records),
         "answered": len(answered),
         "dropped": len(records) - len(answered),
-        "end_to_end_ms": percentiles([r.latency * 1e3 for r in answered if r.latency is not None]),
+        "end_to_end_ms": percentiles(
+            [r.latency * 1e3 for r in answered if r.latency is not None and not r.intervention]
+        ),
         "stages_ms": {name: percentiles(_stage_latencies(records, name)) for name in stages},
         "stages_cpu_ms": {
             name: percentiles([r.stages[name].cpu_s * 1e3 for r in records if name in r.stages]) for name in stages
@@ -119,5 +126,5 @@ def _stage_latencies(records: Sequence[TickRecord], name: str) -> list[float]:
 
 
 def _stage_order(name: str) -> tuple[int, str]:
-    order = ("perception", "prediction", "what_if", "planner")
+    order = ("perception", "prediction", "what_if", "planner", "supervisor")
     return (order.index(name) if name in order else len(order), name)

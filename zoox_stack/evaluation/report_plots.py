@@ -16,8 +16,8 @@ from zoox_stack.core.events import SimulationEvent
 from zoox_stack.evaluation.run import RecordedRun
 from zoox_stack.road_network.queries import LaneIndex
 
-STAGE_ORDER = ("perception", "prediction", "what_if", "planner")
-_COLOURS = dict(zip(STAGE_ORDER, ("#3b82c4", "#c2622d", "#8d5bb5", "#3f9a63"), strict=True))
+STAGE_ORDER = ("perception", "prediction", "what_if", "planner", "supervisor")
+_COLOURS = dict(zip(STAGE_ORDER, ("#3b82c4", "#c2622d", "#8d5bb5", "#3f9a63", "#b08a1e"), strict=True))
 _NEUTRAL = "#808890"
 _SPEED, _LIMIT, _ACCELERATION, _BLAMED, _OTHER = "#3b82c4", "#c2622d", "#3f9a63", "#cf3b3b", "#b08a1e"
 

@@ -168,6 +168,8 @@ def result_of(run: StackRun, recorded: RecordedRun, seconds: float) -> dict[str,
         **run.about,
         **summary,
         "conditional_decisions": conditional,
+        "interventions": interventions(recorded),
+        "trajectory_sources": count_names(t.source.name for t in recorded.trajectories.values()),
         "answer_status": count_names(d.answer_status.name for d in recorded.decisions.values()),
         "prediction_model": models,
         "prediction_errors_m": errors,
@@ -176,6 +178,12 @@ def result_of(run: StackRun, recorded: RecordedRun, seconds: float) -> dict[str,
         "wall_s": round(seconds, 1),
         **machine(),
     }
+
+
+def interventions(recorded: RecordedRun) -> int:
+    """How often the supervisor took over from the planner."""
+    taken = [recorded.trajectories[stamp].source.intervention for stamp in sorted(recorded.trajectories)]
+    return sum(now and not before for before, now in zip([False, *taken], taken, strict=False))
 
 
 def count_names(names: Any) -> dict[str, int]:

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from zoox_stack.core.parameters import parameter
 from zoox_stack.perception.config import PerceptionConfig
 from zoox_stack.planning.config import PlannerConfig
+from zoox_stack.planning.route_config import RouteConfig
 from zoox_stack.prediction.predictor import PredictionConfig
 from zoox_stack.simulation.ego_vehicle import EgoVehicleConfig
 from zoox_stack.simulation.events import EventConfig
+from zoox_stack.supervisor.config import SupervisorConfig
 
 LOCKSTEP_PATIENCE = 30.0  # [s] that replace every deadline in lock-step
 
@@ -57,8 +59,24 @@ class PredictionNodeConfig(NodeConfig, PredictionConfig):
 
 
 @dataclass(frozen=True)
-class PlannerNodeConfig(NodeConfig, PlannerConfig):
+class PlannerNodeConfig(NodeConfig, PlannerConfig, RouteConfig):
     """Parameters of the planner node."""
+
+
+@dataclass(frozen=True)
+class SupervisorNodeConfig(NodeConfig, SupervisorConfig):
+    """Parameters of the supervisor node."""
+
+    supervise: bool = parameter(
+        True, "False where the ego does not drive what comes out (a log is played): all trajectories are passed on"
+    )
+    signal_max_age: float = parameter(2.0, "Older states of traffic signals are not used", unit="s", low=0.0, high=30.0)
+    vehicle_length: float = parameter(4.8, "Length of the ego", unit="m", low=0.5, high=30.0)
+    vehicle_width: float = parameter(1.9, "Width of the ego", unit="m", low=0.3, high=5.0)
+    vehicle_height: float = parameter(1.7, "Height of the ego", unit="m", low=0.3, high=6.0)
+    rear_axle_to_centre: float = parameter(
+        1.4, "From base_link forward to the middle of the ego", unit="m", low=-5.0, high=15.0
+    )
 
 
 @dataclass(frozen=True)
@@ -67,7 +85,7 @@ class InputNodeConfig(NodeConfig):
 
     rate: float = parameter(1.0, "Speed of time; lock-step takes no notice of it", low=0.01, high=100.0)
     wait_for: str = parameter(
-        "perception,prediction,planner",
+        "perception,prediction,planner,supervisor",
         "Nodes that must be ready before the first message, comma separated; others that are there must be ready too",
     )
     ready_timeout: float = parameter(60.0, "Longest wait for them", unit="s", low=0.0, high=3600.0)
@@ -90,6 +108,11 @@ class ReplayConfig(InputNodeConfig):
         "What makes a tick: lidar or detections; auto takes what the bag has more of, sweeps at equal numbers. "
         "The other is not played",
         choices=("auto", "lidar", "detections"),
+    )
+    route: str = parameter(
+        "recorded",
+        "Which route is played: those of the bag; driven: the lanes that the drive took, or its line; none",
+        choices=("recorded", "driven", "none"),
     )
     topics: str = parameter("", "Topics to play, comma separated; empty for all inputs of the stack that the bag has")
     clock_period: float = parameter(
@@ -115,7 +138,7 @@ class RecorderConfig(NodeConfig):
 class MonitorConfig(NodeConfig):
     """Parameters of the monitor node."""
 
-    stages: str = parameter("perception,prediction,planner", "Stages that must be alive, comma separated")
+    stages: str = parameter("perception,prediction,planner,supervisor", "Stages that must be alive, comma separated")
     expected_rate: float = parameter(10.0, "Ticks per second of every stage", unit="1/s", low=0.1, high=1000.0)
     late_after: float = parameter(
         0.1, "A stage whose output is older than this behind its input is late", unit="s", low=0.001, high=60.0
@@ -145,6 +168,7 @@ CONFIGS: dict[str, type] = {
     "perception": PerceptionNodeConfig,
     "prediction": PredictionNodeConfig,
     "planner": PlannerNodeConfig,
+    "supervisor": SupervisorNodeConfig,
     "replay": ReplayConfig,
     "simulator": SimulatorConfig,
     "recorder": RecorderConfig,

@@ -1,4 +1,4 @@
-"""The planner node: scene and futures in, one trajectory per scene out, always on time.
+"""The planner node: scene and futures in, one proposed trajectory per scene out, always on time.
 
 Per scene: make candidates while prediction works, wait for the futures of the same stamp (at most
 `prediction_deadline`; without them agents keep their velocity), judge the candidates, put the best to
@@ -19,21 +19,20 @@ from rclpy.task import Future
 from zoox_stack.core import topics
 from zoox_stack.core.agents import TrackedAgents, TrafficSignals
 from zoox_stack.core.classes import WhatIfStatus
-from zoox_stack.core.plans import Route
+from zoox_stack.core.plans import PlanDecision
 from zoox_stack.core.predictions import PredictedAgents, WhatIfAnswer
 from zoox_stack.nodes.configs import LOCKSTEP_PATIENCE, PlannerNodeConfig
+from zoox_stack.nodes.route_keeper import RouteKeeper
 from zoox_stack.nodes.signal_buffer import SignalBuffer
 from zoox_stack.planning.planner import Planner
 from zoox_stack.planning.proposal import Preparation, Proposal
-from zoox_stack.road_network.network import RoadNetwork
 from zoox_stack.ros.conversions.agents import traffic_signals_from_message
-from zoox_stack.ros.conversions.plans import plan_decision_to_message, route_from_message, trajectory_to_message
+from zoox_stack.ros.conversions.plans import plan_decision_to_message, trajectory_to_message
 from zoox_stack.ros.conversions.predictions import (
     predicted_agents_from_message,
     what_if_answer_from_message,
     what_if_request_to_message,
 )
-from zoox_stack.ros.conversions.road_network import road_network_from_message
 from zoox_stack.ros.node import StackNode, Tick
 from zoox_stack.ros.run import run_node
 from zoox_stack.ros.serialized import tracked_agents_from_bytes
@@ -71,11 +70,10 @@ class PlannerNode(StackNode[PlannerNodeConfig]):
         self._statuses: dict[str, int] = {}
         self._without_predictions = 0
         self._timer = self.one_shot(self._deadline)
-        self._trajectory = self.publisher(topics.TRAJECTORY)
+        self._trajectory = self.publisher(topics.PROPOSED_TRAJECTORY)
         self._decision = self.publisher(topics.DECISION)
         # The order of subscriptions is the order in which messages that arrived together are handled.
-        self.subscribe(topics.ROAD_NETWORK, road_network_from_message, self._on_network)
-        self.subscribe(topics.ROUTE, route_from_message, self._on_route)
+        self._routes = RouteKeeper(self, self.planner, self.config)
         self.subscribe(topics.TRAFFIC_SIGNALS, traffic_signals_from_message, self._on_signals)
         self._scenes = self.subscribe(
             topics.TRACKED_AGENTS, tracked_agents_from_bytes, self._on_scene, from_bytes=True, newest_only=True
@@ -94,7 +92,8 @@ class PlannerNode(StackNode[PlannerNodeConfig]):
     def diagnostic_values(self) -> dict[str, str]:
         """How decisions came about."""
         answers = ", ".join(f"{name} {count}" for name, count in sorted(self._statuses.items()))
-        return {"what_if": answers or "not asked", "without predictions": str(self._without_predictions)}
+        values = {"what_if": answers or "not asked", "without predictions": str(self._without_predictions)}
+        return values | self._routes.diagnostic_values()
 
     def reset(self) -> None:
         """Forget the last plan and the scene being planned."""
@@ -102,12 +101,7 @@ class PlannerNode(StackNode[PlannerNodeConfig]):
         self._job = None
         self._timer.disarm()
         self.planner.reset()
-
-    def _on_network(self, network: RoadNetwork, _received_ns: int) -> None:
-        self.planner.set_road_network(network)
-
-    def _on_route(self, route: Route, _received_ns: int) -> None:
-        self.planner.set_route(route)
+        self._routes.reset()
 
     def _on_signals(self, signals: TrafficSignals, _received_ns: int) -> None:
         if not self._signals.add(signals):
@@ -219,11 +213,18 @@ class PlannerNode(StackNode[PlannerNodeConfig]):
         self._job = None
         trajectory, decision = self.planner.decide(job.proposal, answer, status)
         job.decided = True
-        self._decision.publish(plan_decision_to_message(decision.shortened(_TOLD)))
+        if self.config.lockstep:  # the next scene comes as soon as the trajectory is out: explain before
+            self._explain(decision)
         self._trajectory.publish(trajectory_to_message(trajectory))
         self.finish(job.tick)
+        if not self.config.lockstep:  # what is driven goes first
+            self._explain(decision)
+        self.guarded("route", self._routes.keep, job.scene, self._signals.at(job.scene.stamp_ns))
         name = decision.answer_status.name
         self._statuses[name] = self._statuses.get(name, 0) + 1
+
+    def _explain(self, decision: PlanDecision) -> None:
+        self._decision.publish(plan_decision_to_message(decision.shortened(_TOLD)))
 
     def _drop_question(self) -> None:
         if self._job is not None and self._job.question is not None:

@@ -12,7 +12,9 @@ from zoox_stack.core import topics
 from zoox_stack.core.errors import ConfigurationError, InvalidInputError
 from zoox_stack.logs.bag_reader import BagReader
 from zoox_stack.logs.bag_types import BagMessage, BagTopic
+from zoox_stack.logs.codec import encode
 from zoox_stack.nodes.configs import ReplayConfig
+from zoox_stack.nodes.replay_route import driven_route_of
 from zoox_stack.ros.message_types import peek_stamp
 
 TICK_TOPICS = {"lidar": topics.LIDAR_POINTS, "detections": topics.DETECTIONS}
@@ -66,13 +68,16 @@ class ReplaySource:
         if not config.bag:
             raise ConfigurationError("parameter replay.bag: expected the path of a bag, found nothing")
         self._config = config
+        self._made: list[Item] = []  # not of the bag
+        self.problems: list[str] = []
         self._reader = BagReader(Path(config.bag).expanduser(), recover=config.recover, scan=True)
         try:
             self._choose()
+            self._drive_again()
         except BaseException:
             self._reader.close()
             raise
-        self.problems = list(self._reader.problems)
+        self.problems += self._reader.problems
         self.skipped = 0
         self.bad = 0
 
@@ -87,8 +92,13 @@ class ReplaySource:
             wanted = [*wanted, self.tick_topic]
         else:
             wanted = [topic.name for topic in INPUTS if topic.name in have and topic.name not in others]
+        if config.route != "recorded":
+            wanted = [name for name in wanted if name != topics.ROUTE.name]
         self._reader.require_topics({n: topics.TOPICS[n].type_name for n in wanted if n in topics.TOPICS})
-        self.topics: dict[str, BagTopic] = {name: have[name] for name in dict.fromkeys(wanted)}
+        self._played = list(dict.fromkeys(wanted))
+        self.topics: dict[str, BagTopic] = {name: have[name] for name in self._played}
+        if config.route == "driven":
+            self.topics[topics.ROUTE.name] = BagTopic(topics.ROUTE.name, topics.ROUTE.type_name, 1)
         self.latched = {
             name
             for name, topic in self.topics.items()
@@ -98,6 +108,15 @@ class ReplaySource:
             raise InvalidInputError(config.bag, "messages", "an empty bag")
         self.start_ns: int = self._reader.start_ns + int(config.start_offset * 1e9)
         self.end_ns: int | None = None if config.duration == 0 else self.start_ns + int(config.duration * 1e9)
+
+    def _drive_again(self) -> None:
+        """The driven route, if that is asked for."""
+        if self._config.route != "driven":
+            return
+        route, reason = driven_route_of(self._reader, self.start_ns, self.end_ns)
+        self._made = [Item(topics.ROUTE.name, self.start_ns, encode(route))]
+        if reason:
+            self.problems.append(f"the route is a line without lanes: {reason}")
 
     def _choose_tick_topic(self, have: dict[str, BagTopic]) -> str:
         source = self._config.source
@@ -119,12 +138,13 @@ class ReplaySource:
 
     def first_latched(self) -> list[Item]:
         """The newest message of every latched topic up to the start; of those without any, the first one after."""
-        chosen: dict[str, Item] = {}
-        if self.latched:
-            for message in self._reader.messages(self.latched):
+        chosen = {item.topic: item for item in self._made}
+        latched = self.latched.intersection(self._played)
+        if latched:
+            for message in self._reader.messages(sorted(latched)):
                 if message.stamp_ns <= self.start_ns or message.topic not in chosen:
                     chosen[message.topic] = Item(message.topic, message.stamp_ns, message.data)
-                elif len(chosen) == len(self.latched):
+                elif latched <= chosen.keys():
                     break
         return [chosen[name] for name in sorted(chosen)]
 
@@ -135,7 +155,7 @@ class ReplaySource:
         """
         first = {item.topic: item.log_ns for item in self.first_latched()}
         first_odometry: int | None = None
-        messages = self._reader.messages(self.topics, self.start_ns, self.end_ns)
+        messages = self._reader.messages(self._played, self.start_ns, self.end_ns)
         for _, group in groupby(messages, key=lambda m: m.stamp_ns):
             for message in sorted(group, key=lambda m: m.topic == self.tick_topic):
                 if message.topic in self.latched and message.stamp_ns <= first.get(message.topic, 0):

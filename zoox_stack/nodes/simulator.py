@@ -82,9 +82,8 @@ class SimulatorNode(InputNode[SimulatorConfig]):
 
     def _on_trajectory(self, data: bytes) -> None:
         trajectory = trajectory_from_message(deserialize_message(data, TrajectoryMessage))
-        if self._trajectory is not None and trajectory.stamp_ns <= self._trajectory.stamp_ns:
-            self.drop_old(topics.TRAJECTORY.name)
-        elif trajectory.stamp_ns > self.drive.scene.stamp_ns:
+        # What came last counts: after a manoeuvre, which is about now, the planner's is about a sweep that is past.
+        if trajectory.stamp_ns > self.drive.scene.stamp_ns:
             self.drop_bad(topics.TRAJECTORY.name, f"stamp {trajectory.stamp_ns} ns lies in the future")
         else:
             self._trajectory = trajectory

@@ -20,6 +20,7 @@ class TickRecord:
         sent_wall_ns: Wall time at which it was published [ns].
         trajectory_wall_ns: Wall time at which the trajectory of this stamp arrived [ns]; None: it did not.
         trajectories: How many arrived.
+        intervention: The first of them was a manoeuvre of the supervisor, which waits for nobody.
         stages: What each stage told on /system/timing.
         hashes: SHA-256 of each output by topic.
     """
@@ -28,6 +29,7 @@ class TickRecord:
     sent_wall_ns: int
     trajectory_wall_ns: int | None = None
     trajectories: int = 0
+    intervention: bool = False
     stages: dict[str, StageTick] = field(default_factory=dict)
     hashes: dict[str, str] = field(default_factory=dict)
 
@@ -46,6 +48,7 @@ class TickRecord:
             "sent_wall_ns": self.sent_wall_ns,
             "trajectory_wall_ns": self.trajectory_wall_ns,
             "trajectories": self.trajectories,
+            "intervention": self.intervention,
             "stages": stages,
             "dropped_bad": {name: tick.dropped_bad for name, tick in sorted(self.stages.items())},
             "dropped_old": {name: tick.dropped_old for name, tick in sorted(self.stages.items())},
@@ -88,7 +91,7 @@ class TickReport:
         """The open record of a stamp."""
         return self._open.get(stamp_ns)
 
-    def trajectory(self, stamp_ns: int, wall_ns: int) -> None:
+    def trajectory(self, stamp_ns: int, wall_ns: int, intervention: bool = False) -> None:
         """A trajectory arrived."""
         record = self._open.get(stamp_ns)
         if record is None:
@@ -96,7 +99,7 @@ class TickReport:
             return
         record.trajectories += 1
         if record.trajectory_wall_ns is None:
-            record.trajectory_wall_ns = wall_ns
+            record.trajectory_wall_ns, record.intervention = wall_ns, intervention
             self.answered += 1
 
     def timing(self, tick: StageTick) -> None:

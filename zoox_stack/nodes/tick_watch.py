@@ -10,11 +10,12 @@ from rclpy.serialization import deserialize_message
 from rclpy.subscription import Subscription
 
 from zoox_stack.core import topics
+from zoox_stack.core.classes import TrajectorySource
 from zoox_stack.core.topics import Topic
 from zoox_stack.nodes.tick_report import TickReport
 from zoox_stack.ros.conversions.timing import stage_timing_from_message
 from zoox_stack.ros.message_hash import message_hash
-from zoox_stack.ros.message_types import message_class, peek_stamp
+from zoox_stack.ros.message_types import message_class, peek_stamp, peek_trajectory_source
 from zoox_stack.ros.node import StackNode
 from zoox_stack.ros.qos import publisher_profile
 from zoox_stack.ros.serialized import unpack
@@ -107,7 +108,8 @@ class TickWatch:
     def _on_output(self, topic: Topic, kind: Any, data: bytes, received_ns: int) -> None:
         stamp_ns = peek_stamp(data)
         if topic is topics.TRAJECTORY:
-            self.report.trajectory(stamp_ns, received_ns)
+            source = peek_trajectory_source(data)
+            self.report.trajectory(stamp_ns, received_ns, source >= TrajectorySource.COMFORT_STOP)
             if stamp_ns == self._open_ns and self._answered_at is None:
                 self._answered_at = time.monotonic()
             if self._on_trajectory is not None:

@@ -63,10 +63,10 @@ class PlannerConfig:
         high=1.0,
     )
     collision_limit_time: float = parameter(
-        5.0, "Only overlaps before this time rule a candidate out; later ones cost", unit="s", low=0.5, high=8.0
+        3.5, "Only overlaps before this time rule a candidate out; later ones cost", unit="s", low=0.5, high=8.0
     )
     risk_discount_time: float = parameter(
-        6.0, "Time constant with which later collisions weigh less", unit="s", low=0.5, high=100.0
+        3.0, "Time constant with which later collisions weigh less", unit="s", low=0.5, high=100.0
     )
     trust_followers: bool = parameter(
         True, "Who drives behind the ego in its lane keeps its distance; false in traffic that reacts to nobody"

@@ -19,7 +19,8 @@ from zoox_stack.planning.motion_loop import Broken, Term, measure_motion
 from zoox_stack.planning.reference_path import ReferencePath
 from zoox_stack.road_network.drivable import DrivableGrid
 
-_SIGNAL_TOLERANCE = 0.3  # [m] the front may be this far over a stop line
+_SIGNAL_ROOM = 0.3  # [m] the front stays before a stop line that must not be crossed
+_ROLLS = 0.05  # [m] that an ego which is nearer, or over it, may still move
 _GRAVITY = 9.81  # [m/s^2]
 _JERK_TOLERANCE = 1.05
 # Bounds of comfort of nuPlan's closed-loop metrics (docs/planning-evaluation.md), as `motion_loop.Comfort`.
@@ -107,7 +108,8 @@ def check_motion(
     codes = np.full(len(candidates), int(Rejection.KEPT), np.uint8)
     for bit, code in _CODES:
         codes[(broken & int(bit)) > 0] = int(code)
-    front = candidates.s[:, -1] + ego.rear_axle_to_centre + ego.length / 2  # s never falls
+    reach = ego.rear_axle_to_centre + ego.length / 2
+    front = candidates.s[:, -1] + reach  # s never falls
     for stop in closed_stops:
-        codes[front > stop + _SIGNAL_TOLERANCE] = int(Rejection.SIGNAL)
+        codes[front > max(stop - _SIGNAL_ROOM, path.ego_s + reach + _ROLLS)] = int(Rejection.SIGNAL)
     return Motion(codes, terms)

@@ -48,7 +48,7 @@ class PoseGoal:
 
 @dataclass(frozen=True)
 class LaneGoal:
-    """A lane to drive to the end of.
+    """A lane to drive to the end of: the bumper comes to its end, where a stop line may be.
 
     Attributes:
         lane_id: Of the road network.
@@ -112,14 +112,18 @@ class LaneEndFinder:
             thing, f"a lane within {reach:g} m", self._nearest(x, y), "Drive onto a lane before setting a goal."
         )
 
-    def goals(self, goal: Goal) -> list[LaneEnd]:
+    def goals(self, goal: Goal, front: float = 0.0) -> list[LaneEnd]:
         """Places where a goal is, the best first.
+
+        Args:
+            goal: Where to.
+            front: From base_link to the bumper [m], which comes to the end of a lane that is the goal.
 
         Raises:
             InvalidInputError: No such lane, or none for cars; the goal lies off the road, or against the traffic.
         """
         if isinstance(goal, LaneGoal):
-            return [self._lane_goal(goal)]
+            return [self._lane_goal(goal, front)]
         x, y, reach = goal.x, goal.y, self._config.largest_offset
         if goal.yaw is None:
             rows = self._index.near(x, y, 0.0, radius=reach, max_heading_error=_ANY)
@@ -139,13 +143,14 @@ class LaneEndFinder:
             str(goal), f"a lane for cars within {reach:g} m", self._nearest(x, y), "Choose a place on the road."
         )
 
-    def _lane_goal(self, goal: LaneGoal) -> LaneEnd:
+    def _lane_goal(self, goal: LaneGoal, front: float) -> LaneEnd:
         (row,) = self._index.rows_of([goal.lane_id])
         kind = LaneType(int(self._network.lane_types[row]))
         if kind != LaneType.VEHICLE or row not in self._index.lines:
             found = f"a lane of type {kind.name}" if kind != LaneType.VEHICLE else "a lane without length"
             raise InvalidInputError(str(goal), "a lane for cars", found, "`zoox-stack map show --ids` shows them.")
-        return LaneEnd(row, self._index.lines[row].length)
+        length = self._index.lines[row].length
+        return LaneEnd(row, max(length - front, length / 2))
 
     def _refuse_other_lanes(self, goal: PoseGoal, cars: Sequence[int]) -> None:
         """A goal within a lane that cars may not use is not moved to the one beside it."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -10,12 +10,12 @@ from typing import Any
 import networkx as nx
 import numpy as np
 
-from zoox_stack.core.classes import LaneType
+from zoox_stack.core.classes import LaneType, LineType
 from zoox_stack.planning.lane_ends import LaneEnd
 from zoox_stack.planning.route_config import RouteConfig
 from zoox_stack.road_network.queries import LaneIndex, shared_stretch
-from zoox_stack.road_network.routes import CLOSED_LINES
 
+CLOSED_LINES = (LineType.SOLID_WHITE, LineType.SOLID_YELLOW, LineType.DOUBLE_SOLID, LineType.KERB)  # not crossed
 _MISFIT_COST = 1.0  # [s/m] that an end of the route on a lane that fits less well counts
 _START, _GOAL = ("start", -1), ("goal", -1)
 
@@ -73,11 +73,21 @@ class LaneGraph:
         """Speed that a lane is driven with [m/s]: its limit, or the parameter where the map gives none."""
         return float(self._speed[row])
 
-    def cheapest(self, starts: Sequence[LaneEnd], goals: Sequence[LaneEnd]) -> LaneWay | None:
-        """The cheapest way from one of the starts to one of the goals, by Dijkstra's algorithm; None without any."""
+    def cheapest(
+        self, starts: Sequence[LaneEnd], goals: Sequence[LaneEnd], closed: Mapping[int, float] | None = None
+    ) -> LaneWay | None:
+        """The cheapest way from one of the starts to one of the goals, by Dijkstra's algorithm; None without any.
+
+        Args:
+            starts: Where it may begin.
+            goals: Where it may end.
+            closed: Places that nobody gets past: arc lengths along lanes [m], by row. Nobody changes to or from such a
+                lane.
+        """
         try:
             self._add(starts, goals)
-            nodes = nx.bidirectional_dijkstra(self._graph, _START, _GOAL, weight="cost")[1]
+            weight = _open_cost(closed) if closed else "cost"
+            nodes = nx.bidirectional_dijkstra(self._graph, _START, _GOAL, weight=weight)[1]
             rows = [row for edge in pairwise(nodes) for row in self._graph.edges[edge]["rows"]]
         except nx.NetworkXNoPath:
             return None
@@ -96,6 +106,17 @@ class LaneGraph:
             return sorted(row for kind, row in nx.descendants(self._graph, _START) if kind == "out")
         finally:
             self._remove(starts, ())
+
+    def beside(self, end: LaneEnd) -> list[LaneEnd]:
+        """Places on the lanes next to one, which can be changed to."""
+        others = [chain[1] for chain in self._chains[end.row] if len(chain) == 2]
+        place = self._index.lines[end.row].at([end.s])[0]
+        feet = [self._index.lines[row].project(place) for row in others]
+        return [
+            LaneEnd(row, float(foot.s[0]), abs(float(foot.d[0])))
+            for row, foot in zip(others, feet, strict=True)
+            if 0.0 <= foot.s[0] <= self._index.lines[row].length
+        ]
 
     def _add(self, starts: Iterable[LaneEnd], goals: Iterable[LaneEnd]) -> None:
         """Ends of a route as nodes."""
@@ -131,7 +152,7 @@ class LaneGraph:
             seconds -= begin / self.speed(chain[0])  # what of the first lane lies behind the start
             wanted = changes * self._config.lane_change_time * self.speed(chain[0])
             seconds = max(seconds, 0.0) + changes * self._config.lane_change_cost * max(1.0, wanted / room)
-        self._graph.add_edge(node, other, cost=seconds, rows=chain)
+        self._graph.add_edge(node, other, cost=seconds, rows=chain, begin=begin, end=end)
 
     def _room(self, chain: tuple[int, ...], begin: float, end: float) -> float:
         """Way along the first lane on which all lanes of a chain lie side by side, between two places [m]."""
@@ -170,3 +191,16 @@ class LaneGraph:
 
     def _may_enter(self, row: int, other: int) -> bool:
         return bool(self._bus[row] or not self._bus[other])
+
+
+def _open_cost(closed: Mapping[int, float]) -> Callable[[Any, Any, Mapping[str, Any]], float | None]:
+    """Cost of an edge; None, which hides it, where it leads onto a closed lane or past the closed place of one."""
+
+    def cost(_node: Any, _other: Any, edge: Mapping[str, Any]) -> float | None:
+        rows = edge["rows"]
+        if closed.keys().isdisjoint(rows):
+            return float(edge["cost"])
+        passes = len(rows) > 1 or edge["begin"] < closed[rows[0]] < edge["end"]
+        return None if passes else float(edge["cost"])
+
+    return cost

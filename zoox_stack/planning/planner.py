@@ -26,11 +26,13 @@ from zoox_stack.planning.reference_path import ReferencePath, ReferencePathFinde
 from zoox_stack.planning.weighing import weigh
 from zoox_stack.road_network.drivable import DrivableGrid
 from zoox_stack.road_network.network import RoadNetwork
-from zoox_stack.road_network.queries import LaneIndex
+from zoox_stack.road_network.queries import LaneIndex, StopPoints
 
 _JUST_OVER = 2.0  # [m] beyond a stop line: still waiting at it,
 _NEARLY_STANDS = 1.0  # [m/s] if the ego is not faster
 _GROUND_CELL = 0.25  # [m] of the grid of drivable ground: plans pass close to its edge
+_GROUND_MARGIN = 0.1  # [m] by which it is widened against inexact maps
+_GOAL_BRAKING = 1.5  # times the usual braking that stopping at the goal is worth
 _LONGEST_MEMORY = 1.0  # [s] predictions older than this say less than present velocities
 LONGEST_GAP = 2.0  # [s] between scenes; after a longer one, or when time runs back, the past is forgotten
 
@@ -57,16 +59,27 @@ class Planner:
     def set_road_network(self, network: RoadNetwork | None) -> None:
         """Use another map; None: plan without."""
         self._index = LaneIndex(network) if network is not None and len(network.lane_ids) else None
-        self._grid = DrivableGrid(self._index, cell=_GROUND_CELL) if self._index is not None else None
+        self._grid = (
+            DrivableGrid(self._index, cell=_GROUND_CELL, margin=_GROUND_MARGIN) if self._index is not None else None
+        )
         self._finder.set_index(self._index)
 
-    def set_route(self, route: Route | None) -> None:
+    @property
+    def index(self) -> LaneIndex | None:
+        """The map in use."""
+        return self._index
+
+    def set_route(self, route: Route | None, *, stop_at_end: bool = False) -> None:
         """Follow another route; None: follow the lanes.
+
+        Args:
+            route: The way.
+            stop_at_end: Its end is a goal; else it goes on along the lanes there.
 
         Raises:
             InvalidInputError: The route names lanes the map does not have.
         """
-        self._finder.set_route(route)
+        self._finder.set_route(route, stop_at_end=stop_at_end)
 
     def set_wanted_speed(self, speed: float | None) -> None:
         """Want this speed [m/s] in place of all limits, to be somewhere at some time; None: the limits.
@@ -110,6 +123,7 @@ class Planner:
         self._notice_time(scene.stamp_ns)
         config = self.config
         path = self._finder.find(ego, min(8.0 * max(ego.speed, 0.0) + 80.0, 8.0 * config.max_speed) + 20.0)
+        path = with_goal_line(path, ego)
         if self._wanted_speed is not None:
             path = replace(path, speed_limit=np.full(len(path.speed_limit), self._wanted_speed))
         rows, overlapping = relevant_agents(scene, ego, config.trust_followers)
@@ -223,22 +237,26 @@ class Planner:
 def closed_stops(
     path: ReferencePath, ego: EgoState, signals: TrafficSignals | None, stamp_ns: int, config: PlannerConfig
 ) -> NDArray[np.float64]:
-    """Stop lines that must not be crossed now, arc lengths [m].
+    """Stop lines that must not be crossed now, the goal among them, arc lengths [m].
 
+    The goal is closed while it can be reached in comfort: who cannot stop there any more drives on and comes back.
     Red closes a line unless the ego can no longer stop before it with full braking; yellow closes it if the usual
     braking is enough. Who stands a little beyond a line still waits at it. Unknown, off and flashing states close
     nothing: there the agents and the map decide.
     """
-    none = np.zeros(0)
+    front = path.ego_s + ego.rear_axle_to_centre + ego.length / 2
+    closed = []
+    goal = goal_line(path, ego)
+    if goal is not None and front <= goal + _JUST_OVER:
+        needed = max(ego.speed, 0.0) ** 2 / (2 * max(goal + _JUST_OVER - front, 0.1))
+        closed = [goal] if needed <= _GOAL_BRAKING * config.comfort_deceleration else []
     if signals is None or not len(path.stops.s) or abs(stamp_ns - signals.stamp_ns) > config.signal_max_age * 1e9:
-        return none
+        return np.array(closed)
     state = {
         int(i): SignalState(int(s))
         for i, s, c in zip(signals.ids, signals.states, signals.confidence, strict=True)
         if c >= config.signal_confidence
     }
-    front = path.ego_s + ego.rear_axle_to_centre + ego.length / 2
-    closed = []
     for s, governing in zip(path.stops.s, path.stops.signals, strict=True):
         gap = float(s) - front
         if gap < 0 and (gap < -_JUST_OVER or ego.speed > _NEARLY_STANDS):
@@ -249,6 +267,23 @@ def closed_stops(
         if red or (SignalState.YELLOW in states and needed <= config.comfort_deceleration):
             closed.append(float(s))
     return np.array(closed)
+
+
+def goal_line(path: ReferencePath, ego: EgoState) -> float | None:
+    """A stop line for the goal, arc length [m]: whose bumper is there has base_link at the goal.
+
+    As before every line the margin is kept, so that who stops a little late is still at the goal.
+    """
+    return None if path.goal_s is None else path.goal_s + ego.rear_axle_to_centre + ego.length / 2
+
+
+def with_goal_line(path: ReferencePath, ego: EgoState) -> ReferencePath:
+    """The path with the goal as one more stop line, without signals."""
+    goal = goal_line(path, ego)
+    if goal is None:
+        return path
+    stops = sorted([*zip(path.stops.s.tolist(), path.stops.signals, strict=True), (goal, ())])
+    return replace(path, stops=StopPoints(np.array([s for s, _ in stops]), tuple(ids for _, ids in stops)))
 
 
 def complete_futures(scene: TrackedAgents, predicted: PredictedAgents | None) -> PredictedAgents:

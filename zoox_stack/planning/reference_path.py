@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 from zoox_stack.core.agents import EgoState
 from zoox_stack.core.errors import InvalidInputError
 from zoox_stack.core.plans import Route
-from zoox_stack.road_network.polyline import Polyline, thin
+from zoox_stack.planning.route_line import path_of_route
+from zoox_stack.road_network.polyline import Polyline
 from zoox_stack.road_network.queries import LaneIndex, LanePath, StopPoints
 
 SPACING = 1.0  # [m]
 BEHIND = 10.0  # [m] of the path kept behind the ego
-_KNOT = 0.5  # [m] points of a logged route closer than this are thinned out
-_ROUTE_SMOOTHING = 2.0  # [m]
+_MAX_BEND = 0.21  # [1/m] of a path; the ego turns in 0.24
 _MAX_ARC_CURVATURE = 0.15  # [1/m]
 _ARC_SPEED = 2.0  # [m/s] below this speed the yaw rate says nothing about the curve ahead
 _ARC_LENGTH = 30.0  # [m] after which an arc runs out into a straight line
@@ -45,6 +45,7 @@ class ReferencePath:
         left: Offset of the left neighbour lane [m], None without one.
         right: Offset of the right neighbour lane [m] (negative), None without one.
         lanes: int64 ``[P]`` lane row under each point, -1 unknown.
+        goal_s: Arc length of the goal, where base_link has to stop [m]; None where there is none on the path.
     """
 
     line: Polyline
@@ -56,6 +57,7 @@ class ReferencePath:
     left: float | None
     right: float | None
     lanes: NDArray[np.int64]
+    goal_s: float | None = None
 
 
 class ReferencePathFinder:
@@ -69,6 +71,7 @@ class ReferencePathFinder:
         self._max_route_distance = max_route_distance
         self._index: LaneIndex | None = None
         self._route: Route | None = None
+        self._stop_at_end = False
         self._route_path: LanePath | None = None
         self._route_stops: StopPoints | None = None
         self.reset()
@@ -83,13 +86,17 @@ class ReferencePathFinder:
         self._index = index
         self._build_route()
 
-    def set_route(self, route: Route | None) -> None:
+    def set_route(self, route: Route | None, *, stop_at_end: bool = False) -> None:
         """Follow another route; None: follow the lanes.
 
+        Args:
+            route: The way.
+            stop_at_end: Its end is a goal; else it goes on along the lanes there.
+
         Raises:
-            InvalidInputError: The route has no length.
+            InvalidInputError: The route names lanes that the map does not have.
         """
-        self._route = route
+        self._route, self._stop_at_end = route, stop_at_end
         self._build_route()
 
     def find(self, ego: EgoState, length: float) -> ReferencePath:
@@ -101,7 +108,8 @@ class ReferencePathFinder:
             if path is None:
                 continue
             lane_path, s = path
-            return self._window(lane_path, source, ego, s, length)
+            end = lane_path.line.length if self._stop_at_end and source == PathSource.ROUTE else None
+            return self._window(lane_path, source, ego, s, length, end)
         line = _arc(ego, length)
         path_of_arc = LanePath(line, np.full(len(line.s), -1))
         return self._window(path_of_arc, PathSource.ARC, ego, BEHIND, length)
@@ -111,18 +119,8 @@ class ReferencePathFinder:
         self._route_path = None
         if self._route is None:
             return
-        lane_ids = self._route.lane_ids
-        if self._index is not None and len(lane_ids):
-            self._route_path = self._index.path_of(self._index.rows_of(lane_ids))
-            return
-        points = thin(self._route.points, _KNOT)
-        if len(points) < 2:
-            return  # a logged drive that never moved: nothing to follow
-        line = Polyline.from_points(points, SPACING, _ROUTE_SMOOTHING)
-        if self._index is None:
-            self._route_path = LanePath(line, np.full(len(line.s), -1))
-        else:
-            self._route_path = self._index.path_along(line)
+        path = path_of_route(self._index, self._route)
+        self._route_path = None if path is None else LanePath(path.line.bent_at_most(_MAX_BEND), path.lanes)
 
     def _along_route(self, ego: EgoState) -> tuple[LanePath, float] | None:
         path = self._route_path
@@ -152,12 +150,14 @@ class ReferencePathFinder:
             return None
         return path, float(found.s[0])
 
-    def _window(self, path: LanePath, source: PathSource, ego: EgoState, s: float, length: float) -> ReferencePath:
+    def _window(
+        self, path: LanePath, source: PathSource, ego: EgoState, s: float, length: float, goal: float | None = None
+    ) -> ReferencePath:
         """The part of a path around the ego; where it ends too early it goes on along the lanes, else straight."""
         path = self._extended(path, s + length)
         start = max(0.0, s - BEHIND)
         first = int(np.clip(np.searchsorted(path.line.s, start, side="right") - 1, 0, len(path.line.s) - 2))
-        line = path.line.cut(start, s + length)
+        line = path.line.cut(start, s + length).bent_at_most(_MAX_BEND)
         part = LanePath(line, path.lanes[first : first + len(line.s)])
         here = line.project_pose(ego.x, ego.y, ego.yaw, s - start - 5.0, s - start + 5.0)
         if here is None:
@@ -173,7 +173,8 @@ class ReferencePathFinder:
             stops = StopPoints(every.s[ahead], tuple(every.signals[i] for i in ahead))
             left = self._index.neighbour_offset(part, ego_s, 1)
             right = self._index.neighbour_offset(part, ego_s, -1)
-        return ReferencePath(line, source, ego_s, float(here.d[0]), limits, stops, left, right, part.lanes)
+        goal_s = None if goal is None or goal > s + length else goal - float(path.line.s[first])
+        return ReferencePath(line, source, ego_s, float(here.d[0]), limits, stops, left, right, part.lanes, goal_s)
 
     def _extended(self, path: LanePath, wanted: float) -> LanePath:
         missing = wanted - path.line.length

@@ -45,8 +45,8 @@ def run(args: argparse.Namespace) -> int:
     from zoox_stack.road_network.map_cli import load_map_or_town
     from zoox_stack.road_network.queries import LaneIndex
 
-    x, y, yaw = _numbers("--from", args.start, (3,))
-    goal = LaneGoal(args.to_lane) if args.to is None else PoseGoal(*_numbers("--to", args.to, (2, 3)))
+    x, y, yaw = numbers("--from", args.start, (3,))
+    goal = LaneGoal(args.to_lane) if args.to is None else PoseGoal(*numbers("--to", args.to, (2, 3)))
     ego = EgoState(0, x, y, yaw=yaw)
     network, _ = load_map_or_town(args.map)
     route = Router(LaneIndex(network)).plan(ego, goal)
@@ -93,8 +93,12 @@ def _text(route: PlannedRoute) -> str:
     )
 
 
-def _numbers(option: str, words: Sequence[str], counts: Sequence[int]) -> list[float]:
-    """Numbers between commas or blanks."""
+def numbers(option: str, words: Sequence[str], counts: Sequence[int]) -> list[float]:
+    """Numbers between commas or blanks.
+
+    Raises:
+        InvalidInputError: Not as many as one of `counts`, or something that is no number.
+    """
     parts = [part for word in words for part in word.split(",") if part]
     try:
         numbers = [float(part) for part in parts]

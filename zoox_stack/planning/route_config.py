@@ -27,11 +27,18 @@ class RouteConfig:
         4.0, "Start and goal are at most so far from the centre of a lane", unit="m", low=0.5, high=20.0
     )
     goal_tolerance: float = parameter(
-        2.0, "Who stands within this distance of the goal has reached it", unit="m", low=0.1, high=20.0
+        2.5, "Who stands within this distance of the goal has reached it", unit="m", low=0.1, high=20.0
     )
     standing_speed: float = parameter(0.3, "Below this speed the ego stands", unit="m/s", low=0.0, high=5.0)
     miss_time: float = parameter(
         1.0, "The route is missed when the ego has been off it for so long", unit="s", low=0.0, high=30.0
+    )
+    blocked_time: float = parameter(
+        20.0, "A lane is blocked when the ego has stood behind a standing obstacle for so long, without a red light",
+        unit="s", low=1.0, high=600.0,
+    )  # fmt: skip
+    closed_time: float = parameter(
+        60.0, "A blocked lane is left out of new routes for so long", unit="s", low=0.0, high=3600.0
     )
     reroute_period: float = parameter(
         1.0, "While no new route is found the next is looked for after this time", unit="s", low=0.1, high=60.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 from zoox_stack.core.agents import EgoState
 from zoox_stack.core.errors import InvalidInputError
 from zoox_stack.planning.lane_ends import Goal
-from zoox_stack.planning.routing import PlannedRoute, Router
+from zoox_stack.planning.routing import PlannedRoute, RouteLine, Router
 from zoox_stack.road_network.polyline import FrenetPoints
 
 _BACK, _AHEAD = 10.0, 50.0  # [m] around the last place on the route where the ego is looked for
@@ -20,7 +21,7 @@ _IN_LANE = 0.6  # of a lane's width from its centre line one is still in it
 
 
 @dataclass(frozen=True)
-class RouteProgress:
+class Following:
     """Where the ego is on its route.
 
     Attributes:
@@ -57,12 +58,15 @@ class RouteFollower:
 
     Attributes:
         route: The present route, None before the first.
+        goal: Where new routes lead, None: nowhere.
+        closed: Places that new routes do not pass: arc lengths along lanes [m], by row.
     """
 
     def __init__(self, router: Router) -> None:
         self._router, self._config = router, router.config
-        self.route: PlannedRoute | None = None
-        self._goal: Goal | None = None
+        self.route: RouteLine | None = None
+        self.closed: Mapping[int, float] = {}
+        self.goal: Goal | None = None
         self._s = 0.0
         self._last_ns = _NEVER
         self._missed = self._reached = False
@@ -76,15 +80,20 @@ class RouteFollower:
         Raises:
             InvalidInputError: See `Router.plan`.
         """
-        route = self._router.plan(ego, goal)
+        route = self._router.plan(ego, goal, self.closed)
         self._begin(route, goal)
         return route
 
-    def follow(self, route: PlannedRoute) -> None:
-        """Follow a route that was given, for example a driven one; when it is missed no other is looked for."""
-        self._begin(route, None)
+    def follow(self, route: RouteLine, goal: Goal | None = None) -> None:
+        """Follow a route that was given, for example a driven one.
 
-    def update(self, ego: EgoState) -> RouteProgress:
+        Args:
+            route: The way.
+            goal: Where new routes lead when this one is missed; None: no other is looked for.
+        """
+        self._begin(route, goal)
+
+    def update(self, ego: EgoState) -> Following:
         """Where the ego is now; to be called with each of its states.
 
         Raises:
@@ -93,7 +102,7 @@ class RouteFollower:
         if self.route is None:
             raise InvalidInputError("route to follow", "a goal that was set", "none", "Set a goal first.")
         if ego.stamp_ns < self._last_ns:  # a log that begins again
-            self._begin(self.route, self._goal)
+            self._begin(self.route, self.goal)
         self._last_ns = ego.stamp_ns
         foot = self._place(ego)
         self._notice(foot is not None, ego.stamp_ns)
@@ -107,13 +116,13 @@ class RouteFollower:
         standing = abs(ego.speed) <= self._config.standing_speed
         near = np.hypot(length - self._s, offset) <= self._config.goal_tolerance  # not for NaN
         self._reached = self._reached or bool(near and standing)
-        return RouteProgress(
+        return Following(
             ego.stamp_ns, float(np.clip(self._s, 0.0, length)), float(np.clip(length - self._s, 0.0, length)), offset,
             self._reached, self._missed and not self._reached, rerouted, self._problem,
         )  # fmt: skip
 
-    def _begin(self, route: PlannedRoute, goal: Goal | None) -> None:
-        self.route, self._goal = route, goal
+    def _begin(self, route: RouteLine, goal: Goal | None) -> None:
+        self.route, self.goal = route, goal
         self._s, self._last_ns = 0.0, _NEVER
         self._missed = self._reached = False
         self._other_since = self._tried = None
@@ -132,11 +141,11 @@ class RouteFollower:
     def _reroute(self, ego: EgoState) -> bool:
         """A new route to the same goal from where the ego is, if there is one."""
         due = self._tried is None or ego.stamp_ns - self._tried >= self._config.reroute_period * 1e9
-        if self._goal is None or not due:
+        if self.goal is None or not due:
             return False
         self._tried = ego.stamp_ns
         try:
-            self.set_goal(ego, self._goal)
+            self.set_goal(ego, self.goal)
         except InvalidInputError as error:
             self._problem = str(error)
             return False

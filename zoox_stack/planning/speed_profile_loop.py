@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from zoox_stack.core.compiled import compiled
 
 _REACTION = 0.5  # [s] time constant with which a wanted speed is approached
+_ONSET_TIME = 0.35  # [s] in which braking builds up: the way until then is not there to brake
 _STANDING = 0.02  # [m/s]
 _NEVER_NEARER = 0.05  # [m] distances to a stop are not taken as less
 _LEAST_GAP = 0.1  # [m]
@@ -107,7 +108,8 @@ def step_profiles(
                     if needed > 0.6 * b_soft:
                         command = min(command, -needed)
                     else:
-                        command = min(command, (math.sqrt(1.2 * b_soft * left) - v) / _REACTION)
+                        later = max(left - _ONSET_TIME * v, 0.0)
+                        command = min(command, (math.sqrt(1.2 * b_soft * later) - v) / _REACTION)
                 if lead >= 0:
                     gap = max(lead_gap[lead, i] - travelled, _LEAST_GAP)
                     spacing = v * (wants[p, _HEADWAY] + (v - lead_speed[lead, i]) / root)

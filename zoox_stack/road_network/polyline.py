@@ -8,11 +8,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.ndimage import gaussian_filter1d
+from scipy.ndimage import gaussian_filter1d, maximum_filter1d
 from scipy.spatial import cKDTree
 
 from zoox_stack.core.errors import InvalidInputError
 from zoox_stack.core.geometry import arc_lengths, resample, wrap_angle
+
+_ROUNDINGS = (0.75, 1.0, 1.25, 1.5, 1.75, 2.0, 2.5, 3.0)  # [m] standard deviations tried to round off sharp bends
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,6 +73,28 @@ class Polyline:
         heading = np.unwrap(np.arctan2(tangent[:, 1], tangent[:, 0]))
         curvature = np.gradient(heading, s)
         return cls(xy, s, heading, curvature)
+
+    def bent_at_most(self, limit: float) -> Polyline:
+        """The same number of points, with bends sharper than `limit` [1/m] rounded off as far as needed.
+
+        Only the places around such bends move: they are blended with the line smoothed by ever wider Gaussians. Where
+        even the widest does not do, the bend stays sharper. The ends stay.
+        """
+        line = self
+        for sigma in _ROUNDINGS:
+            sharp = np.abs(line.curvature) > limit
+            if not sharp.any():
+                return line
+            spacing = self.length / (len(self.s) - 1)
+            near = gaussian_filter1d(
+                maximum_filter1d(sharp.astype(float), 2 * round(2 * sigma / spacing) + 1), sigma / spacing
+            )
+            xy = line.xy + near[:, None] * (_smoothed(line.xy, sigma / spacing) - line.xy)
+            s = arc_lengths(xy)
+            tangent = np.gradient(xy, s, axis=0)
+            heading = np.unwrap(np.arctan2(tangent[:, 1], tangent[:, 0]))
+            line = Polyline(xy, s, heading, np.gradient(heading, s))
+        return line
 
     @property
     def length(self) -> float:

@@ -22,7 +22,6 @@ from zoox_stack.road_network.segments import intersections, pieces
 
 if TYPE_CHECKING:
     from zoox_stack.road_network.conflicts import LaneConflicts
-    from zoox_stack.road_network.routes import RouteGraph
 
 DRIVING_TYPES = (LaneType.VEHICLE, LaneType.BUS)
 _LEAST_PART = 0.1  # [m] on either side of a lane change, and for the change itself
@@ -157,22 +156,6 @@ class LaneIndex:
             InvalidInputError: A row that is no lane of this index; not one row per point.
         """
         return self._search.project(points, rows)
-
-    def route(self, start_row: int, goal_row: int) -> tuple[int, ...]:
-        """Lane rows of the shortest way between two lanes, both included, over successors and lane changes.
-
-        A way costs the length of its lanes and 30 m for each lane change; solid lines and kerbs are not crossed.
-
-        Raises:
-            InvalidInputError: A row that is no lane of this index, or no way from one to the other.
-        """
-        return self._routes.route(start_row, goal_row)
-
-    @cached_property
-    def _routes(self) -> RouteGraph:
-        from zoox_stack.road_network.routes import RouteGraph  # NetworkX takes a while to import
-
-        return RouteGraph(self.network, self.lines)
 
     def path_ahead(
         self, x: float, y: float, yaw: float, length: float, *, behind: float = 20.0, prefer: Collection[int] = ()

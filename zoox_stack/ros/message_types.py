@@ -41,3 +41,11 @@ def peek_stamp(data: bytes) -> int:
     if nanosec >= NS:
         raise InvalidInputError("stamp.nanosec", f"below {NS}", str(nanosec))
     return int(sec) * NS + int(nanosec)
+
+
+def peek_trajectory_source(data: bytes) -> int:
+    """The `source` of a serialized Trajectory; 0 where the bytes end before it."""
+    if len(data) < 16:
+        return 0
+    (length,) = struct.unpack_from("<I" if data[1] else ">I", data, 12)
+    return data[16 + length] if len(data) > 16 + length else 0

@@ -49,7 +49,7 @@ class EgoVehicleConfig:
         0.06, f"Dead time before a command has effect, in steps of {SUBSTEP} s", unit="s", low=0.0, high=1.0
     )
     stale_after: float = parameter(
-        0.6, "A trajectory older than this is not followed any more: the ego brakes", unit="s", low=0.05, high=10.0
+        0.25, "A trajectory older than this is not followed any more: the ego brakes", unit="s", low=0.05, high=10.0
     )
     stale_deceleration: float = parameter(2.5, "How it then brakes", unit="m/s^2", low=0.5, high=8.0)
 

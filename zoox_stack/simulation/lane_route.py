@@ -13,8 +13,8 @@ from zoox_stack.core.classes import LaneType
 from zoox_stack.core.errors import InvalidInputError
 from zoox_stack.road_network.importers.sumo_net import SumoNet
 from zoox_stack.road_network.queries import DRIVING_TYPES
-from zoox_stack.road_network.routes import LANE_CHANGE
 
+LANE_CHANGE = 30.0  # [m] that a lane change counts like
 _LONGEST_CONNECTION = 4  # lanes inside a junction, one after the other
 
 

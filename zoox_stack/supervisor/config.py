@@ -45,7 +45,11 @@ class SupervisorConfig:
     )  # fmt: skip
     max_curvature: float = parameter(0.26, "Sharpest turn of base_link", unit="1/m", low=0.01, high=1.0)
     max_steering_rate: float = parameter(
-        0.8, "Fastest change of the angle of the front wheels", unit="rad/s", low=0.05, high=10.0
+        1.6,
+        "Fastest change of the angle of the front wheels; plans along lanes that begin as arcs ask for 1.1",
+        unit="rad/s",
+        low=0.05,
+        high=10.0,
     )
     wheelbase: float = parameter(2.8, "From the rear to the front axle", unit="m", low=0.3, high=15.0)
     motion_tolerance: float = parameter(
@@ -56,7 +60,7 @@ class SupervisorConfig:
     period: float = parameter(0.1, "Between two outputs of a stage", unit="s", low=0.01, high=1.0)
     localisation_period: float = parameter(0.05, "Between two ego states", unit="s", low=0.001, high=1.0)
     lost_periods: float = parameter(
-        1.5,
+        1.75,
         "A stage that is silent for more periods than this is lost; localisation for twice as many",
         low=1.0,
         high=50.0,
@@ -65,6 +69,10 @@ class SupervisorConfig:
         0.35, "A stage whose newest output is about a time longer ago is lost", unit="s", low=0.01, high=5.0
     )
     recovered_outputs: int = parameter(5, "A lost stage is back after as many good outputs in a row", low=1, high=100)
+    brief_silence: float = parameter(
+        0.28, "A stage that was silent for no longer than this was only late, and is back after two", unit="s",
+        low=0.0, high=5.0,
+    )  # fmt: skip
     startup_time: float = parameter(
         10.0, "A stage that was never heard of is lost only this long after the start", unit="s", low=0.0, high=120.0
     )
@@ -88,6 +96,13 @@ class SupervisorConfig:
     )  # fmt: skip
     recovery_time: float = parameter(
         1.0, "Time without any fault before the planner drives again", unit="s", low=0.0, high=60.0
+    )
+    brief_fault: float = parameter(
+        0.4, "A fault that was over sooner, and was not urgent, ends a manoeuvre after `brief_recovery_time`",
+        unit="s", low=0.0, high=10.0,
+    )  # fmt: skip
+    brief_recovery_time: float = parameter(
+        0.3, "Time without any fault after a brief one before the planner drives again", unit="s", low=0.0, high=60.0
     )
     release_time: float = parameter(
         0.5,
@@ -117,7 +132,7 @@ class SupervisorConfig:
         2.5, "Strongest acceleration during the response time", unit="m/s^2", low=0.1, high=10.0
     )
     rss_ego_braking: float = parameter(
-        6.0, "Least braking of the ego as proper response", unit="m/s^2", low=0.5, high=10.0
+        7.0, "Least braking of the ego as proper response", unit="m/s^2", low=0.5, high=10.0
     )
     rss_other_braking: float = parameter(
         4.0, "Least braking of others as proper response", unit="m/s^2", low=0.5, high=10.0

@@ -76,6 +76,14 @@ class Verdict:
         """Whether it is only what was there before: nothing new, but no mistake of the planner either."""
         return any(v.rule == GateRule.NEWER for v in self.violations)
 
+    @property
+    def untimely(self) -> bool:
+        """Whether only its time is wrong: the next one may be right."""
+        return all(v.rule in (GateRule.NEWER, GateRule.FUTURE, GateRule.AGE) for v in self.violations)
+
+    def __str__(self) -> str:
+        return "; ".join(map(str, self.violations)) or "passed"
+
 
 class _Findings:
     """Collects violations."""
@@ -89,6 +97,13 @@ class _Findings:
 
     def at_most(self, rule: GateRule, value: float, limit: float, what: str, unit: str) -> None:
         self.require(rule, value <= limit + 1e-9, f"{what} up to {limit:g} {unit}", f"{value:.3g} {unit}")
+
+
+def check_motion(proposal: Proposal) -> Verdict:
+    """Judge only whether a trajectory is a motion: as many finite points as agreed."""
+    findings = _Findings()
+    _check_shape(proposal, findings)
+    return Verdict(tuple(findings.found))
 
 
 def check_trajectory(

@@ -73,6 +73,8 @@ class Manoeuvres:
         self.state = Manoeuvre.NOMINAL
         self.motion: StopMotion | None = None
         self._without_fault_ns: int | None = None  # steady time since when there is none
+        self._begun_ns = 0  # steady time at which the manoeuvre began
+        self._was_urgent = False  # since then
         self._without_urgent_ns: int | None = None
         self._stop_before = math.inf
 
@@ -94,6 +96,9 @@ class Manoeuvres:
             The trajectory of the manoeuvre; None in NOMINAL, or where neither a trajectory nor the ego is known.
         """
         self._count(need, steady_ns)
+        if self.state == Manoeuvre.NOMINAL:
+            self._begun_ns, self._was_urgent = steady_ns, False
+        self._was_urgent |= need == Need.URGENT
         if self.state == Manoeuvre.NOMINAL and need != Need.NONE:
             self._begin(need, scene, now_ns)
         elif self.state != Manoeuvre.NOMINAL:
@@ -142,8 +147,7 @@ class Manoeuvres:
         self.state, self.motion = state, motion
 
     def _go_on(self, need: Need, scene: KnownScene, now_ns: int, steady_ns: int) -> None:
-        config = self._config
-        if self._since(self._without_fault_ns, steady_ns) >= config.recovery_time:
+        if self._since(self._without_fault_ns, steady_ns) >= self._recovery_time():
             self.state, self.motion = Manoeuvre.NOMINAL, None
         elif self.motion is None:
             self._begin_late(need, scene, now_ns)
@@ -170,6 +174,13 @@ class Manoeuvres:
         elif self._released(steady_ns) or (self.state == Manoeuvre.STOPPED and not stands):
             softer = stop_along(motion.path, place, Braking.comfort(config, self._stop_before), now_ns)
             self._take(Manoeuvre.COMFORT_STOP, softer)
+
+    def _recovery_time(self) -> float:
+        """Without any fault before the planner drives again [s]; less after something that was merely late."""
+        config, ended = self._config, self._without_fault_ns
+        if ended is None or self._was_urgent or (ended - self._begun_ns) * 1e-9 > config.brief_fault:
+            return config.recovery_time
+        return min(config.brief_recovery_time, config.recovery_time)
 
     def _released(self, steady_ns: int) -> bool:
         """Whether an emergency stop may become a comfortable one."""

@@ -32,6 +32,7 @@ rss.core.setLogLevel("off")  # what it found is in what it returns
 
 _FASTEST = 100.0  # [m/s] more the library does not take
 _FURTHEST = 1e4  # [m]
+_AMPLE, _SPARE = 1.3, 4.0  # factor and [m] on top of a safe distance from which on an encounter is left out
 _STANDING = 0.1  # [m/s] slower trajectories need not brake any more
 
 
@@ -137,6 +138,14 @@ class RssMonitor:
             raise ZooxStackError(
                 f"ad-rss does not accept the encounters with agents {[e.agent_id for e in encounters]}"
             )
+        for row, encounter in enumerate(encounters):
+            if encounter.relation == Relation.EGO_FIRST and self._can_stop(encounter.ego):
+                # Whoever takes the ego's right of way is no danger yet while it can still let him have it.
+                state = states.individual_responses[row]
+                along = state.longitudinal_state
+                along.is_safe = True
+                state.longitudinal_state = along
+                states.individual_responses[row] = state
         if not self._resolving.provideProperResponse(states, answer):
             raise ZooxStackError("ad-rss finds no proper response")
         agents = tuple(
@@ -152,6 +161,12 @@ class RssMonitor:
             brake_right=answer.lateral_response_right == brake,
         )
         return RssReport(agents, response)
+
+    def _can_stop(self, ego: Extent) -> bool:
+        """Whether the ego can stop before a crossing."""
+        config = self._config
+        way = _stopping(ego.speed, config.rss_response_time, config.rss_acceleration, config.rss_ego_braking)
+        return ego.front > way + config.rss_standstill_gap
 
     def _safety(self, encounter: Encounter, state: Any, stamp_ns: int) -> AgentSafety:
         along = state.longitudinal_state.rss_state_information
@@ -195,6 +210,38 @@ class RssMonitor:
         constellation.ego_state, constellation.other_state = ego, agent
         _place(constellation.relative_position, encounter, crossing)
         return constellation
+
+
+def matters(encounter: Encounter, config: SupervisorConfig) -> bool:
+    """False where a distance is so far on the safe side that the library need not be asked, which is slow.
+
+    Well before a distance gets dangerous it counts again, so that the library knows who was safe when danger began.
+    """
+    ego, agent = encounter.ego, encounter.agent
+    mine = _stopping(ego.speed, config.rss_response_time, config.rss_acceleration, config.rss_ego_braking)
+    its = _stopping(agent.speed, config.rss_other_response_time, config.rss_acceleration, config.rss_other_braking)
+    if encounter.relation in CROSSING:
+        return ego.front <= _AMPLE * mine + _SPARE
+    if encounter.relation == Relation.OPPOSITE:
+        mine = _stopping(ego.speed, config.rss_response_time, config.rss_acceleration, config.rss_correct_braking)
+        its = _stopping(
+            agent.speed, config.rss_other_response_time, config.rss_acceleration, config.rss_correct_braking
+        )
+        mine, its = mine + its, mine + its
+    along = agent.rear - ego.front
+    if along > _AMPLE * mine + _SPARE or ego.rear - agent.front > _AMPLE * its + _SPARE:
+        return False
+    aside = max(agent.right - ego.left, ego.right - agent.left)
+    sideways = abs(ego.sideways) + abs(agent.sideways)
+    push = config.rss_pedestrian_acceleration if encounter.walker else config.rss_lateral_acceleration
+    drift = _stopping(sideways, config.rss_other_response_time, push, config.rss_lateral_braking)
+    return aside <= _AMPLE * (2 * drift + 2 * config.rss_lateral_margin) + _SPARE / 4
+
+
+def _stopping(speed: float, response: float, acceleration: float, braking: float) -> float:
+    """Distance [m] of somebody who accelerates during the response time and then brakes."""
+    fastest = speed + acceleration * response
+    return (speed + fastest) / 2 * response + fastest * fastest / (2 * braking)
 
 
 def _dynamics(

@@ -14,16 +14,14 @@ import numpy as np
 
 from zoox_stack.core.agents import EgoState, TrackedAgents, TrafficSignals
 from zoox_stack.core.classes import TrajectorySource
-from zoox_stack.core.ego_buffer import moved
-from zoox_stack.core.errors import ZooxStackError
 from zoox_stack.core.plans import Trajectory
 from zoox_stack.supervisor.config import SupervisorConfig
-from zoox_stack.supervisor.encounters import ego_way, find_encounters
 from zoox_stack.supervisor.gate import Verdict, check_trajectory
 from zoox_stack.supervisor.manoeuvres import KnownScene, Manoeuvre, Manoeuvres, Need
 from zoox_stack.supervisor.motion import Proposal
 from zoox_stack.supervisor.pull_over import RoadMap
-from zoox_stack.supervisor.rss import RssMonitor, RssReport, braking_missed, drift_missed
+from zoox_stack.supervisor.rss import RssReport
+from zoox_stack.supervisor.safety import SafetyCheck
 from zoox_stack.supervisor.watch import Stage, StageHealth, StageWatch
 
 
@@ -47,6 +45,13 @@ _STAGE_FAULTS = {
     Stage.PLANNER: FaultKind.PLANNER,
 }
 _BLIND = (FaultKind.LOCALISATION, FaultKind.PERCEPTION)
+_SOURCES = {
+    Manoeuvre.NOMINAL: TrajectorySource.DECISION,
+    Manoeuvre.COMFORT_STOP: TrajectorySource.COMFORT_STOP,
+    Manoeuvre.PULL_OVER: TrajectorySource.PULL_OVER,
+    Manoeuvre.EMERGENCY_STOP: TrajectorySource.EMERGENCY_STOP,
+    Manoeuvre.STOPPED: TrajectorySource.STANDSTILL,
+}
 
 
 @dataclass(frozen=True)
@@ -97,12 +102,12 @@ class SupervisorOutput:
 
     Attributes:
         motion: What the vehicle is to do; None while there is nothing to go by.
-        source: DECISION: the planner's trajectory as it was; SAFE_STOP: a manoeuvre.
+        source: DECISION: the planner's trajectory as it was; else which manoeuvre.
         state: Of the manoeuvres.
         faults: Everything wrong now.
         verdict: On the trajectory that came in this tick; None if none did.
         health: Of every stage.
-        rss: Of this tick; None where nobody sees, or nothing is driven.
+        rss: Of the newest scene; None where nobody sees, or nothing is driven.
         counters: Since the start, by name; see docs/supervisor.md.
     """
 
@@ -142,9 +147,10 @@ class Supervisor:
     def _forget(self) -> None:
         """Begin anew."""
         self._manoeuvres = Manoeuvres(self._config)
-        self._rss = RssMonitor(self._config)
+        self._safety = SafetyCheck(self._config)
         self._wanted: Proposal | None = None  # newest of the planner that passed
         self._in_force: Proposal | None = None  # what was put out last
+        self._refused: Verdict | None = None  # on the newest trajectory, if it was refused
         self._ego: EgoState | None = None
         self._agents: TrackedAgents | None = None
         self._danger_ns: dict[FaultKind, int] = {}
@@ -163,19 +169,20 @@ class Supervisor:
         faults = self._stage_faults(health, inputs.steady_ns)
         lost = {fault.kind for fault in faults}
         sees = not lost.intersection(_BLIND)
-        report, dangers = self._look(inputs, lost) if sees else (None, {})
+        if not sees:
+            self._safety.forget()
+        dangers = self._look(inputs, lost) if sees else {}
         faults += self._dangers(dangers, inputs.steady_ns)
         motion = self._act(faults, sees, inputs)
         self._in_force = motion
-        nominal = self._manoeuvres.state == Manoeuvre.NOMINAL
         return SupervisorOutput(
             motion=motion,
-            source=TrajectorySource.DECISION if nominal else TrajectorySource.SAFE_STOP,
+            source=_SOURCES[self._manoeuvres.state],
             state=self._manoeuvres.state,
             faults=tuple(faults),
             verdict=verdict,
             health=health,
-            rss=report,
+            rss=self._safety.report,
             counters=dict(self.counters),
         )
 
@@ -212,6 +219,7 @@ class Supervisor:
         stopping = self._manoeuvres.state != Manoeuvre.NOMINAL and self._ego is not None
         last = None if stopping else self._in_force
         verdict = check_trajectory(inputs.proposal, last, newest, self._ego, inputs.now_ns, self._config)
+        self._refused = None if verdict.passed or verdict.repeated else verdict
         if verdict.passed:
             self._watch.heard(Stage.PLANNER, inputs.proposal.stamp_ns)
             self._wanted = inputs.proposal
@@ -225,6 +233,11 @@ class Supervisor:
     def _stage_faults(self, health: tuple[StageHealth, ...], steady_ns: int) -> list[Fault]:
         faults = []
         braking = self._manoeuvres.state == Manoeuvre.EMERGENCY_STOP  # who goes blind then does not let go
+        if self._wanted is None and self._refused is not None and not self._refused.untimely:
+            # Nothing to bridge the time with: who waits for a trajectory at least gets one to stand by.
+            faults.append(
+                Fault(FaultKind.PLANNER, Need.COMFORT, steady_ns, f"the first trajectory was refused: {self._refused}")
+            )
         for stage in health:
             if stage.since_ns is None:
                 continue
@@ -233,43 +246,42 @@ class Supervisor:
                 need = Need.NONE
             elif kind in _BLIND and (braking or (steady_ns - stage.since_ns) * 1e-9 > self._config.blind_time):
                 need = Need.URGENT
-            faults.append(Fault(kind, need, stage.since_ns, str(stage)))
+            text = str(stage)
+            if kind == FaultKind.PLANNER and self._refused is not None:
+                text += f"; the newest trajectory was refused: {self._refused}"
+            faults.append(Fault(kind, need, stage.since_ns, text))
         return faults
 
-    def _look(self, inputs: SupervisorInputs, lost: set[FaultKind]) -> tuple[RssReport | None, dict[FaultKind, str]]:
-        """The RSS report, None if there is nothing to check, and what is wrong about what is driven."""
+    def _look(self, inputs: SupervisorInputs, lost: set[FaultKind]) -> dict[FaultKind, str]:
+        """What is wrong about what is driven."""
         wanted = self._wanted if FaultKind.PLANNER not in lost else None
         stopping = self._manoeuvres.motion
         driven = wanted or self._in_force if stopping is None else stopping.proposal(inputs.now_ns)
+        safety, now_ns = self._safety, inputs.now_ns
         if driven is None or self._ego is None or self._agents is None:
-            return None, {}
+            safety.forget()
+            return {}
         index = inputs.road.index if inputs.road is not None else None
-        ego = moved(self._ego, inputs.now_ns)
-        agents = _at(self._agents, inputs.now_ns)
-        try:
-            way = ego_way(ego, driven, index, self._config.rss_range)
-            encounters = find_encounters(ego, agents, way, index, inputs.signals, self._config)
-            report = self._rss.check(encounters, inputs.now_ns)
-        except ZooxStackError as error:
-            self.counters["failed safety checks"] += 1
-            return None, {FaultKind.UNCHECKED: str(error)}
-
+        new = safety.look(driven, self._ego, self._agents, index, inputs.signals, now_ns)
+        if safety.failure is not None:
+            self.counters["failed safety checks"] += new
+            return {FaultKind.UNCHECKED: safety.failure}
+        report = safety.report
+        if report is None or not report.dangerous:
+            return {}
         found: dict[FaultKind, str] = {}
-        if not report.dangerous:
-            return report, found
         who = ", ".join(str(agent) for agent in report.dangerous[:3])
-        due, line = (report.response, inputs.now_ns, self._config), way.line
-        if text := braking_missed(driven, *due):
+        if text := safety.braking_missed(driven, now_ns):
             found[FaultKind.DANGER] = f"{text}; {who}"
         elif self._manoeuvres.state == Manoeuvre.EMERGENCY_STOP and report.response.max_acceleration < 0:
             found[FaultKind.DANGER] = f"still in danger; {who}"
-        if text := drift_missed(driven, line, *due):
+        if text := safety.drift_missed(driven, now_ns):
             found[FaultKind.DRIFT] = f"{text}; {who}"
         if stopping is not None and wanted is not None:
-            missed = braking_missed(wanted, *due) or drift_missed(wanted, line, *due)
+            missed = safety.braking_missed(wanted, now_ns) or safety.drift_missed(wanted, now_ns)
             if missed:
                 found[FaultKind.PLANNER_DANGER] = f"the planner {missed}; {who}"
-        return report, found
+        return found
 
     def _dangers(self, found: dict[FaultKind, str], steady_ns: int) -> list[Fault]:
         self._danger_ns = {kind: self._danger_ns.get(kind, steady_ns) for kind in found}
@@ -297,13 +309,3 @@ class Supervisor:
                     if fault.need != Need.NONE:
                         self.counters[f"interventions for {fault.kind.name.lower()}"] += 1
         return self._wanted if state == Manoeuvre.NOMINAL else motion
-
-
-def _at(agents: TrackedAgents, now_ns: int) -> TrackedAgents:
-    """The agents a little later, with constant velocities."""
-    dt = (now_ns - agents.stamp_ns) * 1e-9
-    if not len(agents) or dt == 0.0:
-        return agents
-    position = agents.position.copy()
-    position[:, :2] += agents.velocity * dt
-    return replace(agents, position=position)

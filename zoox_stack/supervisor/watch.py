@@ -7,6 +7,8 @@ from enum import IntEnum
 
 from zoox_stack.supervisor.config import SupervisorConfig
 
+_AFTER_LATE = 2  # good outputs in a row after one that was only late
+
 
 class Stage(IntEnum):
     """What the supervisor listens to."""
@@ -80,6 +82,7 @@ class _Heard:
     stamp_ns: int | None = None
     since_ns: int | None = None  # lost since
     good: int = 0  # outputs in a row, in time, since it was lost
+    late: bool = False  # it was lost only because one output was late
 
 
 class StageWatch:
@@ -127,6 +130,8 @@ class StageWatch:
         heard = self._heard[stage]
         if heard.stamp_ns is not None and stamp_ns <= heard.stamp_ns:
             return False
+        if heard.since_ns is not None and heard.good == 0:
+            heard.late = self._silence(heard) <= self._config.brief_silence
         on_time = (self._now - stamp_ns) * 1e-9 <= self._config.max_content_age
         close = heard.at_ns is not None and self._silence(heard) <= self._patience(stage)
         heard.good = heard.good + 1 if on_time and (close or heard.good == 0) else int(on_time)
@@ -158,7 +163,8 @@ class StageWatch:
             return Loss.SILENT
         if heard.stamp_ns is not None and age > self._config.max_content_age:
             return Loss.LATE
-        if heard.since_ns is not None and heard.good < self._config.recovered_outputs:
+        needed = min(_AFTER_LATE, self._config.recovered_outputs) if heard.late else self._config.recovered_outputs
+        if heard.since_ns is not None and heard.good < needed:
             return Loss.NOT_BACK_YET
         return Loss.NONE
 

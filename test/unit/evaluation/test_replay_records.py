@@ -36,6 +36,12 @@ def test_summary_counts_and_times() -> None:
     assert summary["stages_cpu_ms"]["planner"]["p50"] == pytest.approx(20.0)
 
 
+def test_manoeuvres_of_the_supervisor_wait_for_nobody() -> None:
+    """They answer, but say nothing of how long the stages take."""
+    summary = summarise([record(0, 40.0), replace(record(1, 2.0), intervention=True)])
+    assert (summary["answered"], summary["end_to_end_ms"]["p50"]) == (2, 40.0)
+
+
 def test_nothing_measured_is_none_not_zero() -> None:
     assert summarise([])["end_to_end_ms"] == {"p50": None, "p95": None, "p99": None, "max": None}
     assert percentiles([3.0])["p99"] == 3.0

@@ -18,7 +18,7 @@ ARGUMENTS: dict[str, dict[str, str]] = {
     "simulation": {"town": "village", "seed": "7", "duration": "5", "sensors": "none", "record": "out", "rate": "2"},
     "demo": {"out": "/tmp/demo"},
 }
-STACK = ["perception", "prediction", "planner", "monitor"]
+STACK = ["perception", "prediction", "planner", "supervisor", "monitor"]
 
 
 @pytest.fixture(autouse=True)
@@ -77,8 +77,8 @@ def test_recorder_only_where_asked_for_and_then_waited_for() -> None:
     without, recorded = load("replay", bag="a"), load("replay", bag="a", record="out")
     assert list(without) == [*STACK, "replay"]
     assert list(recorded) == [*STACK, "recorder", "replay"]
-    assert parameters(without["replay"])["wait_for"] == "perception,prediction,planner"
-    assert parameters(recorded["replay"])["wait_for"] == "perception,prediction,planner,recorder"
+    assert parameters(without["replay"])["wait_for"] == "perception,prediction,planner,supervisor"
+    assert parameters(recorded["replay"])["wait_for"] == "perception,prediction,planner,supervisor,recorder"
     assert [node for node, p in recorded.items() if p.shutdown_on_exit] == ["recorder", "replay"]
 
 
@@ -88,7 +88,7 @@ def test_simulation_takes_the_place_of_replay() -> None:
     assert list(recorded) == [*STACK, "recorder", "simulator"]
     found = parameters(recorded["simulator"])
     assert (found["town"], found["seed"], found["duration"], found["sensors"]) == ("village", 7, 5.0, "none")
-    assert found["wait_for"] == "perception,prediction,planner,recorder"
+    assert found["wait_for"] == "perception,prediction,planner,supervisor,recorder"
     assert all(parameters(p)["lockstep"] for p in recorded.values())
     assert [node for node, p in recorded.items() if p.shutdown_on_exit] == ["recorder", "simulator"]
 

@@ -131,4 +131,4 @@ def test_closed_line_rejects_what_crosses_it(scene: Any) -> None:
     stops = np.array([line])
     codes = check_motion(proposal.candidates, proposal.path, proposal.ego, stops, None, None, planner.config).rejections
     front = proposal.candidates.s.max(axis=1) + 1.4 + 2.4
-    np.testing.assert_array_equal(codes == Rejection.SIGNAL, front > line + 0.3)
+    np.testing.assert_array_equal(codes == Rejection.SIGNAL, front > line - 0.3)

@@ -332,3 +332,21 @@ def test_the_last_predictions_tell_whom_to_yield_to(scene: Any, agent: Any) -> N
         assert any(name.startswith("yield to #1") for name in names) is expected
         names = planner.prepare(later, None).candidates.names  # no predictions for a second: they are forgotten
         assert not any(name.startswith("yield to #1") for name in names)
+
+
+@pytest.mark.parametrize(("x", "speed"), [(20.0, 12.0), (20.0, 0.0), (120.0, 8.0), (146.0, 0.0)])
+def test_stops_at_the_goal_in_comfort_and_stays(loop: Any, x: float, speed: float) -> None:
+    planner = planner_on(straight_road(lanes=2))
+    planner.set_route(Route(0, np.array([[10.0, 0.0, 0.0], [150.0, 0.0, 0.0]]), np.array([0, 100])), stop_at_end=True)
+    ticks = loop(planner, EgoState(0, x, 0.0, speed=speed), lambda _: [], 28)
+    assert ticks[-1].ego.x == pytest.approx(149.0, abs=1.4)
+    assert max(t.ego.speed for t in ticks[-6:]) < 0.1
+    assert min(t.ego.acceleration for t in ticks) > -2.5
+
+
+def test_a_goal_too_near_to_stop_at_is_passed_without_hard_braking(loop: Any) -> None:
+    planner = planner_on(straight_road(lanes=2))
+    planner.set_route(Route(0, np.array([[10.0, 0.0, 0.0], [150.0, 0.0, 0.0]]), np.array([0, 100])), stop_at_end=True)
+    ticks = loop(planner, EgoState(0, 135.0, 0.0, speed=13.0), lambda _: [], 4)
+    assert ticks[-1].ego.x > 170.0
+    assert min(t.ego.acceleration for t in ticks) > -2.5

@@ -112,3 +112,18 @@ def test_a_standing_log_is_no_route_and_unknown_lanes_are_an_error() -> None:
     assert finder(None, standing).find(EgoState(0, 0.0, 0.0), 50.0).source == PathSource.ARC
     with pytest.raises(InvalidInputError, match="777"):
         finder(crossing(), Route(0, np.zeros((2, 3)), np.array([2, 777])))
+
+
+def test_a_route_of_lanes_is_driven_from_its_first_point_to_its_last() -> None:
+    road = straight_road(lanes=2, length=300.0, segment_length=100.0)
+    change = Route(0, np.array([[60.0, 0.0, 0.0], [230.0, 3.5, 0.0]]), np.array([0, 1, 101, 201]))
+    made = finder(road)
+    made.set_route(change, stop_at_end=True)
+    path = made.find(EgoState(0, 60.5, 0.0, speed=8.0), 120.0)
+    assert path.ego_d == pytest.approx(0.0, abs=0.05)  # the change lies ahead, not in the middle of the whole lane
+    assert path.goal_s is None
+    path = made.find(EgoState(0, 150.0, 3.5, speed=8.0), 120.0)
+    assert path.goal_s is not None
+    assert path.goal_s - path.ego_s == pytest.approx(80.0, abs=0.2)
+    made.set_route(change)
+    assert made.find(EgoState(0, 150.0, 3.5, speed=8.0), 120.0).goal_s is None

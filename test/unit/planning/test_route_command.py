@@ -31,11 +31,12 @@ def test_json(start: list[str], goal: list[str], bag: str, capsys: pytest.Captur
     assert cli.main(["route", "--map", bag, *start, *goal, "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert told["lanes"] == [2, 123, 11]
-    assert told["length"] == pytest.approx(230.7, abs=0.5)
+    end = 120.0 if goal[0] == "--to" else 116.2  # of a lane: where base_link is with the bumper at its end
+    assert told["length"] == pytest.approx(110.7 + end, abs=0.5)
     assert told["travel_time"] == pytest.approx(told["length"] / 13.9, abs=0.01)
     assert told["lane_changes"] == 0
     assert told["start"] == {"lane": 2, "s": 34.0}
-    assert told["goal"] == {"lane": 11, "s": 120.0, "x": 1.75, "y": 134.0}
+    assert told["goal"] == {"lane": 11, "s": end, "x": 1.75, "y": 14.0 + end}
 
 
 def test_text_and_picture(bag: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

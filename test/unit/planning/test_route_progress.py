@@ -12,7 +12,7 @@ from zoox_stack.core.agents import EgoState
 from zoox_stack.core.errors import InvalidInputError
 from zoox_stack.planning.driven_route import driven_route
 from zoox_stack.planning.lane_ends import LaneGoal, PoseGoal
-from zoox_stack.planning.route_progress import RouteFollower, RouteProgress
+from zoox_stack.planning.route_progress import Following, RouteFollower
 from zoox_stack.planning.routing import PlannedRoute, Router
 from zoox_stack.road_network.made_up import crossing, straight_road
 from zoox_stack.road_network.made_up_town import grid_of_crossings
@@ -27,7 +27,7 @@ def follower(network: RoadNetwork) -> RouteFollower:
     return RouteFollower(Router(LaneIndex(network)))
 
 
-def drive(following: RouteFollower, states: Iterable[EgoState]) -> list[RouteProgress]:
+def drive(following: RouteFollower, states: Iterable[EgoState]) -> list[Following]:
     return [following.update(state) for state in states]
 
 
@@ -79,7 +79,7 @@ def test_lanes_beside_the_route_miss_nothing() -> None:
     assert (np.diff(remaining) < 0).all()
 
 
-def beside(lanes: int, y: float) -> list[RouteProgress]:
+def beside(lanes: int, y: float) -> list[Following]:
     """Left of a road of `lanes` lanes, at y."""
     following = follower(straight_road(lanes=lanes))
     following.set_goal(EgoState(0, 10.0, 0.0), PoseGoal(390.0, 0.0))
@@ -135,7 +135,7 @@ def test_without_another_way_the_route_stays_missed() -> None:
 def test_a_short_excursion_is_not_a_miss() -> None:
     following = follower(straight_road(lanes=1))
     following.set_goal(EgoState(0, 0.0, 0.0), PoseGoal(390.0, 0.0))
-    told: list[RouteProgress] = []
+    told: list[Following] = []
     for place, y in ((0, 0.0), (10, 6.0), (19, 0.0), (22, 6.0), (31, 0.0)):  # twice 0.9 s
         told += drive(following, straight(place, place + 9.0, y, stamp_ns=place * TICK))
     assert not any(progress.missed for progress in told)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from zoox_stack.core.agents import EgoState
+from zoox_stack.planning.lane_ends import LaneGoal
+from zoox_stack.planning.routing import Router
 from zoox_stack.road_network.checks import check_map
 from zoox_stack.road_network.made_up_town import grid_of_crossings
 from zoox_stack.road_network.queries import LaneIndex
@@ -23,7 +26,10 @@ def test_roads_join_the_crossings() -> None:
 
 def test_one_can_drive_across_the_town() -> None:
     network = grid_of_crossings(3, 2, arm=40.0)
-    rows = LaneIndex(network).route(2, 20 * 5 + 4)  # in from the west at the first crossing, out east at the last
+    index = LaneIndex(network)
+    x, y = index.lines[2].xy[0]
+    last = 20 * 5 + 4  # in from the west at the first crossing, out east at the last
+    rows = Router(index).plan(EgoState(0, x, y), LaneGoal(int(network.lane_ids[last]))).way.rows
     xy = network.centre_lines.values[:, :2]
     assert xy.max(axis=0).round().tolist() == [2 * 108 + 54, 108 + 54]
     assert sum(row % 20 >= 8 for row in rows) == 4  # crossings on the way: two to the east, one to the north

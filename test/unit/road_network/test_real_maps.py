@@ -8,7 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from zoox_stack.core.agents import EgoState
 from zoox_stack.core.classes import AreaType
+from zoox_stack.planning.lane_ends import LaneGoal
+from zoox_stack.planning.routing import Router
 from zoox_stack.road_network.area_index import AreaIndex
 from zoox_stack.road_network.checks import check_map
 from zoox_stack.road_network.drawing import draw_map
@@ -73,10 +76,13 @@ def test_lanes_of_an_intersection_are_reached_from_its_approaches() -> None:
         pytest.skip(f"no map at {path}; set ZOOX_STACK_DATA")
     pytest.importorskip("lanelet2", reason="needs the maps extra (lanelet2)")
     index = LaneIndex(load_map(path)[0])
+    router = Router(index)
     into = [row for row in index.lines if not len(index.predecessors[row])]
     assert {other for row in into for other in following(index, row)} == set(index.lines)
     for row in into:
         goals = [other for other in following(index, row) if not len(index.network.successors[other])]
         assert goals
         for goal in goals:
-            assert index.path_of(index.route(row, goal)).line.length > 20.0
+            (x, y), yaw = index.lines[row].xy[0], float(index.lines[row].heading[0])
+            way = router.plan(EgoState(0, x, y, yaw=yaw), LaneGoal(int(index.network.lane_ids[goal])))
+            assert way.length > 20.0

@@ -21,6 +21,6 @@ def test_an_emergency_stop_passes_the_gate_and_is_a_proper_response() -> None:
     assert emergency.jerk <= CONFIG.max_jerk
 
 
-def test_a_silent_stage_is_acted_on_within_200_ms_at_ticks_of_50_ms() -> None:
-    assert CONFIG.lost_periods * CONFIG.period + 0.05 <= 0.2 + 1e-9
-    assert 2 * CONFIG.lost_periods * CONFIG.localisation_period + 0.05 <= 0.2 + 1e-9
+def test_a_silent_stage_is_acted_on_within_200_ms_at_looks_every_20_ms() -> None:
+    assert CONFIG.lost_periods * CONFIG.period + 0.02 <= 0.2
+    assert 2 * CONFIG.lost_periods * CONFIG.localisation_period + 0.02 <= 0.2

@@ -15,12 +15,13 @@ from zoox_stack.road_network.made_up import crossing, straight_road
 from zoox_stack.road_network.network import RoadNetwork
 from zoox_stack.road_network.queries import LaneIndex
 from zoox_stack.supervisor.config import SupervisorConfig
-from zoox_stack.supervisor.encounters import Encounter, Relation, ego_way, find_encounters
+from zoox_stack.supervisor.encounters import Encounter, EncounterFinder, Relation, ego_way, lanes_under
 from zoox_stack.supervisor.motion import Proposal
 
 SECOND = 1_000_000_000
 Make = Callable[..., Proposal]
 Agents = Callable[..., TrackedAgents]
+TURNS = (lambda h: h[-1] - h[0], lambda h: abs(h[-1] - h[0]))  # least: furthest to the right; straightest
 FROM_WEST = EgoState(SECOND, -40.0, -1.75, speed=10.0)  # heading east into the crossing
 
 
@@ -34,7 +35,7 @@ def look(
 ) -> list[Encounter]:
     index = LaneIndex(network) if network is not None else None
     config = SupervisorConfig(**more)  # type: ignore[arg-type]
-    return find_encounters(ego, scene, ego_way(ego, proposal, index, 120.0), index, signals, config)
+    return EncounterFinder(config).find(ego, scene, ego_way(ego, proposal, index, 120.0), index, signals)
 
 
 def road_or_none(known: bool) -> RoadNetwork | None:
@@ -173,3 +174,52 @@ def test_the_way_follows_the_trajectory_at_a_fork(motion: Make) -> None:
     ego = EgoState(SECOND, -20.0, -1.75, speed=7.0)
     assert ego_way(ego, turning, index, 80.0).line.project(np.array([[1.75, 60.0]])).d[0] == pytest.approx(0.0, abs=0.3)
     assert ego_way(ego, motion(x=-20.0, y=-1.75, speed=7.0), index, 80.0).line.xy[-1, 0] > 50.0
+
+
+def test_of_the_branches_of_a_fork_the_one_with_most_of_the_trajectory_counts(motion: Make) -> None:
+    """The first points lie on a lane that turns off, where it has hardly left the one that goes straight on."""
+    network = crossing()
+    index = LaneIndex(network)
+    turning, straight = (min(network.successors[2].tolist(), key=lambda r: f(index.lines[r].heading)) for f in TURNS)
+    plan = motion(x=float(index.lines[straight].xy[0, 0]), y=-1.75, speed=6.0)
+    xy, yaw, _ = index.lines[turning].at(0.6 * np.arange(1, 9))
+    for column, values in ((plan.x, xy[:, 0]), (plan.y, xy[:, 1]), (plan.yaw, yaw)):
+        column[:8] = values
+    places = np.stack([plan.x, plan.y], axis=1)
+    assert {turning, straight} <= set(index.nearest(places, plan.yaw).rows.tolist())
+    under = lanes_under(plan, index)
+    assert straight in under
+    assert turning not in under
+
+
+def test_who_has_entered_a_crossing_leaves_it(motion: Make, agents: Agents) -> None:
+    inside = replace(FROM_WEST, x=-2.0, speed=2.0)
+    (one,) = look(inside, motion(x=-2.0, y=-1.75, speed=2.0), agents([FROM_SOUTH]), crossing())
+    assert one.relation == Relation.SAME_DIRECTION
+    assert one.agent.left < one.ego.right
+
+
+def test_on_a_lane_only_leaving_it_is_a_sideways_motion(motion: Make, agents: Agents) -> None:
+    """An oncoming vehicle where the ego's way turns left moves across that way, but not across its own lane."""
+    network = crossing()
+    index = LaneIndex(network)
+    left = index.path_of((2, 8 + 3 * 2 + 2, 5))
+    s = left.line.project(np.array([[-20.0, -1.75]])).s[0] + 0.7 * np.arange(1, 81)
+    xy, yaw, curvature = left.line.at(s)
+    turning = replace(motion(speed=7.0), x=xy[:, 0], y=xy[:, 1], yaw=yaw, curvature=curvature)
+    ego = EgoState(SECOND, -20.0, -1.75, speed=7.0)
+    past = agents([(5, -12.0, 1.75, np.pi, 12.0)])  # has crossed the ego's way already
+    (one,) = look(ego, turning, past, network)
+    assert abs(one.agent.sideways) < 0.05
+    (drifting,) = look(ego, turning, agents([(5, -12.0, 1.75, np.pi + 0.1, 12.0)]), network)
+    assert drifting.agent.sideways == pytest.approx(-12.0 * np.sin(0.1), abs=0.1)
+
+
+def test_of_a_long_vehicle_aslant_only_what_is_beside_the_ego_is_beside_it(motion: Make, agents: Agents) -> None:
+    ego = EgoState(SECOND, 0.0, 0.0, speed=0.4)
+    scene = agents([(5, 8.0, 2.9, np.pi - 0.12, 3.0)])
+    bus = replace(scene, size=np.array([[10.8, 2.5, 3.0]], np.float32))
+    (one,) = look(ego, motion(speed=0.4), bus)
+    assert one.relation == Relation.OPPOSITE
+    # Its rear, far ahead, reaches 0.65 m further over than its middle, its front, beside the ego, as much less.
+    assert one.agent.right > 2.9 - 1.25 + 0.2

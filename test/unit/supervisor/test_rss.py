@@ -11,16 +11,16 @@ import pytest
 
 from zoox_stack.road_network.polyline import Polyline
 from zoox_stack.supervisor.config import SupervisorConfig
-from zoox_stack.supervisor.encounters import Encounter, Extent, Relation
+from zoox_stack.supervisor.encounters import CROSSING, Encounter, Extent, Relation
 from zoox_stack.supervisor.motion import Proposal
 
 if importlib.util.find_spec("ad_rss") is None:
     pytest.skip("the library ad-rss is not installed", allow_module_level=True)
 
-from zoox_stack.supervisor.rss import ProperResponse, RssMonitor, braking_missed, drift_missed
+from zoox_stack.supervisor.rss import ProperResponse, RssMonitor, braking_missed, drift_missed, matters
 
 SECOND = 1_000_000_000
-CONFIG = SupervisorConfig()
+CONFIG = SupervisorConfig(rss_ego_braking=6.0)
 RHO, ACCEL, BRAKE, OTHER_BRAKE, HARD, GAP = 0.3, 2.5, 6.0, 4.0, 8.0, 0.3
 OTHER_RHO, CORRECT = 0.8, 3.0
 FREE = ProperResponse(2.5, -8.0, False, False)
@@ -175,6 +175,10 @@ def test_at_a_crossing_with_right_of_way_the_other_must_be_able_to_stop() -> Non
     # Never seen before, nobody can tell: the ego brakes.
     unseen = RssMonitor(CONFIG).check([crossing(Relation.EGO_FIRST, (9.0, 10.0), (safe - 0.1, 10.0))], SECOND)
     assert unseen.response.max_acceleration == pytest.approx(-6.0)
+    # Who can still stop before the place waits until then.
+    far = braking_distance(10.0, RHO, ACCEL, BRAKE) + GAP + 0.1
+    early = RssMonitor(CONFIG).check([crossing(Relation.EGO_FIRST, (far, 10.0), (safe - 0.1, 10.0))], SECOND)
+    assert not early.dangerous
 
 
 def test_who_is_through_before_the_other_comes_is_safe() -> None:
@@ -271,3 +275,32 @@ def test_motion_to_the_dangerous_side_has_to_end(motion: Callable[..., Proposal]
     assert drift_missed(replace(motion(), y=-side * 0.6 * t), LINE, response, SECOND, CONFIG) is None
     assert drift_missed(ending, LINE, response, SECOND, CONFIG) is None
     assert drift_missed(drifting, LINE, FREE, SECOND, CONFIG) is None
+
+
+@pytest.mark.parametrize("relation", list(Relation))
+@pytest.mark.parametrize("ego_speed", [0.0, 7.0, 20.0])
+@pytest.mark.parametrize("agent_speed", [0.0, 7.0, 20.0])
+def test_whoever_is_in_danger_matters_and_did_so_well_before(
+    relation: Relation, ego_speed: float, agent_speed: float
+) -> None:
+    """A scene or two earlier, both nearing each other, the library is asked already."""
+    for place in np.arange(0.0, 120.0, 1.5).tolist():
+        if relation in CROSSING:
+            now = crossing(relation, (place, ego_speed), (place, agent_speed))
+            before = crossing(relation, (place + 0.2 * ego_speed, ego_speed), (place + 0.2 * agent_speed, agent_speed))
+        else:
+            now = gap_at(place, ego_speed, agent_speed, relation)
+            before = gap_at(place + 0.2 * max(ego_speed - agent_speed, 0.0), ego_speed, agent_speed, relation)
+        if RssMonitor(CONFIG).check([now], SECOND).dangerous:
+            assert matters(now, CONFIG)
+            assert matters(before, CONFIG)
+
+
+@pytest.mark.parametrize("side", [-1.0, 1.0])
+def test_beside_matters_before_it_is_dangerous(side: float) -> None:
+    ego = extent(0.0, 0.0, 10.0)
+    for gap in np.arange(0.0, 8.0, 0.1).tolist():
+        one = beside(ego, extent(1.0, side * (1.9 + gap), 10.0, -side * 1.0))
+        if RssMonitor(CONFIG).check([one], SECOND).dangerous:
+            assert matters(beside(ego, extent(1.0, side * (1.9 + gap + 0.3), 10.0, -side * 1.0)), CONFIG)
+    assert not matters(beside(ego, extent(1.0, side * 20.0, 10.0)), CONFIG)

@@ -202,8 +202,19 @@ def test_every_fault_is_acted_on_within_200_ms_and_ends_standing(loop: Loops, fa
     assert named == {kind}
     assert drive.outputs[acted].faults[0].text
     assert drive.outputs[-1].counters[f"interventions for {kind.name.lower()}"] == 1
-    assert drive.outputs[-1].source == TrajectorySource.SAFE_STOP
+    assert drive.outputs[-1].source == TrajectorySource.STANDSTILL
     check_smooth(drive)
+
+
+def test_who_begins_with_nonsense_gets_a_trajectory_to_stand_by(loop: Loops) -> None:
+    drive = loop(speed=0.0)
+    out = drive.run(0.05, changed_proposal(yaw=np.full(80, np.nan)))
+    assert "finite" in out.faults[0].text
+    assert out.source.intervention
+    assert out.motion is not None
+    assert out.motion.speed.max() == 0.0
+    drive.run(1.2)
+    assert drive.states[-1] == Manoeuvre.NOMINAL
 
 
 def test_bad_agents_are_no_agents(loop: Loops) -> None:
@@ -259,6 +270,19 @@ def test_it_drives_again_when_the_planner_is_back(loop: Loops) -> None:
     out = drive.run(0.6)
     assert out.state == Manoeuvre.NOMINAL
     assert out.counters["to nominal"] == out.counters["interventions"] == 1
+    check_smooth(drive)
+
+
+def test_one_late_trajectory_costs_little(loop: Loops) -> None:
+    """Two are missing, the next comes 0.3 s after the last: half a second later the planner drives again."""
+    drive = loop(brief_silence=0.31)
+    drive.run(1.0)
+    drive.run(0.2, without("proposal"))
+    drive.run(0.7)
+    taken = [state != Manoeuvre.NOMINAL for state in drive.states]
+    assert 0.3 <= 0.05 * sum(taken) <= 0.6
+    assert drive.states[-1] == Manoeuvre.NOMINAL
+    assert drive.ego.speed > 9.5
     check_smooth(drive)
 
 
@@ -362,7 +386,7 @@ def test_before_anything_came_nothing_goes_out(loop: Loops) -> None:
 def test_nobody_drives_off_blind(loop: Loops, missing: str) -> None:
     drive = loop(speed=0.0)
     out = drive.run(0.5, without(missing))
-    assert out.source == TrajectorySource.SAFE_STOP
+    assert out.source.intervention
     assert Manoeuvre.NOMINAL not in drive.states
 
 
@@ -407,7 +431,7 @@ def test_a_safety_check_that_fails_is_a_fault_of_its_own(loop: Loops, monkeypatc
     def fail(*_: object) -> None:
         raise ZooxStackError("no answer")
 
-    monkeypatch.setattr(drive.supervisor._rss, "check", fail)
+    monkeypatch.setattr(drive.supervisor._safety._rss, "check", fail)
     out = drive.run(0.05)
     assert [f.kind for f in out.faults] == [FaultKind.UNCHECKED]
     assert out.state == Manoeuvre.COMFORT_STOP
@@ -431,5 +455,5 @@ def test_manoeuvres_are_trajectories_with_a_name(loop: Loops) -> None:
     out = drive.run(1.0, without("proposal"))
     trajectory = out.trajectory
     assert trajectory is not None
-    assert (trajectory.plan.name, trajectory.source) == ("comfort stop", TrajectorySource.SAFE_STOP)
+    assert (trajectory.plan.name, trajectory.source) == ("comfort stop", TrajectorySource.COMFORT_STOP)
     assert trajectory.stamp_ns == drive.now - TICK

@@ -16,7 +16,8 @@ class Run:
 
     def __init__(self, **parameters: float) -> None:
         self.now, self.steady = 5_000, 5_000
-        self.watch = StageWatch(SupervisorConfig(**parameters), self.now * MS, self.steady * MS)  # type: ignore[arg-type]
+        config = SupervisorConfig(**{"lost_periods": 1.5} | parameters)  # type: ignore[arg-type]
+        self.watch = StageWatch(config, self.now * MS, self.steady * MS)
 
     def pass_time(self, ms: int, *, jump: int = 0) -> None:
         self.now += ms + jump
@@ -87,6 +88,18 @@ def test_it_is_back_only_after_five_outputs_in_a_row() -> None:
     run.hear()
     health = run.health()
     assert (health.loss, health.since_ns) == (Loss.NONE, None)
+
+
+def test_a_stage_that_was_only_late_is_back_after_two() -> None:
+    run = Run()
+    run.drive(500)
+    run.pass_time(220)
+    assert run.health().loss == Loss.SILENT
+    run.hear()
+    assert run.health().loss == Loss.NOT_BACK_YET
+    run.pass_time(100)
+    run.hear()
+    assert run.health().loss == Loss.NONE
 
 
 def test_a_pause_while_it_comes_back_begins_the_count_anew() -> None:

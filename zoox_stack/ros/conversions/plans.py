@@ -19,6 +19,7 @@ from zoox_stack.ros.conversions.basics import (
     stamp_and_frame,
     unflat,
 )
+from zoox_stack.supervisor.motion import Proposal as Motion
 
 MAX_PLAN_POINTS = 1000
 MAX_CANDIDATES = 10_000
@@ -57,6 +58,19 @@ def trajectory_from_message(message: TrajectoryMessage) -> Trajectory:
     if message.source not in tuple(TrajectorySource):
         raise InvalidInputError("Trajectory.source", "a known source", str(message.source))
     return Trajectory(stamp_ns, ego_plan_from_message(message.plan), TrajectorySource(message.source))
+
+
+def motion_from_message(message: TrajectoryMessage) -> Motion:
+    """The motion of a trajectory as it is: its numbers are not looked at, that is up to the supervisor's gate.
+
+    Raises:
+        InvalidInputError: Another frame, a broken stamp, or far too many points.
+    """
+    stamp_ns, _ = stamp_and_frame("Trajectory", message.header)
+    plan = message.plan
+    check_count("EgoPlan.x", max(len(getattr(plan, name)) for name in _COLUMNS), MAX_PLAN_POINTS)
+    columns = {name: unflat(f"EgoPlan.{name}", getattr(plan, name), np.float64, (-1,)) for name in _COLUMNS}
+    return Motion(stamp_ns, short_float(plan.step), **columns)
 
 
 def route_to_message(route: Route) -> RouteMessage:
