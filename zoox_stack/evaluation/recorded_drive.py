@@ -37,7 +37,7 @@ OFF_ROAD_LIMIT = 0.3  # [m] of a corner of the ego's box, as in closed-loop scor
 _LEAST_LIMIT_TIME = 0.5  # [s]
 # Goals are where somebody was who drove faster through curves and from a stop than our planner usually does; the body
 # turns on a smaller circle: with 1.066 rad at the wheels 0.70 1/m.
-_BRISK = {
+_BRISK: Mapping[str, Any] = {
     "max_acceleration": 4.0, "comfort_acceleration": 2.0, "max_lateral_acceleration": 6.0,
     "comfort_lateral_acceleration": 3.5, "max_curvature": 0.6,
 }  # fmt: skip
@@ -211,11 +211,12 @@ def _drive(
         if off_road(ego, place) > OFF_ROAD_LIMIT:
             return result(OFF_ROAD)
         held = [goal for goal in problem.goals if goal.steps.holds(step + 1)]
-        states = [goal.missed(*ego.centre.tolist(), ego.yaw, ego.speed) for goal in held]
+        states = [goal.missed(float(ego.centre[0]), float(ego.centre[1]), ego.yaw, ego.speed) for goal in held]
         if any(not state for state in states):
             return result(SOLVED)
         missed += states
-    return result(GOAL_MISSED, "+".join(min(missed, key=len, default=("time",))))
+    least = min(missed, key=lambda names: len(names), default=("time",))
+    return result(GOAL_MISSED, "+".join(least))
 
 
 def start_of(problem: PlanningProblem, stamp_ns: int, settings: RecordedSettings) -> EgoState:
