@@ -25,6 +25,7 @@ from zoox_stack.simulation.town_definition import load_town_definition, town_nam
 
 ALL = "all"
 DEFAULT_RIG = "compact"
+_USUAL = ",".join(PLANNERS)
 INTERRUPTED = 130  # exit code after Ctrl-C
 _DESCRIPTION = (
     "Let planners drive the same routes through the same traffic in closed loop, and score every drive as nuPlan does "
@@ -46,9 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--seeds", default="0:8", metavar="A:B", help="of towns, traffic and routes: from A up to, not including, B"
     )
     parser.add_argument("--duration", type=float, default=60.0, metavar="S", help="of each drive [s] (default: 60)")
-    parser.add_argument(
-        "--planners", default=",".join(PLANNERS), metavar="P", help=f"comma separated (default: {','.join(PLANNERS)})"
-    )
+    parser.add_argument("--planners", default=_USUAL, metavar="P", help=f"comma separated (default: {_USUAL})")
     parser.add_argument(
         "--sensors", nargs="?", const=DEFAULT_RIG, default="", metavar="RIG",
         help="let planners see what perception makes of the LiDAR of a sensor rig "
@@ -70,6 +69,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="only drive this one, and write all that was known and decided as a bag, "
         "DIR/traces/PLANNER_TOWN_SEED.mcap; may be given several times",
     )  # fmt: skip
+    parser.add_argument(
+        "--commonroad", type=Path, metavar="DIR",
+        help="instead of towns: the planning problems of the CommonRoad .xml files in this folder, in recorded "
+        "traffic; planners: what_if, unconditional, constant_velocity, and recorded, which knows everyone's future",
+    )  # fmt: skip
+    parser.add_argument("--problems", type=int, metavar="N", help="with --commonroad: only the first N problems")
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
 
 
@@ -79,6 +84,10 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         ConfigurationError: An argument is wrong.
     """
+    if args.commonroad is not None:
+        return _recorded(args)
+    if args.problems is not None:
+        raise ConfigurationError("--problems: expected --commonroad with it, found none")
     benchmark = benchmark_of(args)
     if args.trace:
         return _trace(benchmark, args)
@@ -125,6 +134,16 @@ def run(args: argparse.Namespace) -> int:
     return 0 if scored else 1
 
 
+def _recorded(args: argparse.Namespace) -> int:
+    from zoox_stack.evaluation.recorded_command import run_commonroad
+
+    _check_jobs(args.jobs)
+    names = "what_if,unconditional,constant_velocity,recorded" if args.planners == _USUAL else args.planners
+    parameters = _parameters(args.parameters)
+    build(PlannerConfig, parameters, "planner")
+    return run_commonroad(args.commonroad, _words(names, "--planners"), parameters, _model_folder(args.model), args)
+
+
 def _trace(benchmark: Any, args: argparse.Namespace) -> int:
     from zoox_stack.evaluation.planning_run import run_traces
 
@@ -156,8 +175,7 @@ def benchmark_of(args: argparse.Namespace) -> Any:
     from zoox_stack.evaluation.planning_drive import DriveSettings
     from zoox_stack.evaluation.planning_run import Benchmark
 
-    if args.jobs < 1:
-        raise ConfigurationError(f"--jobs: expected at least 1, found {args.jobs}")
+    _check_jobs(args.jobs)
     if not 2.0 <= args.duration <= 3600.0:
         raise ConfigurationError(f"--duration: expected 2 to 3600 s, found {args.duration:g} s")
     towns = town_names() if args.towns == ALL else _words(args.towns, "--towns")
@@ -178,9 +196,7 @@ def benchmark_of(args: argparse.Namespace) -> Any:
             raise ConfigurationError(f"--sensors {args.sensors}: expected a rig with a LiDAR, found none")
     parameters = _parameters(args.parameters)
     build(PlannerConfig, parameters, "planner")
-    model = "" if args.model is None else str(args.model)
-    if args.model is not None and not args.model.is_dir():
-        raise ConfigurationError(f"--model: expected a folder with the two ONNX files, found {args.model}")
+    model = _model_folder(args.model)
     return Benchmark(
         towns=tuple(towns),
         seeds=_seeds(args.seeds),
@@ -189,6 +205,17 @@ def benchmark_of(args: argparse.Namespace) -> Any:
         model_dir=model,
         parameters=parameters,
     )
+
+
+def _check_jobs(jobs: int) -> None:
+    if jobs < 1:
+        raise ConfigurationError(f"--jobs: expected at least 1, found {jobs}")
+
+
+def _model_folder(place: Path | None) -> str:
+    if place is not None and not place.is_dir():
+        raise ConfigurationError(f"--model: expected a folder with the two ONNX files, found {place}")
+    return "" if place is None else str(place)
 
 
 def _words(text: str, option: str) -> list[str]:

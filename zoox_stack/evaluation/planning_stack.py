@@ -10,6 +10,7 @@ from zoox_stack.core.classes import WhatIfStatus
 from zoox_stack.core.plans import Route
 from zoox_stack.core.predictions import WhatIfAnswer
 from zoox_stack.evaluation.planning_driver import Decided
+from zoox_stack.evaluation.recorded_futures import RecordedFutures
 from zoox_stack.planning.config import PlannerConfig
 from zoox_stack.planning.planner import Planner
 from zoox_stack.prediction.predictor import PredictionConfig, Predictor
@@ -36,13 +37,14 @@ class StackDriver:
         config = config or PlannerConfig()
         # Who is never asked need not choose questions either.
         self.planner = Planner(config if kind == WHAT_IF else replace(config, shortlist=0))
-        self.predictor: Predictor | None = None
+        self.predictor: Predictor | RecordedFutures | None = None
         if kind != CONSTANT_VELOCITY:
             # One thread, whatever the machine: the same numbers everywhere, and a drive per core.
-            self.predictor = Predictor(PredictionConfig(model_dir=model_dir, provider="cpu", threads=1, kept_scenes=1))
-            self.predictor.warm_up()
+            predictor = Predictor(PredictionConfig(model_dir=model_dir, provider="cpu", threads=1, kept_scenes=1))
+            predictor.warm_up()
+            self.predictor = predictor
 
-    def begin(self, network: RoadNetwork, route: Route) -> None:
+    def begin(self, network: RoadNetwork, route: Route | None) -> None:
         """A drive begins."""
         self.planner.set_road_network(network)
         self.planner.set_route(route)

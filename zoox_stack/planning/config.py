@@ -68,6 +68,9 @@ class PlannerConfig:
     risk_discount_time: float = parameter(
         3.0, "Time constant with which later collisions weigh less", unit="s", low=0.5, high=100.0
     )
+    trust_followers: bool = parameter(
+        True, "Who drives behind the ego in its lane keeps its distance; false in traffic that reacts to nobody"
+    )
     # Weights of the cost terms; meanings and units stand in zoox_stack.planning.costs
     weight_progress: float = parameter(6.0, "Weight of lost progress", low=0.0, high=1e4)
     weight_acceleration: float = parameter(0.2, "Weight of longitudinal acceleration", low=0.0, high=1e4)

@@ -63,6 +63,7 @@ class Planner:
         self._last_plan: tuple[int, EgoPlan] | None = None
         self._predicted: PredictedAgents | None = None
         self._last_stamp: int | None = None
+        self._wanted_speed: float | None = None
 
     def set_road_network(self, network: RoadNetwork | None) -> None:
         """Use another map; None: plan without."""
@@ -90,6 +91,16 @@ class Planner:
             InvalidInputError: The route names lanes the map does not have.
         """
         self._finder.set_route(route, stop_at_end=stop_at_end)
+
+    def set_wanted_speed(self, speed: float | None) -> None:
+        """Want this speed [m/s] in place of all limits, to be somewhere at some time; None: the limits.
+
+        Raises:
+            InvalidInputError: Not a number above 0.
+        """
+        if speed is not None and not (np.isfinite(speed) and speed > 0):
+            raise InvalidInputError("wanted speed", "> 0 m/s", f"{speed}")
+        self._wanted_speed = speed
 
     def reset(self) -> None:
         """Forget the last plan and the way taken; keep map and route."""
@@ -125,7 +136,9 @@ class Planner:
         config = self.config
         path = self._finder.find(ego, min(8.0 * max(ego.speed, 0.0) + 80.0, 8.0 * config.max_speed) + 20.0)
         path = with_goal_line(path, ego)
-        rows, overlapping = relevant_agents(scene, ego)
+        if self._wanted_speed is not None:
+            path = replace(path, speed_limit=np.full(len(path.speed_limit), self._wanted_speed))
+        rows, overlapping = relevant_agents(scene, ego, config.trust_followers)
         agents = find_path_agents(
             path, ego, self._expected(scene).take(rows), scene.position[rows, :2], scene.yaw[rows],
             scene.size[rows, :2].astype(np.float64), scene.existence[rows].astype(np.float64),
@@ -343,10 +356,13 @@ def complete_futures(scene: TrackedAgents, predicted: PredictedAgents | None) ->
     return overlay(constant_velocity_prediction(scene), predicted)
 
 
-def relevant_agents(scene: TrackedAgents, ego: EgoState) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def relevant_agents(
+    scene: TrackedAgents, ego: EgoState, trust_followers: bool = True
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Rows of the agents that matter, and of those that overlap the ego's box now (most likely the ego itself).
 
-    Those that drive behind the ego in its lane must keep their distance themselves and do not matter.
+    Those that drive behind the ego in its lane must keep their distance themselves and do not matter, if they are
+    trusted.
     """
     cos, sin = np.cos(ego.yaw), np.sin(ego.yaw)
     offset = scene.position[:, :2] - ego.centre
@@ -358,4 +374,5 @@ def relevant_agents(scene: TrackedAgents, ego: EgoState) -> tuple[NDArray[np.int
     overlapping = (np.abs(ahead) < along + ego.length / 2) & (np.abs(left) < across + ego.width / 2)
     beside = np.abs(left) < across + ego.width / 2 + 0.3
     following = ~overlapping & beside & (ahead < -(ego.length / 2)) & (np.cos(turn) > 0.7)
-    return np.flatnonzero(~overlapping & ~following), np.flatnonzero(overlapping)
+    matter = ~overlapping & ~(following & trust_followers)
+    return np.flatnonzero(matter), np.flatnonzero(overlapping)
