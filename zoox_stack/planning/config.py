@@ -92,6 +92,7 @@ class PlannerConfig:
     weight_occlusion: float = parameter(
         0.1, "Weight of driving faster than sight allows past hidden places", low=0.0, high=1e4
     )
+    weight_passing: float = parameter(4.0, "Weight of going past people closely", low=0.0, high=1e4)
     weight_rss_margin: float = parameter(4.0, "Weight of being closer than is safe by RSS", low=0.0, high=1e4)
     weight_right_of_way: float = parameter(1.5, "Weight of taking the right of way from others", low=0.0, high=1e4)
     weight_waiting: float = parameter(6.0, "Weight of waiting behind who stands for good", low=0.0, high=1e4)

@@ -51,6 +51,7 @@ COST_TERMS = (
     CostTerm("collision", "", "Probability of a collision, later ones discounted"),
     CostTerm("headway", "", "Square of the share by which the time headway falls short, worst moment"),
     CostTerm("time_to_collision", "", "Square of the share by which the time to collision falls short, worst moment"),
+    CostTerm("passing", "", "Square of the share by which the distance to people and two-wheelers passed falls short"),
     CostTerm(
         "rss_margin", "", "Square of the share by which the distance that is safe by RSS falls short, worst moment"
     ),
@@ -137,7 +138,7 @@ def interaction_costs(
     raw = np.zeros((len(rows), len(COST_NAMES)))
     raw[:, _COLUMN["collision"]] = report.risk
     for column, shortfall in zip(
-        ("headway", "time_to_collision", "rss_margin"),
+        ("headway", "time_to_collision", "rss_margin", "passing"),
         _gaps(candidates, rows, ego, agents, counted, config),
         strict=True,
     ):
@@ -174,8 +175,11 @@ def _gaps(
     counted: NDArray[np.bool_] | None,
     config: PlannerConfig,
 ) -> NDArray[np.float64]:
-    """Shortfall of time headway, time to collision and RSS distance to agents ahead in the way, ``[3, N, B]``, 0..1."""
-    short = np.zeros((3, len(rows), len(agents)))
+    """Shortfalls to agents ahead in the way and beside it, ``[4, N, B]``, 0..1.
+
+    Of the time headway, the time to collision, the RSS distance and the distance when going past.
+    """
+    short = np.zeros((4, len(rows), len(agents)))
     if len(agents) and len(rows):
         columns = np.maximum(np.round(agents.time / STEP).astype(int) - 1, 0)
         picked = np.ix_(rows, columns)
@@ -192,6 +196,6 @@ def _gaps(
             plain(agents.probability, np.float64),
             np.ones(short.shape[1:], bool) if counted is None else plain(counted, np.bool_),
             ego.length / 2, ego.width / 2 + SIDE_MARGIN, config.time_headway, _SAFE_TIME_TO_COLLISION,
-            config.risk_discount_time, RSS, short[0], short[1], short[2],
+            config.risk_discount_time, RSS, short[0], short[1], short[2], short[3],
         )  # fmt: skip
     return short

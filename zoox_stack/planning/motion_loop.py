@@ -11,6 +11,10 @@ from numpy.typing import NDArray
 from zoox_stack.core.compiled import compiled
 
 _MOVES = 0.3  # [m/s]
+_SMALL = 1.5  # [m] half length and half width of people and two-wheelers together are less
+_PASSING_GAP, _PASSING_TIME = 0.2, 0.1  # [m], [s] wanted at their side: so much and so much times the speed
+_PASSING_BEFORE = 1.0  # [s] before the ego reaches them it counts already
+_FAST = 8.0  # [m/s] from which passing them closely is as bad as can be
 _COMES = 0.5  # [m/s] against the ego, from which on an agent is oncoming
 _OVER = 0.3  # [m/s] above the wanted speed that cost nothing
 _LINE_MARGIN = 0.15  # [m] a box may reach over a line
@@ -244,7 +248,7 @@ def measure_motion(
 
 @compiled(
     "void(f8[:, :, ::1], f8[::1], f8[:, ::1], f8[:, ::1], f8[:, ::1], f8[:, ::1], f8[:, ::1], f8[::1], b1[:, ::1],"
-    "f8, f8, f8, f8, f8, f8[::1], f8[:, ::1], f8[:, ::1], f8[:, ::1])"
+    "f8, f8, f8, f8, f8, f8[::1], f8[:, ::1], f8[:, ::1], f8[:, ::1], f8[:, ::1])"
 )
 def measure_gaps(
     ego: NDArray[np.float64],
@@ -265,8 +269,9 @@ def measure_gaps(
     headway: NDArray[np.float64],
     to_collision: NDArray[np.float64],
     margin: NDArray[np.float64],
+    passing: NDArray[np.float64],
 ) -> None:
-    """Squares of the shares by which distances to B agents ahead fall short, worst moments.
+    """Squares of the shares by which distances to B agents ahead and beside fall short, worst moments.
 
     The distance that is safe by RSS is that of Shalev-Shwartz, Shammah and Shashua, "On a Formal Model of Safe and
     Scalable Self-driving Cars", 2017, definitions 1 and 2.
@@ -290,6 +295,7 @@ def measure_gaps(
         headway: ``[N, B]`` of the time headway, 0 everywhere; filled.
         to_collision: ``[N, B]`` of the time to collision, 0 everywhere; filled.
         margin: ``[N, B]`` of the distance that is safe by RSS, 0 everywhere; filled.
+        passing: ``[N, B]`` of the distance to the side, when going past somebody small, 0 everywhere; filled.
     """
     plans, agents, times = ego.shape[1], len(probability), len(time)
     fade = np.exp(-time / fade_time)
@@ -299,7 +305,18 @@ def measure_gaps(
                 continue
             for q in range(times):
                 v = ego[2, n, q]
-                if v <= 0.5 or abs(d[b, q] - ego[1, n, q]) >= half_across[b, q] + half_width:
+                if v <= 0.5:
+                    continue
+                aside = abs(d[b, q] - ego[1, n, q]) - half_across[b, q] - half_width
+                if half_along[b, q] + half_across[b, q] < _SMALL:
+                    wanted = _PASSING_GAP + _PASSING_TIME * v
+                    near = v * _PASSING_BEFORE + half_along[b, q]
+                    if aside < wanted and -2.0 * half_length - half_along[b, q] < s[b, q] - ego[0, n, q] < near:
+                        short = 1.0 - max(aside, 0.0) / wanted
+                        passing[n, b] = max(
+                            passing[n, b], short * short * min(v / _FAST, 1.0) * probability[b] * fade[q]
+                        )
+                if aside >= 0.0:
                     continue
                 if s[b, q] <= ego[0, n, q] - half_length:
                     continue

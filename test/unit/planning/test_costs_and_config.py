@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from zoox_stack.core.agents import EgoState
+from zoox_stack.core.classes import AgentClass
 from zoox_stack.core.errors import ConfigurationError
 from zoox_stack.core.parameters import build, describe
 from zoox_stack.planning import weighing
@@ -99,3 +100,17 @@ def test_no_shortlist_means_no_question(agent: Any, scene: Any) -> None:
     few = propose(now, shortlist=3).request
     assert few is not None
     assert len(few.plans) == 3
+
+
+def test_people_are_not_passed_fast_and_closely(agent: Any, scene: Any) -> None:
+    ego = EgoState(0, 20.0, 0.0, speed=8.0)
+
+    def passing(y: float, name: str = "keep", **change: Any) -> float:
+        walker = {"length": 0.6, "width": 0.6, "kind": AgentClass.PEDESTRIAN} | change
+        return column(propose(scene(ego, [agent(1, 45.0, y, 1.0, **walker)])), "passing")[name]
+
+    assert passing(-1.9) > 0.3
+    assert passing(-1.9) > passing(-2.2) > passing(-3.0) == 0.0
+    assert passing(-1.9, "slow") < passing(-1.9)
+    assert passing(-1.9, "keep half left in lane") < passing(-1.9)
+    assert passing(-1.9, length=4.6, width=1.0) == 0.0
