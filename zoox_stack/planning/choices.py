@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,7 +47,8 @@ class LogChoices:
 
 def unit_config(config: PlannerConfig) -> PlannerConfig:
     """The same planner with all weights 1: its costs are the unweighted terms."""
-    return replace(config, **{f"weight_{name}": 1.0 for name in COST_NAMES})
+    ones: dict[str, Any] = {f"weight_{name}": 1.0 for name in COST_NAMES}
+    return replace(config, **ones)
 
 
 def choices_of_log(

@@ -1,8 +1,8 @@
 """Cost weights from the choices of a good driver: inverse reinforcement learning with an anchor action.
 
 After Geng, Nassif, Manzanares, Reppen and Sircar, "Deep PQR: Solving Inverse Reinforcement Learning using Anchor
-Actions", ICML 2020: the policy P, the action values Q, the rewards R, one after the other. Theirs are networks; here all
-three are linear in the terms of the cost table, because weights of that table are what is wanted.
+Actions", ICML 2020: the policy P, the action values Q, the rewards R, one after the other. Theirs are networks; here
+all three are linear in the terms of the cost table, because weights of that table are what is wanted.
 
 - **P**: the driver takes candidate ``a`` of scene ``s`` with probability ``exp(-theta . terms(s, a))`` over the sum of
   that: a conditional logit (McFadden, 1974).
@@ -258,7 +258,9 @@ def score_policy(choices: Choices, weights: _Array, temperature: float) -> Polic
     taken = costs[decided.chosen][decided.scene]
     order = np.arange(len(costs)) < decided.chosen[decided.scene]
     cheaper = np.add.reduceat(((costs < taken) | ((costs == taken) & order)).astype(int), decided.first)
-    best = [start + int(costs[start : start + n].argmin()) for start, n in zip(decided.first, decided.counts, strict=True)]
+    best = [
+        start + int(costs[start : start + n].argmin()) for start, n in zip(decided.first, decided.counts, strict=True)
+    ]
     return PolicyScore(
         choices=len(decided),
         log_likelihood=float(logs.mean()),

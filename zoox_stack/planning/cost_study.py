@@ -86,6 +86,4 @@ def study_costs(
         return first, second
 
     others = choices.of_logs(tried.tolist())
-    return CostStudy(
-        learned, low, high, len(drawn), scores(training), scores(others) if len(others.decided) else None
-    )
+    return CostStudy(learned, low, high, len(drawn), scores(training), scores(others) if len(others.decided) else None)

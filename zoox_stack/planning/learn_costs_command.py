@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,9 +30,7 @@ def register(subparsers: Any) -> None:
         "learn-costs", help="learn the planner's cost weights from logs", description=_DESCRIPTION,
         epilog="Exit codes: 0 all well, 2 a wrong argument or log, or nothing to learn from.",
     )  # fmt: skip
-    parser.add_argument(
-        "--logs", type=Path, nargs="+", required=True, metavar="PATH", help="bags, or folders of bags"
-    )
+    parser.add_argument("--logs", type=Path, nargs="+", required=True, metavar="PATH", help="bags, or folders of bags")
     parser.add_argument(
         "--out", type=Path, required=True, metavar="YAML",
         help="parameter file to write, for the planner's node and for `evaluate planning --parameters`",
@@ -55,9 +54,7 @@ def register(subparsers: Any) -> None:
     parser.add_argument(
         "--prior", type=float, default=1.0, metavar="N", help="pull towards known weights, in choices (default: 1)"
     )
-    parser.add_argument(
-        "--draws", type=int, default=100, metavar="N", help="of logs, for the intervals (default: 100)"
-    )
+    parser.add_argument("--draws", type=int, default=100, metavar="N", help="of logs, for the intervals (default: 100)")
     parser.add_argument("--seed", type=int, default=0, help="of the logs held out and of the draws (default: 0)")
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
     parser.set_defaults(func=run)
@@ -167,14 +164,12 @@ def _both(pair: tuple[PolicyScore, PolicyScore]) -> dict[str, dict[str, Any]]:
 
 
 def _finite(value: float) -> float | None:
-    return float(value) if value == value else None  # noqa: PLR0124 - NaN is not itself
+    return float(value) if math.isfinite(value) else None
 
 
 def _text(summary: dict[str, Any], study: CostStudy, out: Path) -> str:
-    lines = [
-        f"{summary['choices']} choices in {summary['scenes']} scenes of {summary['logs']} logs, the ego stands in "
-        f"{summary['anchors']}"
-    ]
+    found = f"{summary['choices']} choices in {summary['scenes']} scenes of {summary['logs']} logs"
+    lines = [f"{found}, the ego stands in {summary['anchors']}"]
     lines += [f"  {count} scenes: {reason}" for reason, count in summary["left_out"].items()]
     lines += ["", f"{'weight':<20}{'known':>9}{'learned':>10}  95 %"]
     for name, row in summary["weights"].items():
@@ -191,9 +186,9 @@ def _text(summary: dict[str, Any], study: CostStudy, out: Path) -> str:
                 f"{where + ', ' + name:<28}{score.choices:>8}{score.log_likelihood:>8.2f}{shares}{score.distance:>8.2f}"
             )
     lines += [
-        "nat: mean log-likelihood of a choice, each at its best temperature; 1st, of 5, of 20: share of the choices "
-        "among the cheapest",
-        "candidates; m off: from the driver's way to the cheapest candidate, mean over 8 s.",
+        "nat: mean log-likelihood of a choice, each at its best temperature",
+        "1st, of 5, of 20: share of the choices among the cheapest candidates",
+        "m off: from the driver's way to the cheapest candidate, mean over 8 s",
         f"written: {out}",
     ]
     return "\n".join(lines)
