@@ -17,8 +17,9 @@ plan that loses nothing costs nothing, and the ego that stands costs what is kno
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -345,7 +346,7 @@ def _not_negative(choices: Choices, weights: _Array) -> _Array:
     mean = np.add.reduceat(choices.terms, choices.first) / choices.counts[:, None]
     apart = (choices.terms - mean[choices.scene])[:, used] / choices.spread[used]
     root = np.linalg.cholesky(apart.T @ apart / len(apart) + 1e-9 * np.eye(len(used))).T
-    found = lsq_linear(root, root @ (weights * choices.spread)[used], bounds=(0.0, np.inf))
+    found = lsq_linear(root, root @ (weights * choices.spread)[used], bounds=(0.0, np.inf), method="bvls")
     result = weights.copy()
     result[used] = np.maximum(found.x, 0.0) / choices.spread[used]
     return result
@@ -368,10 +369,17 @@ def joined(parts: Sequence[Choices]) -> Choices:
         each = (getattr(part, name) for part in parts)
         return np.concatenate([np.where(values >= 0, values + n, -1) for values, n in zip(each, by, strict=False)])
 
-    alike = ("terms", "stands", "features", "log", "distances")
-    return replace(
-        parts[0],
-        **{name: np.concatenate([getattr(part, name) for part in parts]) for name in alike},
-        **{name: moved(name, row) for name in ("first", "chosen", "anchor")},
+    def all_of(name: str) -> NDArray[Any]:
+        return np.concatenate([getattr(part, name) for part in parts])
+
+    return Choices(
+        terms=all_of("terms"),
+        first=moved("first", row),
+        chosen=moved("chosen", row),
+        anchor=moved("anchor", row),
+        stands=all_of("stands"),
+        features=all_of("features"),
         following=moved("following", scene),
+        log=all_of("log"),
+        distances=all_of("distances"),
     )

@@ -96,6 +96,19 @@ def test_choices_of_a_drive() -> None:
         assert choices.distances[rows].min() == choices.distances[choices.chosen[scene]]
 
 
+def test_choices_of_a_simulated_drive(tmp_path: Path) -> None:
+    pytest.importorskip("libsumo", reason="needs the simulation extra (libsumo)")
+    out = tmp_path / "village.mcap"
+    words = ["--town", "village", "--seed", "3", "--duration", "14", "--warm-up", "5", "--no-sensors"]
+    assert cli.main(["simulate", *words, "--out", str(out)]) == 0
+    choices = choices_of_log(LoggedScenes.read(out), 0, PlannerConfig()).choices
+    assert choices is not None
+    assert len(choices.decided) >= 3
+    assert choices.counts.max() > 100
+    assert np.isfinite(choices.terms).all()
+    assert (choices.anchor >= 0).all()
+
+
 def test_the_weights_of_the_planner_do_not_matter() -> None:
     one = choices_of_log(log(road()), 0, PlannerConfig()).choices
     other = choices_of_log(log(road()), 0, PlannerConfig(weight_progress=0.5, weight_collision=1.0)).choices
