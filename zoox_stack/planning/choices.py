@@ -89,7 +89,6 @@ def choices_of_log(
     found: list[_Scene] = []
     for instant in log.instants(every):
         report(every)
-        planner.reset()
         scene = _scene(planner, instant, nearest)
         if isinstance(scene, str):
             left_out[scene] += 1
