@@ -23,6 +23,7 @@ COMMANDS = {
     "learn": "zoox_stack.training.cli",
     "train": "zoox_stack.training.cli",
     "export": "zoox_stack.training.cli",
+    "learn-costs": "zoox_stack.planning.learn_costs_command",
     "launch": "zoox_stack.launching.cli",
     "doctor": "zoox_stack.doctor.cli",
 }

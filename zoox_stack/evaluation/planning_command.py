@@ -17,6 +17,7 @@ from rich.table import Table
 
 from zoox_stack.core.errors import ConfigurationError
 from zoox_stack.core.machine import machine
+from zoox_stack.core.parameter_file import read_parameters
 from zoox_stack.core.parameters import build
 from zoox_stack.evaluation.closed_loop_summary import PLANNERS
 from zoox_stack.planning.config import PlannerConfig
@@ -56,6 +57,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model", type=Path, metavar="M", help="folder with the two ONNX files (default: the ones shipped)"
     )
+    parser.add_argument(
+        "--parameters", type=Path, metavar="YAML", dest="parameter_file",
+        help="parameter file of the planner, as of `zoox-stack learn-costs`; --set goes before it",
+    )  # fmt: skip
     parser.add_argument(
         "--set", action="append", default=[], metavar="NAME=VALUE", dest="parameters",
         help="a parameter of the planner (config/planner.yaml); may be given several times",
@@ -194,7 +199,8 @@ def benchmark_of(args: argparse.Namespace) -> Any:
 
         if not load_sensor_rig(args.sensors).lidars:
             raise ConfigurationError(f"--sensors {args.sensors}: expected a rig with a LiDAR, found none")
-    parameters = _parameters(args.parameters)
+    parameters = {} if args.parameter_file is None else read_parameters(args.parameter_file, "planner")
+    parameters |= _parameters(args.parameters)
     build(PlannerConfig, parameters, "planner")
     model = _model_folder(args.model)
     return Benchmark(

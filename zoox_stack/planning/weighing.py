@@ -75,6 +75,17 @@ def weigh(prepared: Preparation, scene: PlanningScene, agents: PathAgents, confi
     return Weighed(costs, report, codes, asked if config.shortlist else asked[:0])
 
 
+def weigh_all(prepared: Preparation, scene: PlanningScene, agents: PathAgents, config: PlannerConfig) -> Weighed:
+    """As `weigh`, but everybody's futures count for every candidate that can be driven, and nothing is asked."""
+    costs, codes = prepared.motion.copy(), prepared.rejections.copy()
+    empty = (np.full((len(codes), len(scene.ids)), value) for value in (0.0, 0.0, 0.0, np.inf, np.inf))
+    report = CollisionReport(*empty)
+    rows = np.flatnonzero(codes == int(Rejection.KEPT))
+    _weigh_rows(rows, prepared, scene, agents, config, costs, report)
+    codes[rows] = judge_collisions(codes[rows], report.of_plans(rows), config)
+    return Weighed(costs, report, codes, np.zeros(0, np.int64))
+
+
 def judge_collisions(codes: NDArray[np.uint8], report: CollisionReport, config: PlannerConfig) -> NDArray[np.uint8]:
     """Rejections with those by collision set or lifted according to `report`; other reasons stay."""
     hits = report.certain >= config.collision_limit

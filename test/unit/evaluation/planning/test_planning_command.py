@@ -36,6 +36,7 @@ COMMAND = ["evaluate", "planning", "--out"]
         (["--set", "weight_progress"], "--set: expected NAME=VALUE"),
         (["--set", "weight_progres=1"], "did you mean weight_progress"),
         (["--set", "weight_progress=-1"], "planner.weight_progress: expected 0"),
+        (["--parameters", "no.yaml"], "parameter file no.yaml: expected a readable YAML file"),
         (["--trace", "village:what_if"], "--trace: expected TOWN:SEED:PLANNER"),
         (["--trace", "village:1:human"], "--trace: expected TOWN:SEED:PLANNER"),
     ],
@@ -89,6 +90,22 @@ def test_results_are_printed_and_kept(
     table = capsys.readouterr().out
     assert "what_if-idm" in table
     assert "drives.csv" in table
+
+
+def test_parameters_come_from_a_file_and_from_words(
+    scored: Callable[..., ScoredDrive], tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    file = tmp_path / "weights.yaml"
+    file.write_text("/**:\n  ros__parameters: {weight_progress: 7.0, weight_jerk: 0.5}\n")
+    record = DriveRecord("what_if", "village", 1, scored("what_if"))
+    made_up(monkeypatch, Results((record,), (), 1))
+    words = ["--parameters", str(file), "--set", "weight_jerk=0.1"]
+    assert cli.main([*COMMAND, str(tmp_path / "out"), *words, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["parameters"] == {"weight_progress": 7.0, "weight_jerk": 0.1}
+    file.write_text("/**:\n  ros__parameters: {weight_progres: 7.0}\n")
+    assert cli.main([*COMMAND, str(tmp_path / "out"), "--parameters", str(file)]) == 2
+    assert "did you mean weight_progress" in capsys.readouterr().err
 
 
 def test_no_score_at_all_is_a_failure(
