@@ -195,8 +195,8 @@ class EncounterFinder:
             size = (float(agents.size[row, 0]), float(agents.size[row, 1]))
             speed, walker = float(speeds[row]), bool(walkers[row])
             met: tuple[Relation, Extent, Extent] | None = None
-            # Who is behind the ego in its own lane follows it, however badly its heading is measured there.
-            follows = places.s[row] + size[0] / 2 < me.rear and abs(places.d[row]) < ego.width
+            # Who is behind the ego in its own lane follows it, however badly its heading and length are measured there.
+            follows = places.s[row] < me.rear and abs(places.d[row]) < ego.width
             if follows:
                 pass
             elif rows[row] >= 0 and self._crossings is not None:
