@@ -162,7 +162,7 @@ FAULTS: tuple[Fault, ...] = (
     *(_message(what, FaultKind.CLOCK_JUMP, 2.0) for what in ("sweep", "ego", "proposal")),
     Fault(
         "clock_forward", FaultKind.CLOCK_JUMP, "simulator", topics.CLOCK, 2.0,
-        signs=(Sign("supervisor", "clock jumps"),),
+        signs=(Sign("supervisor", "clock jumps"), Sign("supervisor/perception"), Sign("supervisor/planner")),
     ),
     Fault(
         "clock_back", FaultKind.CLOCK_JUMP, "simulator", topics.CLOCK, -2.0,

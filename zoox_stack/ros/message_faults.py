@@ -7,6 +7,7 @@ import struct
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from rclpy.serialization import deserialize_message, serialize_message
 from sensor_msgs.msg import PointCloud2
 
@@ -33,10 +34,10 @@ def with_nan(data: bytes, kind: type) -> bytes:
     """The same message, all floating-point numbers of which are NaN; of a point cloud, all coordinates."""
     message = deserialize_message(data, kind)
     if isinstance(message, PointCloud2):
-        points = _points(message)
-        for axis in ("x", "y", "z"):
-            points[axis] = np.nan
-        message.data = points.tobytes()
+        rows = np.frombuffer(bytearray(message.data), np.uint8)
+        for column in _position(message, rows):
+            column[:] = np.nan
+        message.data = rows.tobytes()
     else:
         _spoil(message)
     return bytes(serialize_message(message))
@@ -61,9 +62,10 @@ def with_blind_sector(data: bytes, kind: type, width: float) -> bytes:
     if isinstance(message, DetectedAgents):
         message.agents = [a for a in message.agents if abs(math.atan2(a.position[1], a.position[0])) > width / 2]
         return bytes(serialize_message(message))
-    points = _points(message)
-    seen = points[np.abs(np.arctan2(points["y"], points["x"])) > width / 2]
-    message.height, message.width, message.row_step = 1, len(seen), len(seen) * message.point_step
+    rows = np.frombuffer(message.data, np.uint8)
+    x, y, _ = _position(message, rows)
+    seen = rows.reshape(-1, message.point_step)[np.abs(np.arctan2(y, x)) > width / 2]
+    message.height, message.width, message.row_step = 1, len(seen), seen.size
     message.data = seen.tobytes()
     return bytes(serialize_message(message))
 
@@ -75,8 +77,8 @@ def blank(data: bytes, kind: type) -> bytes:
     return bytes(serialize_message(message))
 
 
-def _points(cloud: PointCloud2) -> Any:
-    """The points as rows, a copy."""
+def _position(cloud: PointCloud2, rows: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
+    """x, y, z of every point, as views of the bytes."""
     offsets = {field.name: field.offset for field in cloud.fields}
     row = np.dtype({
         "names": ["x", "y", "z"],
@@ -84,7 +86,8 @@ def _points(cloud: PointCloud2) -> Any:
         "offsets": [offsets[axis] for axis in ("x", "y", "z")],
         "itemsize": cloud.point_step,
     })  # fmt: skip
-    return np.frombuffer(bytearray(cloud.data), row)
+    points = rows.view(row)
+    return [points[axis] for axis in ("x", "y", "z")]
 
 
 def _spoil(message: Any) -> None:
