@@ -66,13 +66,14 @@ def run_campaign(
     Args:
         campaign: What.
         out: Folder for the recordings.
-        jobs: Runs at a time, each in a ROS domain of its own.
+        jobs: Runs at a time, each in a ROS domain of its own, from `ROS_DOMAIN_ID` on if that is set.
         done: Called with every run.
     """
     os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
     domains: queue.SimpleQueue[int] = queue.SimpleQueue()
+    first = os.environ.get("ROS_DOMAIN_ID", "")
     for slot in range(jobs):
-        domains.put(1 + (os.getpid() + slot) % _DOMAINS)
+        domains.put((int(first) + slot if first.isdecimal() else 1 + os.getpid() + slot) % _DOMAINS)
 
     def one(town: str, fault: Fault) -> FaultRun:
         domain = domains.get()
