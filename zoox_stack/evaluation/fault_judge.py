@@ -171,7 +171,8 @@ def _split_events(evidence: Evidence, begun: int) -> tuple[list[SimulationEvent]
     """Events since the fault: those the ego had to avoid, and the rest."""
     before = [ego.stamp_ns for ego in evidence.egos if ego.received_ns <= begun]
     since = before[-1] if before else evidence.egos[0].stamp_ns
-    unsafe, others = [], []
+    unsafe: list[SimulationEvent] = []
+    others: list[SimulationEvent] = []
     for event in evidence.events:
         if event.stamp_ns >= since:
             counts = event.kind in _UNSAFE and event.blame not in (Blame.NOBODY, Blame.OTHER)
