@@ -20,7 +20,7 @@ from zoox_stack.core.machine import machine
 from zoox_stack.core.share import share_folder
 from zoox_stack.evaluation.fault_judge import Verdict, judge
 from zoox_stack.evaluation.fault_run import read_evidence, run_fault
-from zoox_stack.evaluation.fault_table import Fault
+from zoox_stack.evaluation.fault_table import Fault, FaultKind
 from zoox_stack.evaluation.planning_key import key_of
 from zoox_stack.simulation.detections import NO_SENSORS
 
@@ -140,7 +140,8 @@ def _read(path: Path) -> dict[str, Any] | None:
 
 def summarise(runs: Sequence[FaultRun]) -> dict[str, Any]:
     """Ready for JSON: every run, and counts."""
-    reactions = sorted(r for run in runs if (r := run.verdict.manoeuvre_after) is not None)
+    faulty = [run for run in runs if run.fault.kind is not FaultKind.NONE]
+    reactions = sorted(r for run in faulty if (r := run.verdict.manoeuvre_after) is not None)
     return {
         "runs": [row_of(run) for run in runs],
         "count": len(runs),
