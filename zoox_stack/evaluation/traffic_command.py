@@ -50,6 +50,7 @@ def register(subparsers: Any) -> None:
         ("prediction", "zoox_stack.evaluation.prediction_command", "how good predictions are"),
         ("what-if", "zoox_stack.evaluation.what_if_command", "how good what-if answers are"),
         ("planning", "zoox_stack.evaluation.planning_command", "how well planners drive, in closed loop"),
+        ("faults", "zoox_stack.evaluation.fault_command", "how drives end in which a part of the stack fails"),
     ):
         kinds.add_parser(name, help=text, module=module)
 

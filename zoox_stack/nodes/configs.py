@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from zoox_stack.core.parameters import parameter
+from zoox_stack.evaluation.fault_table import MESSAGE_KINDS
 from zoox_stack.perception.config import PerceptionConfig
 from zoox_stack.planning.config import PlannerConfig
 from zoox_stack.planning.route_config import RouteConfig
@@ -164,6 +165,24 @@ class SimulatorConfig(InputNodeConfig, EgoVehicleConfig, EventConfig):
     )
 
 
+@dataclass(frozen=True)
+class FaultInjectorConfig(NodeConfig):
+    """Parameters of the fault injector node."""
+
+    topic: str = parameter("/planning/proposed_trajectory", "Whose messages go through this node")
+    input: str = parameter("", "Where their publisher was remapped to; empty: /before_fault and the topic")
+    kind: str = parameter("delay", "What is done to them", choices=tuple(kind.value for kind in MESSAGE_KINDS))
+    amount: float = parameter(
+        0.5,
+        "Delay [s], part that is dropped, jump of stamps [s], width of the blind sector [rad]",
+        low=-60.0,
+        high=60.0,
+    )
+    begin: float = parameter(5.0, "From the stamp of the first message on", unit="s", low=0.0, high=3600.0)
+    lasts: float = parameter(4.0, "How long; 0 for ever", unit="s", low=0.0, high=3600.0)
+    seed: int = parameter(1, "Of which messages are dropped", low=0, high=2**31 - 1)
+
+
 CONFIGS: dict[str, type] = {
     "perception": PerceptionNodeConfig,
     "prediction": PredictionNodeConfig,
@@ -173,4 +192,5 @@ CONFIGS: dict[str, type] = {
     "simulator": SimulatorConfig,
     "recorder": RecorderConfig,
     "monitor": MonitorConfig,
+    "fault_injector": FaultInjectorConfig,
 }

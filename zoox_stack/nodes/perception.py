@@ -12,8 +12,10 @@ from zoox_stack.core import topics
 from zoox_stack.core.agents import DetectedAgents, EgoState
 from zoox_stack.core.ego_buffer import EgoBuffer
 from zoox_stack.core.errors import InvalidInputError
+from zoox_stack.core.frames import Frame
 from zoox_stack.core.sensors import PointCloud
 from zoox_stack.nodes.configs import LOCKSTEP_PATIENCE, PerceptionNodeConfig
+from zoox_stack.perception.blind_sectors import BlindSectors
 from zoox_stack.perception.pipeline import OldStampError, Perception
 from zoox_stack.road_network.network import RoadNetwork
 from zoox_stack.ros.conversions.agents import detected_agents_from_message
@@ -48,6 +50,8 @@ class PerceptionNode(StackNode[PerceptionNodeConfig]):
         )
         self._waiting: _Waiting | None = None
         self._patience = self.one_shot(self._process)
+        self._blind_sectors = BlindSectors()
+        self._sweeps_partly_blind = 0
         self._uses_detections = config.source == "detections"
         reliable = config.sensor_reliability == "reliable"
         self._scene = self.publisher(topics.TRACKED_AGENTS)
@@ -93,6 +97,7 @@ class PerceptionNode(StackNode[PerceptionNodeConfig]):
         return {
             "source": "detections" if self._uses_detections else "lidar",
             "road network": self._network.name if self._network else "none",
+            "sweeps with blind sectors": str(self._sweeps_partly_blind),
         }
 
     def reset(self) -> None:
@@ -119,6 +124,8 @@ class PerceptionNode(StackNode[PerceptionNodeConfig]):
 
     def _on_sweep(self, sweep: PointCloud, received_ns: int) -> None:
         if not self._uses_detections:
+            if sweep.frame is Frame.BASE_LINK and len(self._blind_sectors.look(sweep.xyz)):
+                self._sweeps_partly_blind += 1
             self._accept(sweep, received_ns, topics.LIDAR_POINTS.name)
 
     def _accept(self, data: PointCloud | DetectedAgents, received_ns: int, label: str) -> None:

@@ -128,6 +128,9 @@ class PlannerNode(StackNode[PlannerNodeConfig]):
         self._timer.arm(LOCKSTEP_PATIENCE if patient else max(deadline - job.waited(), 0.0))
 
     def _on_predicted(self, predicted: PredictedAgents, _received_ns: int) -> None:
+        if self._predicted is not None and self._predicted.stamp_ns == predicted.stamp_ns:
+            self.drop_old(topics.PREDICTED_AGENTS.name)
+            return
         self._predicted = predicted
         job = self._job
         if job is not None and job.proposal is None and job.scene.stamp_ns == predicted.stamp_ns:
