@@ -34,7 +34,9 @@ LOG_HELP = (
 
 def register(subparsers: Any) -> None:
     """Add ``evaluate`` with its kinds."""
-    parser = subparsers.add_parser("evaluate", help="predictions, planning, faults: measured, and statistics of traffic")
+    parser = subparsers.add_parser(
+        "evaluate", help="predictions, planning, faults: measured, and statistics of traffic"
+    )
     kinds = parser.add_subparsers(dest="what", required=True, metavar="WHAT", parser_class=LateParser)
     traffic = kinds.add_parser(
         "traffic",

@@ -244,8 +244,10 @@ class Supervisor:
             kind, need = _STAGE_FAULTS[stage.stage], Need.COMFORT
             if kind == FaultKind.PREDICTION:
                 need = Need.NONE
-            elif kind in _BLIND and (braking or (steady_ns - stage.since_ns) * 1e-9 > self._config.blind_time):
-                need = Need.URGENT
+            elif kind in _BLIND:
+                # Who sees something now and then is not blind, however long that has gone on.
+                blind_for = min((steady_ns - stage.since_ns) * 1e-9, max(stage.silence, stage.age))
+                need = Need.URGENT if braking or blind_for > self._config.blind_time else Need.COMFORT
             text = str(stage)
             if kind == FaultKind.PLANNER and self._refused is not None:
                 text += f"; the newest trajectory was refused: {self._refused}"

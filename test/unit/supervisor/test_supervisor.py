@@ -248,6 +248,17 @@ def test_who_is_blind_brakes_in_comfort_first_and_then_as_it_can(loop: Loops, mi
     check_smooth(drive)
 
 
+@pytest.mark.parametrize("missing", ["agents", "ego"])
+def test_who_sees_now_and_then_is_not_blind(loop: Loops, missing: str) -> None:
+    drive = loop(speed=14.0)
+    drive.run(1.0)
+    for _ in range(10):  # 4 s, never more than 0.4 s without
+        drive.run(0.3, without(missing))
+        drive.run(0.1)
+    assert Manoeuvre.COMFORT_STOP in drive.states
+    assert Manoeuvre.EMERGENCY_STOP not in drive.states
+
+
 def test_one_bad_trajectory_is_bridged_by_the_last_good_one(loop: Loops) -> None:
     drive = loop()
     drive.run(1.0)
