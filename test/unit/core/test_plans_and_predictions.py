@@ -84,7 +84,7 @@ def test_no_agents_is_a_valid_prediction() -> None:
         {"chosen": 2},
         {"asked": np.array([2], np.uint32)},
         {"costs": np.zeros((2, 2))},
-        {"rejections": np.array([0, 9], np.uint8)},
+        {"rejections": np.array([0, 200], np.uint8)},
         {"positions": np.zeros((3, 4, 2))},
         {"conditional_totals": np.zeros(2)},
     ],
