@@ -81,7 +81,7 @@ class PlannerConfig:
     weight_collision: float = parameter(60.0, "Weight of the discounted collision probability", low=0.0, high=1e4)
     weight_headway: float = parameter(4.0, "Weight of following too closely", low=0.0, high=1e4)
     weight_time_to_collision: float = parameter(6.0, "Weight of closing in on a vehicle ahead", low=0.0, high=1e4)
-    weight_off_road: float = parameter(20.0, "Weight of leaving the drivable ground", low=0.0, high=1e4)
+    weight_off_road: float = parameter(40.0, "Weight of leaving the drivable ground", low=0.0, high=1e4)
     weight_lane_change: float = parameter(1.5, "Weight of changing lane", low=0.0, high=1e4)
     weight_consistency: float = parameter(0.1, "Weight of departing from the last chosen plan", low=0.0, high=1e4)
     weight_discomfort: float = parameter(10.0, "Weight of exceeding the bounds of comfort", low=0.0, high=1e4)

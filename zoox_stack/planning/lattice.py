@@ -20,6 +20,8 @@ from zoox_stack.road_network.drivable import DrivableGrid
 _MOST_STOP_LINES = 2
 _MOST_CROSSINGS = 3
 _NUDGES = ((1.0, ""), (0.5, "half "), (1.6, "far "), (2.2, "very far "))  # multiples of the parameter `nudge`
+_NUDGES_IN_TURNS = ((1.0, ""), (0.5, "half "), (0.75, "fairly "), (0.25, "slightly "))  # no room to be wide there
+_TURN, _TURN_AHEAD = 0.05, 25.0  # [1/m] bends sharper than this within so many metres are turns
 _LENGTHS = ((1.0, ""), (1.8, ", slowly"))  # multiples of the comfortable length of a sideways motion
 _CHANGE_LENGTHS = ((1.0, ""), (0.75, ", quickly"), (1.6, ", slowly"))
 _DRIVES_ABOVE = 1.5  # [m/s] below it the speeds tried are those of a standing start
@@ -128,8 +130,10 @@ def ways(
     found = [Way(Lateral.CENTRE, "", 0.0, _length(Lateral.CENTRE, path, ego, 0.0), None)]
     if abs(path.ego_d) > 0.3:  # back to the middle, more slowly
         found.append(Way(Lateral.CENTRE, ", back slowly", 0.0, 1.8 * found[0].over, _BESIDE))
+    near = (path.line.s >= path.ego_s) & (path.line.s <= path.ego_s + _TURN_AHEAD)
+    turns = bool((np.abs(path.line.curvature[near]) > _TURN).any())
     for lateral, sign, word in ((Lateral.NUDGE_LEFT, 1.0, "left"), (Lateral.NUDGE_RIGHT, -1.0, "right")):
-        for multiple, far in _NUDGES:
+        for multiple, far in _NUDGES_IN_TURNS if turns else _NUDGES:
             for stretch, slowly in _LENGTHS:
                 offset = sign * multiple * config.nudge
                 over = stretch * _length(lateral, path, ego, offset)
