@@ -122,7 +122,12 @@ def read_record(path: Path) -> DriveRecord | None:
 
 
 def write_record(path: Path, record: DriveRecord) -> None:
-    """Write a file, or nothing: whoever is interrupted leaves no half of one.
+    """Write a file, or nothing; raises OSError where the disk is full."""
+    write_whole(path, record.to_values())
+
+
+def write_whole(path: Path, values: Mapping[str, Any]) -> None:
+    """Write a JSON file, or nothing: whoever is interrupted leaves no half of one.
 
     Raises:
         OSError: The disk is full.
@@ -130,7 +135,7 @@ def write_record(path: Path, record: DriveRecord) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(f".{os.getpid()}.part")
     try:
-        part.write_text(json.dumps(record.to_values(), default=_plain, allow_nan=False) + "\n", encoding="utf-8")
+        part.write_text(json.dumps(values, default=_plain, allow_nan=False) + "\n", encoding="utf-8")
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)

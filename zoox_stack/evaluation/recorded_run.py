@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -15,6 +14,7 @@ import numpy as np
 from zoox_stack.core.errors import ConfigurationError, InvalidInputError
 from zoox_stack.core.parameters import build
 from zoox_stack.evaluation.planning_key import key_of
+from zoox_stack.evaluation.planning_records import write_whole
 from zoox_stack.evaluation.planning_stack import CONSTANT_VELOCITY, UNCONDITIONAL, WHAT_IF
 from zoox_stack.evaluation.recorded_drive import (
     AT_START,
@@ -163,21 +163,6 @@ def read_result(path: Path) -> ProblemResult | None:
         return None
 
 
-def write_result(path: Path, result: ProblemResult) -> None:
-    """Write a record, or nothing.
-
-    Raises:
-        OSError: The disk is full.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(f".{os.getpid()}.part")
-    try:
-        part.write_text(json.dumps(result.to_values(), allow_nan=False) + "\n", encoding="utf-8")
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
-
-
 def _by_goal(results: Sequence[ProblemResult]) -> dict[str, dict[str, int]]:
     goals = sorted({result.goal for result in results})
     return {
@@ -214,5 +199,5 @@ def _model_files(folder: str) -> list[Path]:
 def _run(task: _Task, _report: Callable[[float], None]) -> ProblemResult:
     config = build(PlannerConfig, task.parameters, "planner")
     result = drive_problem(task.path, task.number, task.planner, task.settings, config, task.model_dir)
-    write_result(task.record, result)
+    write_whole(task.record, result.to_values())
     return result
