@@ -45,8 +45,9 @@ def weigh(prepared: Preparation, scene: PlanningScene, agents: PathAgents, confi
     """Weigh the cheapest candidates, and the others too if one of them might be among those to ask about.
 
     What others do only adds to the cost of a plan. So a candidate whose own motion costs more than the last of those
-    asked about does altogether cannot be one of them: branch and bound, after Land and Doig, 1960. The result is that
-    of weighing all of them.
+    asked about does altogether cannot be one of them: branch and bound, after Land and Doig, 1960. What is asked, and
+    the best plan without an answer, are those of weighing all of them. What is found later, an answer or a missing way
+    back, can only choose among the weighed ones, the stops in lane always among them.
     """
     candidates, motion = prepared.candidates, prepared.motion
     own = motion.sum(axis=1)
