@@ -75,7 +75,9 @@ def ours(name: str, runs: int) -> dict[str, Any]:
     assert foot is not None
     limit, lanes = np.full(len(line.s), np.nan), np.full(len(line.s), -1)
     stops = StopPoints(np.zeros(0), ())
-    path = ReferencePath(line, PathSource.LANES, float(foot.s[0]), float(foot.d[0]), limit, stops, 3.5, -3.5, lanes)
+    path = ReferencePath(
+        line, PathSource.LANES, float(foot.s[0]), float(foot.d[0]), limit, stops, 3.5, -3.5, lanes, lanes >= 0
+    )
     nobody = constant_velocity_prediction(TrackedAgents.empty(1, ego))
     agents = find_path_agents(path, ego, nobody, *(np.zeros(n) for n in ((0, 2), 0, (0, 2), 0)))
     config = PlannerConfig()

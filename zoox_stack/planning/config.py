@@ -41,6 +41,9 @@ class PlannerConfig:
     comfort_lateral_acceleration: float = parameter(
         1.8, "Lateral acceleration wanted at most in curves", unit="m/s^2", low=0.2, high=8.0
     )
+    comfort_yaw_acceleration: float = parameter(
+        1.5, "How fast the ego begins and ends to turn at most", unit="rad/s^2", low=0.1, high=10.0
+    )
     comfort_jerk: float = parameter(4.0, "Usual jerk", unit="m/s^3", low=0.5, high=50.0)
     emergency_jerk: float = parameter(20.0, "Jerk of an emergency stop", unit="m/s^3", low=0.5, high=100.0)
     # Driving
@@ -81,6 +84,9 @@ class PlannerConfig:
     weight_collision: float = parameter(60.0, "Weight of the discounted collision probability", low=0.0, high=1e4)
     weight_headway: float = parameter(4.0, "Weight of following too closely", low=0.0, high=1e4)
     weight_time_to_collision: float = parameter(6.0, "Weight of closing in on a vehicle ahead", low=0.0, high=1e4)
+    weight_straight_on: float = parameter(
+        8.0, "Weight of a second or less to a collision, were all to go straight on", low=0.0, high=1e4
+    )
     weight_off_road: float = parameter(40.0, "Weight of leaving the drivable ground", low=0.0, high=1e4)
     weight_lane_change: float = parameter(1.5, "Weight of changing lane", low=0.0, high=1e4)
     weight_consistency: float = parameter(0.1, "Weight of departing from the last chosen plan", low=0.0, high=1e4)

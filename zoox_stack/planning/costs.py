@@ -43,7 +43,11 @@ COST_TERMS = (
     CostTerm("acceleration", "m^2/s^4", "Mean square of the longitudinal acceleration"),
     CostTerm("jerk", "m^2/s^6", "Mean square of the longitudinal jerk"),
     CostTerm("lateral", "m^2/s^4", "Mean square of the lateral acceleration"),
-    CostTerm("lane_deviation", "m", "Mean distance from the nearest wanted lane centre"),
+    CostTerm(
+        "lane_deviation",
+        "m",
+        "Mean distance from the nearest wanted lane centre; in intersections three times that from the path",
+    ),
     CostTerm("speed_limit", "m^2/s^2", "Mean square of the speed above the wanted speed"),
     CostTerm("wrong_way", "", "Mean share of the ego's width in lanes of the opposite direction"),
     CostTerm("solid_line", "", "Share of the time over a kerb or a line that must not be crossed"),
@@ -51,12 +55,17 @@ COST_TERMS = (
     CostTerm("collision", "", "Probability of a collision, later ones discounted"),
     CostTerm("headway", "", "Square of the share by which the time headway falls short, worst moment"),
     CostTerm("time_to_collision", "", "Square of the share by which the time to collision falls short, worst moment"),
+    CostTerm(
+        "straight_on", "", "1 where the boxes would meet within a second, were both to go straight on; less up to 1.6 s"
+    ),
     CostTerm("passing", "", "Square of the share by which the distance to people and two-wheelers passed falls short"),
     CostTerm(
         "rss_margin", "", "Square of the share by which the distance that is safe by RSS falls short, worst moment"
     ),
     CostTerm("right_of_way", "m/s^2", "Braking of somebody who goes first, because the ego is there before"),
-    CostTerm("off_road", "", "Share of the corners of the ego's box off the drivable ground"),
+    CostTerm(
+        "off_road", "", "Share of the corners of the ego's box off the drivable ground, and up to 0.1 for the deepest"
+    ),
     CostTerm("lane_change", "", "1 for a change of lane, 0.2 for leaving the centre of the lane"),
     CostTerm("waiting", "", "1 for staying behind who stands for good, more the closer, as certain as that is by now"),
     CostTerm("consistency", "m", "Mean distance from the last chosen plan over the next 4 s"),
@@ -114,6 +123,7 @@ def interaction_costs(
     ego: EgoState,
     agents: PathAgents,
     report: CollisionReport,
+    danger: NDArray[np.float64],
     config: PlannerConfig,
     imposed: NDArray[np.float64] | None = None,
     counted: NDArray[np.bool_] | None = None,
@@ -127,6 +137,7 @@ def interaction_costs(
         ego: The ego.
         agents: Agents near the path in the futures meant.
         report: Collisions of these N candidates.
+        danger: ``[N, A]`` from `straight_on`.
         config: Weights.
         imposed: ``[N]`` way lost by the most affected agent [m]; None: unknown, counts as 0.
         counted: ``[N, B]`` which of the agents count for which candidate; None: all for all.
@@ -137,6 +148,7 @@ def interaction_costs(
     """
     raw = np.zeros((len(rows), len(COST_NAMES)))
     raw[:, _COLUMN["collision"]] = report.risk
+    raw[:, _COLUMN["straight_on"]] = danger.max(axis=1, initial=0.0)
     for column, shortfall in zip(
         ("headway", "time_to_collision", "rss_margin", "passing"),
         _gaps(candidates, rows, ego, agents, counted, config),

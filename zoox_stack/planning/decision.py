@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,7 @@ from zoox_stack.planning.futures import way_lost
 from zoox_stack.planning.lattice import STOPS, Lateral, desired_speed
 from zoox_stack.planning.path_agents import MOST_PATH_AGENTS, find_path_agents
 from zoox_stack.planning.proposal import Proposal
+from zoox_stack.planning.straight_on import straight_on
 from zoox_stack.planning.weighing import judge_collisions
 
 _KEPT = int(Rejection.KEPT)
@@ -166,6 +167,7 @@ def _rescore(proposal: Proposal, answer: WhatIfAnswer, config: PlannerConfig) ->
     lost = lost * scene.existence
     imposed = lost.max(axis=1, initial=0.0)
     report, agents, counted = proposal.report.of_plans(asked), proposal.agents, None
+    danger = proposal.danger[asked]
     parts = [(plan, part) for plan, part in enumerate(answer.predictions) if len(part)]
     if parts and len(scene.ids):
         # All answered futures in one go, each with the plan it belongs to.
@@ -182,6 +184,8 @@ def _rescore(proposal: Proposal, answer: WhatIfAnswer, config: PlannerConfig) ->
             speeds=candidates.speed[asked], only_plan=plan,
         )  # fmt: skip
         report = report.with_answers(plan, rows, answered)
+        there = replace(scene, sizes=sizes, existence=existence, futures=futures)
+        danger[plan, rows] = straight_on(candidates, asked, ego, there, proposal.path, plan)[plan, np.arange(len(plan))]
         new = find_path_agents(
             proposal.path, ego, futures, scene.position[rows], scene.yaw[rows], sizes, existence,
             most=MOST_PATH_AGENTS * len(asked),
@@ -190,7 +194,7 @@ def _rescore(proposal: Proposal, answer: WhatIfAnswer, config: PlannerConfig) ->
         replaced[plan, rows] = True
         counted = np.concatenate([~replaced[:, agents.rows], plan[new.rows] == np.arange(len(asked))[:, None]], axis=1)
         agents = agents.joined(new)
-    costs = interaction_costs(candidates, asked, ego, agents, report, config, imposed, counted)
+    costs = interaction_costs(candidates, asked, ego, agents, report, danger, config, imposed, counted)
     # Who goes first is a question of what the others would do if they were alone.
     taken = proposal.costs[asked, _RIGHT_OF_WAY]
     return _Conditional(proposal.motion[asked].sum(axis=1) + costs.sum(axis=1) + taken, report, lost)

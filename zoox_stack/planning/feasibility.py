@@ -90,7 +90,7 @@ def check_motion(
         on_path = grid.contains(path.line.xy).astype(float)
         corners = box_corners(np.asarray(ego.centre), np.asarray(ego.yaw), ego.length, ego.width)
         centre_known, box_known = bool(grid.contains(np.asarray(ego.centre))), bool(grid.contains(corners).all())
-        cells, raster = grid.cells, np.array([*grid.low, grid.cell])
+        cells, raster = grid.depths, np.array([*grid.low, grid.cell])
     broken = np.zeros(len(candidates), np.uint8)
     terms = np.zeros((len(candidates), len(Term)))
     measure_motion(
@@ -99,6 +99,7 @@ def check_motion(
         plain(candidates.laterals != int(Lateral.CENTRE), np.bool_),
         np.column_stack([
             path.line.s, desired_speed(path, config), on_path, sides.closed, sides.oncoming, sight_speed,
+            path.in_intersection,
         ]),
         np.array([ego.acceleration, ego.yaw_rate * ego.speed, ego.rear_axle_to_centre, ego.length / 2, ego.width / 2]),
         np.array([

@@ -20,7 +20,7 @@ def overlay(base: PredictedAgents, over: PredictedAgents) -> PredictedAgents:
     """
     if np.array_equal(base.agent_ids, over.agent_ids):
         return over
-    if not len(over):
+    if not len(over) or not len(base):
         return base
     k = max(base.modes, over.modes)
     order = np.argsort(base.agent_ids, kind="stable")

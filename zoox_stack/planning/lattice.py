@@ -130,6 +130,7 @@ def ways(
     found = [Way(Lateral.CENTRE, "", 0.0, _length(Lateral.CENTRE, path, ego, 0.0), None)]
     if abs(path.ego_d) > 0.3:  # back to the middle, more slowly
         found.append(Way(Lateral.CENTRE, ", back slowly", 0.0, 1.8 * found[0].over, _BESIDE))
+        found.append(Way(Lateral.CENTRE, ", back quickly", 0.0, _quickest(path, ego, 0.0), _BESIDE))
     near = (path.line.s >= path.ego_s) & (path.line.s <= path.ego_s + _TURN_AHEAD)
     turns = bool((np.abs(path.line.curvature[near]) > _TURN).any())
     for lateral, sign, word in ((Lateral.NUDGE_LEFT, 1.0, "left"), (Lateral.NUDGE_RIGHT, -1.0, "right")):
@@ -290,9 +291,18 @@ def _length(lateral: Lateral, path: ReferencePath, ego: EgoState, offset: float)
     """Distance over which the ego moves sideways [m]: by speed for comfort, by offset and heading for curvature."""
     change = lateral >= Lateral.LANE_LEFT
     by_speed = max(25.0, 4.5 * ego.speed) if change else max(15.0, 3.0 * ego.speed)
+    return max(by_speed, _by_curvature(path, ego, offset))
+
+
+def _quickest(path: ReferencePath, ego: EgoState, offset: float) -> float:
+    """As `_length`, for who has to be there soon."""
+    return max(6.0, 1.5 * ego.speed, 0.7 * _by_curvature(path, ego, offset))
+
+
+def _by_curvature(path: ReferencePath, ego: EgoState, offset: float) -> float:
     heading = float(np.interp(path.ego_s, path.line.s, path.line.heading))
     turned = abs(float(wrap_angle(ego.yaw - heading)))
-    return max(by_speed, 9.0 * float(np.sqrt(abs(offset - path.ego_d))) + 15.0 * turned)
+    return 9.0 * float(np.sqrt(abs(offset - path.ego_d))) + 15.0 * turned
 
 
 def _edge(path: ReferencePath, ego: EgoState, grid: DrivableGrid | None, over: float) -> float | None:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoox_stack.core.compiled import compiled
+from zoox_stack.road_network.drivable import DEPTH_STEP
 
 _MOVES = 0.3  # [m/s]
 _SMALL = 1.5  # [m] half length and half width of people and two-wheelers together are less
@@ -20,8 +21,12 @@ _OVER = 0.3  # [m/s] above the wanted speed that cost nothing
 _LINE_MARGIN = 0.15  # [m] a box may reach over a line
 _JERK_WINDOW = 6  # steps over which the jerk that passengers feel is taken
 _YAW_WINDOW = 4  # steps over which the yaw acceleration is taken
+_IN_INTERSECTION = 3.0  # times as much counts being beside the path there
 _SETTLED = 3  # steps after which a plan has left what the ego does now
 _NEAR = 40  # steps of the last plan that are compared
+_DEPTH_STEP = DEPTH_STEP  # compiled functions take constants of their own file
+_CORNERS_OVER = 0.2  # [m] corners may be over the edge when the ego leaves the middle of its lane
+_TOO_DEEP, _DEEP_SHARE = 0.3, 0.1  # [m] off the road count as a tenth of being off it for good
 _CORNER_EVERY, _CORNER_FIRST = 2, 1  # steps at which the corners of the box are looked at
 
 
@@ -55,9 +60,9 @@ class Term(IntEnum):
     ACCELERATION = 0  # mean square [m^2/s^4]
     JERK = 1  # mean square [m^2/s^6]
     LATERAL = 2  # mean square [m^2/s^4]
-    LANE_DEVIATION = 3  # mean [m]
+    LANE_DEVIATION = 3  # mean [m], in intersections three times
     SPEED_LIMIT = 4  # mean square [m^2/s^2]
-    OFF_ROAD = 5  # share of corners
+    OFF_ROAD = 5  # share of corners, and a tenth for the deepest of them
     CONSISTENCY = 6  # mean [m]
     DISCOMFORT = 7  # largest share by which a bound of comfort is exceeded
     WRONG_WAY = 8  # mean share of the ego's width
@@ -76,6 +81,7 @@ class PathColumn(IntEnum):
     ONCOMING_LEFT = 5  # [m] lanes of the opposite direction
     ONCOMING_RIGHT = 6
     SIGHT_SPEED = 7  # [m/s] at which the ego, with its base_link here, can stop for who is hidden; inf
+    IN_INTERSECTION = 8  # 0 or 1
 
 
 class Limit(IntEnum):
@@ -114,10 +120,13 @@ class Comfort(IntEnum):
     JERK = 5
 
 
-@compiled("b1(u1[:, ::1], f8, f8, f8, f8, f8)")
-def _on_ground(grid: NDArray[np.uint8], low_x: float, low_y: float, cell: float, x: float, y: float) -> bool:
+@compiled("f8(u1[:, ::1], f8, f8, f8, f8, f8)")
+def _off_ground(grid: NDArray[np.uint8], low_x: float, low_y: float, cell: float, x: float, y: float) -> float:
+    """How far a point is off drivable ground [m], 0 on it."""
     column, row = math.floor((x - low_x) / cell), math.floor((y - low_y) / cell)
-    return 0 <= column < grid.shape[1] and 0 <= row < grid.shape[0] and grid[int(row), int(column)] > 0
+    if 0 <= column < grid.shape[1] and 0 <= row < grid.shape[0]:
+        return _DEPTH_STEP * grid[int(row), int(column)]
+    return _DEPTH_STEP * 255.0
 
 
 @compiled(
@@ -146,12 +155,12 @@ def measure_motion(
         motion: ``[8, C, T]``, rows `Kinematics`.
         target_d: ``[C]`` centre of the lane driven to [m].
         beside: ``[C]`` whether the candidate leaves the middle of the lane of its own accord.
-        path: ``[P, 8]``, columns `PathColumn`.
+        path: ``[P, 9]``, columns `PathColumn`.
         now: Of the ego: acceleration [m/s^2], lateral acceleration [m/s^2], middle before base_link, half length, half
             width [m].
         limits: As `Limit`.
         comfort: As `Comfort`.
-        grid: Drivable ground; ``[0, 0]`` if unknown.
+        grid: How far cells are off drivable ground, `DrivableGrid.depths`; ``[0, 0]`` if unknown.
         raster: Its low x, low y, cell [m].
         on_road_now: Whether the ego's middle is on drivable ground, and whether its whole box is.
         last_plan: ``[T, 2]`` positions [m], NaN beyond its end; ``[0, 2]`` without one.
@@ -165,7 +174,7 @@ def measure_motion(
     known = grid.shape[0] > 0
     for c in range(count):
         squares = jerks = laterals = deviation = over = off = seen = apart = compared = worst = 0.0
-        wrong = crossed = blind = 0.0
+        wrong = crossed = blind = deepest = 0.0
         flags = 0
         before_a, place, place_middle = now[0], 0, 0
         for t in range(steps):
@@ -176,7 +185,6 @@ def measure_motion(
             jerk = (a - before_a) / dt
             jerks += jerk * jerk
             laterals += lateral * lateral
-            deviation += min(abs(d), abs(d - target_d[c]))
             while place < points - 2 and path[place + 1, 0] < s:
                 place += 1
             share = min(max((s - path[place, 0]) / (path[place + 1, 0] - path[place, 0]), 0.0), 1.0)
@@ -184,6 +192,10 @@ def measure_motion(
             excess = max(v - wanted - _OVER, 0.0)
             over += excess * excess
             here = place + 1 if share > 0.5 else place
+            if path[here, 8] > 0.5:  # the lanes beside lead somewhere else
+                deviation += _IN_INTERSECTION * abs(d)
+            else:
+                deviation += min(abs(d), abs(d - target_d[c]))
             excess = max(v - path[here, 7], 0.0)
             blind += excess * excess
             beyond = max(d - path[here, 5], -d - path[here, 6]) + half_width
@@ -225,7 +237,7 @@ def measure_motion(
                 while place_middle < points - 2 and path[place_middle + 1, 0] < s + to_centre:
                     place_middle += 1
                 mapped = path[place_middle, 2] > 0.99 and path[place_middle + 1, 2] > 0.99
-                if mapped and on_road_now[0] and not _on_ground(grid, raster[0], raster[1], raster[2], x, y):
+                if mapped and on_road_now[0] and _off_ground(grid, raster[0], raster[1], raster[2], x, y) > 0.0:
                     flags |= 1
                 if t % _CORNER_EVERY == _CORNER_FIRST:
                     seen += 4.0
@@ -233,14 +245,18 @@ def measure_motion(
                         along = half_length if corner < 2 else -half_length
                         across = half_width if corner % 2 else -half_width
                         px, py = x + along * cos - across * sin, y + along * sin + across * cos
-                        if mapped and not _on_ground(grid, raster[0], raster[1], raster[2], px, py):
-                            off += 1.0
-                            if beside[c] and on_road_now[1]:
+                        if mapped:
+                            depth = _off_ground(grid, raster[0], raster[1], raster[2], px, py)
+                            deepest = max(deepest, depth)
+                            if depth > 0.0:
+                                off += 1.0
+                            if depth > _CORNERS_OVER and beside[c] and on_road_now[1]:
                                 flags |= 1
         broken[c] = flags
         terms[c, 0], terms[c, 1], terms[c, 2] = squares / steps, jerks / steps, laterals / steps
         terms[c, 3], terms[c, 4] = deviation / steps, over / steps
-        terms[c, 5] = off / seen if seen > 0.0 else 0.0
+        deepest = min(deepest / _TOO_DEEP, 1.0)
+        terms[c, 5] = (off / seen if seen > 0.0 else 0.0) + _DEEP_SHARE * deepest * deepest
         terms[c, 6] = apart / compared if compared > 0.0 else 0.0
         terms[c, 7] = min(max(worst - 1.0, 0.0), 1.0)
         terms[c, 8], terms[c, 9], terms[c, 10] = wrong / steps, crossed / steps, blind / steps

@@ -35,7 +35,6 @@ from zoox_stack.road_network.queries import LaneIndex, StopPoints
 _JUST_OVER = 2.0  # [m] beyond a stop line: still waiting at it,
 _NEARLY_STANDS = 1.0  # [m/s] if the ego is not faster
 _GROUND_CELL = 0.25  # [m] of the grid of drivable ground: plans pass close to its edge
-_GROUND_MARGIN = 0.1  # [m] by which it is widened against inexact maps
 _GOAL_BRAKING = 1.5  # times the usual braking that stopping at the goal is worth
 _SPARE = 1.5  # of the way that usual braking takes
 _STANDS_STILL = 0.3  # [m] that a stop line leaves open beyond it
@@ -68,9 +67,7 @@ class Planner:
     def set_road_network(self, network: RoadNetwork | None) -> None:
         """Use another map; None: plan without."""
         self._index = LaneIndex(network) if network is not None and len(network.lane_ids) else None
-        self._grid = (
-            DrivableGrid(self._index, cell=_GROUND_CELL, margin=_GROUND_MARGIN) if self._index is not None else None
-        )
+        self._grid = DrivableGrid(self._index, cell=_GROUND_CELL, margin=0.0) if self._index is not None else None
         self._sides = LaneSides(self._index) if self._index is not None else None
         self._give_way = GiveWayFinder(self._index) if self._index is not None else None
         self._finder.set_index(self._index)
@@ -144,7 +141,7 @@ class Planner:
             scene.size[rows, :2].astype(np.float64), scene.existence[rows].astype(np.float64),
         )  # fmt: skip
         give_way = self._give_way.find(path, ego) if self._give_way is not None else GiveWayPlaces.of([])
-        waits_at = np.concatenate([path.stops.s, give_way.begin, self._junctions(path)])
+        waits_at = np.concatenate([path.stops.s, give_way.begin, path.line.s[path.in_intersection]])
         blocker = find_blocker(path, ego, agents, scene, rows, self._standing.update(scene), waits_at)
         if blocker is not None and not has_way_past(path, ego, blocker, self._grid):
             blocker = None
@@ -209,6 +206,7 @@ class Planner:
             motion=prepared.motion,
             costs=weighed.costs,
             report=weighed.report,
+            danger=weighed.danger,
             asked=asked,
             request=request,
             notes=prepared.notes,
@@ -246,13 +244,6 @@ class Planner:
         if last is None or not 0 <= (age := (scene.stamp_ns - last.stamp_ns) / 1e9) <= _LONGEST_MEMORY:
             return expected
         return overlay(expected, later(last, round(age / STEP)))
-
-    def _junctions(self, path: ReferencePath) -> NDArray[np.float64]:
-        """Arc lengths of the points of the path inside intersections [m]."""
-        if self._index is None:
-            return np.zeros(0)
-        inside = self._index.network.lane_in_intersection[path.lanes] & (path.lanes >= 0)
-        return path.line.s[inside]
 
     def _last_positions(self, stamp_ns: int) -> NDArray[np.float64] | None:
         """The last chosen plan at the times of the new candidates, ``[STEPS, 2]`` [m]; NaN beyond its end."""

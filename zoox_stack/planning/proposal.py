@@ -107,6 +107,7 @@ class Proposal:
         motion: float64 ``[C, M]`` weighted costs of the ego's own motion.
         costs: float64 ``[C, M]`` weighted costs with unconditional futures.
         report: Collisions with unconditional futures.
+        danger: float64 ``[C, A]`` of going straight on, from `straight_on`, with unconditional futures.
         asked: int64 ``[N]`` candidate rows to ask about, the best first; empty if there is nothing to ask.
         request: The question, None if there is nothing to ask.
         notes: What is missing in the input, for people.
@@ -124,6 +125,7 @@ class Proposal:
     motion: NDArray[np.float64]
     costs: NDArray[np.float64]
     report: CollisionReport
+    danger: NDArray[np.float64]
     asked: NDArray[np.int64]
     request: WhatIfRequest | None
     notes: tuple[str, ...] = ()

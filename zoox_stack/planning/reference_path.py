@@ -18,6 +18,7 @@ from zoox_stack.road_network.queries import LaneIndex, LanePath, StopPoints
 SPACING = 1.0  # [m]
 LOST_SPEED = 4.0  # [m/s] beside all lanes of a map
 BEHIND = 10.0  # [m] of the path kept behind the ego
+_SMOOTHED = 1.5  # [m] over which lines drawn by hand or made of arcs are smoothed: wheels take time to turn
 _MAX_BEND = 0.21  # [1/m] of a path; the ego turns in 0.24
 _MAX_ARC_CURVATURE = 0.15  # [1/m]
 _ARC_SPEED = 2.0  # [m/s] below this speed the yaw rate says nothing about the curve ahead
@@ -48,6 +49,7 @@ class ReferencePath:
         left: Offset of the left neighbour lane [m], None without one.
         right: Offset of the right neighbour lane [m] (negative), None without one.
         lanes: int64 ``[P]`` lane row under each point, -1 unknown.
+        in_intersection: bool ``[P]`` whether that lane is one of an intersection.
         goal_s: Arc length of the goal, where base_link has to stop [m]; None where there is none on the path.
     """
 
@@ -60,6 +62,7 @@ class ReferencePath:
     left: float | None
     right: float | None
     lanes: NDArray[np.int64]
+    in_intersection: NDArray[np.bool_]
     goal_s: float | None = None
 
 
@@ -168,7 +171,7 @@ class ReferencePathFinder:
         path = self._extended(path, s + length)
         start = max(0.0, s - BEHIND)
         first = int(np.clip(np.searchsorted(path.line.s, start, side="right") - 1, 0, len(path.line.s) - 2))
-        line = path.line.cut(start, s + length).bent_at_most(_MAX_BEND)
+        line = path.line.cut(start, s + length).smoothed(_SMOOTHED).bent_at_most(_MAX_BEND)
         part = LanePath(line, path.lanes[first : first + len(line.s)])
         here = line.project_pose(ego.x, ego.y, ego.yaw, s - start - 5.0, s - start + 5.0)
         if here is None:
@@ -187,7 +190,12 @@ class ReferencePathFinder:
             left = self._index.neighbour_offset(part, ego_s, 1)
             right = self._index.neighbour_offset(part, ego_s, -1)
         goal_s = None if goal is None or goal > s + length else goal - float(path.line.s[first])
-        return ReferencePath(line, source, ego_s, float(here.d[0]), limits, stops, left, right, part.lanes, goal_s)
+        inside = np.zeros(len(line.s), np.bool_)
+        if self._index is not None:
+            inside = self._index.network.lane_in_intersection[part.lanes] & (part.lanes >= 0)
+        return ReferencePath(
+            line, source, ego_s, float(here.d[0]), limits, stops, left, right, part.lanes, inside, goal_s
+        )
 
     def _extended(self, path: LanePath, wanted: float) -> LanePath:
         missing = wanted - path.line.length

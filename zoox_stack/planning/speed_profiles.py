@@ -19,6 +19,7 @@ from zoox_stack.planning.config import PlannerConfig
 from zoox_stack.planning.speed_profile_loop import step_profiles
 
 _NO_END = 1e6  # [m]
+_OF_STEERING = 0.8  # share of the fastest turn of the wheels: the way back to the path takes some of it, too
 _GENTLE = 0.75  # share of the usual braking that slower places ahead are reached with
 
 
@@ -86,12 +87,24 @@ class SpeedProfiles:
 def speed_caps(
     s: NDArray[np.float64], curvature: NDArray[np.float64], limit: NDArray[np.float64], config: PlannerConfig
 ) -> NDArray[np.float64]:
-    """Highest speed at each place so that every later limit and curve is reached with gentle braking; ``[P]`` [m/s]."""
+    """Highest speed at each place, so that later limits and curves are reached with gentle braking; ``[P]`` [m/s].
+
+    In curves the lateral acceleration stays comfortable. Into and out of them the front wheels turn no faster than they
+    can, and the ego begins and ends to turn no faster than is comfortable.
+    """
     bend = np.sqrt(config.comfort_lateral_acceleration / np.maximum(np.abs(curvature), 1e-4))
-    allowed = np.minimum(bend, limit) ** 2
+    steering = config.max_steering_rate / _steepest(s, np.arctan(config.wheelbase * curvature))
+    turning = np.sqrt(config.comfort_yaw_acceleration / _steepest(s, curvature))
+    allowed = np.minimum.reduce([bend, _OF_STEERING * steering, turning, limit]) ** 2
     braking = 2 * _GENTLE * config.comfort_deceleration * s
     later = np.minimum.accumulate((allowed + braking)[::-1])[::-1] - braking
     return np.asarray(np.sqrt(np.maximum(later, 0.0)))
+
+
+def _steepest(s: NDArray[np.float64], values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Greatest change per metre on either side of each point, at least a very small one."""
+    slope = np.abs(np.diff(values)) / np.diff(s)
+    return np.asarray(np.maximum(np.maximum(np.append(slope, 0.0), np.insert(slope, 0, 0.0)), 1e-4))
 
 
 def run_profiles(

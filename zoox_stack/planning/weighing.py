@@ -16,6 +16,7 @@ from zoox_stack.planning.lattice import STOPS, Lateral
 from zoox_stack.planning.path_agents import PathAgents
 from zoox_stack.planning.proposal import PlanningScene, Preparation
 from zoox_stack.planning.right_of_way import imposed_on_priority
+from zoox_stack.planning.straight_on import straight_on
 
 _COLLIDING_SHARE = 4  # at most one in so many questions goes to plans that collide with the unconditional futures ...
 _SAME_PLAN = 0.75  # [m] plans closer than this on average are not both asked about
@@ -31,12 +32,14 @@ class Weighed:
     Attributes:
         costs: float64 ``[C, M]`` weighted; of outweighed candidates those of their own motion alone.
         report: Collisions; outweighed candidates count as free of everybody.
+        danger: float64 ``[C, A]`` from `straight_on`; 0 of outweighed candidates.
         rejections: uint8 ``[C]`` `Rejection`.
         asked: int64 ``[N]`` rows to ask about, the best first.
     """
 
     costs: NDArray[np.float64]
     report: CollisionReport
+    danger: NDArray[np.float64]
     rejections: NDArray[np.uint8]
     asked: NDArray[np.int64]
 
@@ -55,13 +58,13 @@ def weigh(prepared: Preparation, scene: PlanningScene, agents: PathAgents, confi
     open_rows = open_rows[np.argsort(own[open_rows], kind="stable")]
     costs, codes = motion.copy(), prepared.rejections.copy()
     empty = (np.full((len(candidates), len(scene.ids)), value) for value in (0.0, 0.0, 0.0, np.inf, np.inf))
-    report = CollisionReport(*empty)
+    report, danger = CollisionReport(*empty), np.zeros((len(candidates), len(scene.ids)))
     block, rest = open_rows[:_BLOCK], open_rows[_BLOCK:]
     block = np.union1d(block, _stops(candidates))  # one of the stops may have to do if nothing else is left
     rest = rest[~np.isin(rest, block)]
     asked = np.zeros(0, np.int64)
     while len(block):
-        _weigh_rows(block, prepared, scene, agents, config, costs, report)
+        _weigh_rows(block, prepared, scene, agents, config, costs, report, danger)
         codes[block] = judge_collisions(prepared.rejections[block], report.of_plans(block), config)
         known = codes.copy()
         known[rest] = _NOT_YET
@@ -73,18 +76,18 @@ def weigh(prepared: Preparation, scene: PlanningScene, agents: PathAgents, confi
             break
         block, rest = rest, rest[:0]
     codes[rest] = int(Rejection.OUTWEIGHED)
-    return Weighed(costs, report, codes, asked if config.shortlist else asked[:0])
+    return Weighed(costs, report, danger, codes, asked if config.shortlist else asked[:0])
 
 
 def weigh_all(prepared: Preparation, scene: PlanningScene, agents: PathAgents, config: PlannerConfig) -> Weighed:
     """As `weigh`, but everybody's futures count for every candidate that can be driven, and nothing is asked."""
     costs, codes = prepared.motion.copy(), prepared.rejections.copy()
     empty = (np.full((len(codes), len(scene.ids)), value) for value in (0.0, 0.0, 0.0, np.inf, np.inf))
-    report = CollisionReport(*empty)
+    report, danger = CollisionReport(*empty), np.zeros((len(codes), len(scene.ids)))
     rows = np.flatnonzero(codes == int(Rejection.KEPT))
-    _weigh_rows(rows, prepared, scene, agents, config, costs, report)
+    _weigh_rows(rows, prepared, scene, agents, config, costs, report, danger)
     codes[rows] = judge_collisions(codes[rows], report.of_plans(rows), config)
-    return Weighed(costs, report, codes, np.zeros(0, np.int64))
+    return Weighed(costs, report, danger, codes, np.zeros(0, np.int64))
 
 
 def judge_collisions(codes: NDArray[np.uint8], report: CollisionReport, config: PlannerConfig) -> NDArray[np.uint8]:
@@ -149,8 +152,9 @@ def _weigh_rows(
     config: PlannerConfig,
     costs: NDArray[np.float64],
     report: CollisionReport,
+    danger: NDArray[np.float64],
 ) -> None:
-    """Fill in costs and collisions of some candidates."""
+    """Fill in costs, collisions and danger of some candidates."""
     found = assess_collisions(
         prepared.candidates.arrays.take(rows), prepared.ego, scene.futures, scene.sizes, scene.existence,
         discount_time=config.risk_discount_time, certain_until=config.collision_limit_time,
@@ -160,6 +164,7 @@ def _weigh_rows(
         getattr(report, field.name)[rows] = getattr(found, field.name)
     walks = scene.walks[agents.rows]
     first = imposed_on_priority(prepared.give_way, prepared.candidates, rows, prepared.ego, agents, walks)
+    danger[rows] = straight_on(prepared.candidates, rows, prepared.ego, scene, prepared.path)
     costs[rows] = prepared.motion[rows] + interaction_costs(
-        prepared.candidates, rows, prepared.ego, agents, found, config, on_priority=first
+        prepared.candidates, rows, prepared.ego, agents, found, danger[rows], config, on_priority=first
     )

@@ -34,6 +34,8 @@ def headings_along(
     paths = plain(positions, np.float32)
     headings = np.empty(paths.shape[:-1], np.float32)
     modes, steps = paths.shape[-3:-1]
+    if not len(starts):
+        return headings
     _fill_headings(
         paths.reshape(-1, len(starts), modes, steps, 2),
         plain(starts, np.float32),

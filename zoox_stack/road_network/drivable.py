@@ -16,6 +16,7 @@ from zoox_stack.road_network.queries import LaneIndex
 
 _LARGEST_GRID = 30_000_000  # cells; larger maps get larger cells
 DRIVABLE_TYPES = (AreaType.DRIVABLE, AreaType.INTERSECTION, AreaType.PARKING)
+DEPTH_STEP = 0.05  # [m] unit of `DrivableGrid.depths`
 _SHIFT = 4  # fractional bits of cv2's fixed-point coordinates
 
 
@@ -46,10 +47,11 @@ class DrivableGrid:
         self._low = low
         size = np.ceil((high - low) / self._cell).astype(int)
         self._grid = np.zeros((size[1], size[0]), np.uint8)
-        wider = max(1, round(2 * margin / self._cell))
+        wider = max(1, round(2 * margin / self._cell)) if margin > 0 else 0
         for ring in rings:
             _fill(self._grid, (ring - low) / self._cell - 0.5)
-            cv2.polylines(self._grid, [self._pixels(ring)], True, 1, thickness=wider, shift=_SHIFT)
+            if wider:
+                cv2.polylines(self._grid, [self._pixels(ring)], True, 1, thickness=wider, shift=_SHIFT)
         for xy, width in lines:
             thickness = max(1, round((width + 2 * margin) / self._cell))
             cv2.polylines(self._grid, [self._pixels(xy)], False, 1, thickness=thickness, shift=_SHIFT)
@@ -90,6 +92,15 @@ class DrivableGrid:
         height, width = self._grid.shape
         column, row = np.clip(cell[..., 0], 0, width - 1), np.clip(cell[..., 1], 0, height - 1)
         return np.asarray(self._distance[row, column], np.float64)
+
+    @cached_property
+    def depths(self) -> NDArray[np.uint8]:
+        """How far the middle of each cell lies off drivable ground, ``[rows, columns]`` [0.05 m], at most 12.75 m.
+
+        Half a cell is taken off, so that it begins with little behind the edge.
+        """
+        steps = np.ceil((self._distance - self._cell / 2) / DEPTH_STEP)
+        return np.asarray(np.where(self._grid > 0, 0, np.clip(steps, 1, 255)), np.uint8)
 
     @cached_property
     def _distance(self) -> NDArray[np.float32]:

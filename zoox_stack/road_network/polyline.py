@@ -89,12 +89,17 @@ class Polyline:
             near = gaussian_filter1d(
                 maximum_filter1d(sharp.astype(float), 2 * round(2 * sigma / spacing) + 1), sigma / spacing
             )
-            xy = line.xy + near[:, None] * (_smoothed(line.xy, sigma / spacing) - line.xy)
-            s = arc_lengths(xy)
-            tangent = np.gradient(xy, s, axis=0)
-            heading = np.unwrap(np.arctan2(tangent[:, 1], tangent[:, 0]))
-            line = Polyline(xy, s, heading, np.gradient(heading, s))
+            line = _through(line.xy + near[:, None] * (_smoothed(line.xy, sigma / spacing) - line.xy))
         return line
+
+    def smoothed(self, sigma: float) -> Polyline:
+        """The same number of points, smoothed by a Gaussian of `sigma` [m] along the line; the ends stay.
+
+        An arc of radius R moves inwards by about ``sigma^2 / 2R``; where bends begin and end, the curvature comes and
+        goes over about ``3 sigma``.
+        """
+        spacing = self.length / (len(self.s) - 1)
+        return _through(_smoothed(self.xy, sigma / spacing))
 
     @property
     def length(self) -> float:
@@ -210,6 +215,14 @@ def thin(points: NDArray[Any], least: float) -> NDArray[np.float64]:
     if kept[-1] != len(points) - 1 and len(kept) > 1:
         kept[-1] = len(points) - 1
     return points[kept]
+
+
+def _through(xy: NDArray[np.float64]) -> Polyline:
+    """The line through points that are already dense."""
+    s = arc_lengths(xy)
+    tangent = np.gradient(xy, s, axis=0)
+    heading = np.unwrap(np.arctan2(tangent[:, 1], tangent[:, 0]))
+    return Polyline(xy, s, heading, np.gradient(heading, s))
 
 
 def _smoothed(xy: NDArray[np.float64], sigma: float) -> NDArray[np.float64]:

@@ -37,7 +37,9 @@ def test_overlay_replaces_only_agents_given() -> None:
 def test_overlay_of_all_or_of_none() -> None:
     base, other = futures([1, 2], 5.0), futures([1, 2], 1.0)
     assert overlay(base, other) is other
-    assert overlay(base, other.take(np.zeros(0, np.int64))) is base
+    nobody = other.take(np.zeros(0, np.int64))
+    assert overlay(base, nobody) is base
+    assert overlay(nobody, base) is nobody
 
 
 def test_overlay_ignores_agents_the_base_does_not_have() -> None:

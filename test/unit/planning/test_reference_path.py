@@ -56,9 +56,9 @@ def test_without_map_and_route_the_yaw_rate_bends_the_path() -> None:
     path = finder().find(ego, 100.0)
     assert path.source == PathSource.ARC
     position, heading, curvature = path.line.at(path.ego_s)
-    np.testing.assert_allclose(position, [5.0, 5.0], atol=1e-6)
+    np.testing.assert_allclose(position, [5.0, 5.0], atol=0.05)
     assert heading == pytest.approx(0.3, abs=0.02)
-    assert curvature == pytest.approx(0.02, abs=1e-6)
+    assert curvature == pytest.approx(0.02, abs=1e-3)
     assert path.line.curvature[-1] == 0.0
     slow = finder().find(EgoState(0, 5.0, 5.0, yaw=0.3, speed=0.5, yaw_rate=0.2), 100.0)
     np.testing.assert_allclose(slow.line.curvature, 0.0)

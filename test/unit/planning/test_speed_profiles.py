@@ -104,13 +104,25 @@ def test_follows_a_lead_at_its_speed_and_distance() -> None:
 
 def test_caps_are_reached_by_braking_before() -> None:
     s = np.arange(0.0, 200.0)
-    caps = speed_caps(s, np.where((s > 80) & (s < 120), 1 / 20.0, 0.0), np.full(200, 13.9), CONFIG)
+    bent = np.interp(s, [76, 84, 116, 124], [0.0, 1 / 20.0, 1 / 20.0, 0.0])
+    caps = speed_caps(s, bent, np.full(200, 13.9), CONFIG)
     bend = np.sqrt(CONFIG.comfort_lateral_acceleration * 20.0)
     assert caps[100] == pytest.approx(bend, rel=1e-6)
     assert caps[10] == pytest.approx(13.9)
     assert (np.diff(caps[:80]) <= 1e-9).all()
     got = run(spec(13.9), speed=13.9, cap=(s, caps))
-    inside = (got.distance[0] > 82) & (got.distance[0] < 118)
+    inside = (got.distance[0] > 85) & (got.distance[0] < 115)
     assert inside.any()
     assert got.speed[0][inside].max() < bend + 0.4
     assert got.acceleration.min() > -CONFIG.comfort_deceleration - 1e-9
+
+
+def test_where_the_bend_begins_at_once_wheels_and_passengers_need_a_lower_speed() -> None:
+    s = np.arange(0.0, 100.0)
+    sudden, gradual = (
+        speed_caps(s, np.interp(s, [50.0, 50.0 + over], [0.0, 1 / 30.0]), np.full(100, 13.9), CONFIG)
+        for over in (1.0, 10.0)
+    )
+    wheels = CONFIG.max_steering_rate / np.arctan(CONFIG.wheelbase / 30.0)
+    assert sudden.min() < wheels
+    assert gradual.min() == pytest.approx(np.sqrt(CONFIG.comfort_lateral_acceleration * 30.0))

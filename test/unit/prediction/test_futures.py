@@ -48,3 +48,8 @@ def test_turned_covariance_is_that_of_turned_errors(yaw: float, sx: float, sy: f
     flat = np.array([own[0, 0], own[0, 1], own[1, 1]], np.float32).reshape(1, 1, 1, 3)
     out = turned_covariances(flat, np.array([yaw]))[0, 0, 0]
     np.testing.assert_allclose(out, [expected[0, 0], expected[0, 1], expected[1, 1]], rtol=1e-4, atol=1e-4)
+
+
+def test_nobody_has_no_headings() -> None:
+    out = headings_along(np.zeros((0, 6, 80, 2), np.float32), np.zeros((0, 2)), np.zeros(0))
+    assert out.shape == (0, 6, 80)

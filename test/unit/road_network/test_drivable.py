@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
 from zoox_stack.core.classes import AreaType
 from zoox_stack.core.ragged import Ragged
 from zoox_stack.road_network.area_index import AreaIndex
-from zoox_stack.road_network.drivable import DrivableGrid
+from zoox_stack.road_network.drivable import DEPTH_STEP, DrivableGrid
 from zoox_stack.road_network.made_up import crossing, straight_road
 from zoox_stack.road_network.network import RoadNetwork
 from zoox_stack.road_network.queries import LaneIndex
@@ -62,8 +63,17 @@ def test_grid_and_areas_agree_where_rings_overlap_themselves() -> None:
     inside = AreaIndex(network).contains(points, AreaType.DRIVABLE)
     grid = DrivableGrid(LaneIndex(network), cell=0.1, margin=0.0)
     assert grid.contains(np.zeros((1, 2))).all()
-    assert grid.contains(points)[inside].mean() > 0.999
-    assert 0.99 < (grid.contains(points) == inside).mean() < 1.0  # the rim is drawn too
+    assert grid.contains(points)[inside].mean() > 0.997  # half a cell at the rim
+    assert (grid.contains(points) == inside).mean() > 0.998
+    wider = DrivableGrid(LaneIndex(network), cell=0.1, margin=0.2)
+    assert wider.contains(points)[inside].all()
+
+
+def test_depths_are_distances_from_the_ground() -> None:
+    grid = DrivableGrid(LaneIndex(area_map(np.array([[0.0, 0], [20, 0], [20, 10], [0, 10]]))), cell=0.25, margin=0.0)
+    for x, y, depth in ((10.0, 5.0, 0.0), (10.0, -1.0, 1.0), (22.0, 5.0, 2.0), (10.0, 10.3, 0.3)):
+        column, row = np.floor((np.array([x, y]) - grid.low) / grid.cell).astype(int)
+        assert grid.depths[row, column] * DEPTH_STEP == pytest.approx(depth, abs=0.2)
 
 
 def test_large_maps_get_larger_cells() -> None:

@@ -1,0 +1,102 @@
+"""The loop of `straight_on` over plans, agents, modes, moments and times."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zoox_stack.core.compiled import compiled
+
+_DRIVES = 0.3  # [m/s] a slower ego drives into nobody
+_LEAST_MODE = 0.1  # less probable modes are not looked at
+_AHEAD, _BEHIND = math.cos(math.radians(35.0)), math.cos(math.radians(150.0))  # seen from the rear axle
+_EVERY = 0.15  # [s] between the times looked at
+
+
+@compiled("b1(f8, f8, f8, f8, f8, f8, f8, f8, f8, f8)")
+def _touch(
+    dx: float, dy: float, cos: float, sin: float, other_cos: float, other_sin: float,
+    half_length: float, half_width: float, other_length: float, other_width: float,
+) -> bool:  # fmt: skip
+    """Whether two boxes touch, by their separating axes; as `zoox_stack.core.geometry.boxes_overlap`."""
+    c, s = abs(cos * other_cos + sin * other_sin), abs(sin * other_cos - cos * other_sin)
+    if abs(dx * cos + dy * sin) > half_length + other_length * c + other_width * s:
+        return False
+    if abs(dy * cos - dx * sin) > half_width + other_length * s + other_width * c:
+        return False
+    if abs(dx * other_cos + dy * other_sin) > other_length + half_length * c + half_width * s:
+        return False
+    return abs(dy * other_cos - dx * other_sin) <= other_width + half_length * s + half_width * c
+
+
+@compiled(
+    "void(f8[:, :, ::1], b1[:, ::1], f8[::1], f8[:, :, :, ::1], f8[:, ::1], f8[:, ::1], i8[::1], f8, f8, f8[::1],"
+    " f8[:, ::1])"
+)
+def measure_danger(
+    ego: NDArray[np.float64],
+    everywhere: NDArray[np.bool_],
+    size: NDArray[np.float64],
+    others: NDArray[np.float64],
+    weight: NDArray[np.float64],
+    half: NDArray[np.float64],
+    only_plan: NDArray[np.int64],
+    certain: float,
+    none: float,
+    fade: NDArray[np.float64],
+    danger: NDArray[np.float64],
+) -> None:
+    """Share of danger of N plans with A agents: boxes that meet soon if both go straight on from a moment.
+
+    Args:
+        ego: ``[N, Q, 5]`` middle of the box x, y [m], cosine, sine, speed [m/s] at Q moments.
+        everywhere: ``[N, Q]`` whether all but those behind count, else those ahead.
+        size: Half length, half width, middle before base_link of the ego [m].
+        others: ``[A, K, Q, 6]`` x, y [m], cosine, sine, velocity x, y [m/s] by mode.
+        weight: ``[A, K]`` probability of each mode.
+        half: ``[A, 2]`` half length and width [m].
+        only_plan: ``[A]`` the only plan an agent counts for, -1 for all.
+        certain: Up to this time to collision [s] the danger is 1; it falls
+        none: to 0 at this one [s].
+        fade: ``[Q]`` how much each moment counts.
+        danger: ``[N, A]`` filled, 0..1.
+    """
+    plans, moments = ego.shape[0], ego.shape[1]
+    reach = math.sqrt(size[0] * size[0] + size[1] * size[1])
+    for a in range(len(others)):
+        span = reach + math.sqrt(half[a, 0] * half[a, 0] + half[a, 1] * half[a, 1])
+        for k in range(others.shape[1]):
+            if weight[a, k] < _LEAST_MODE:
+                continue
+            for q in range(moments):
+                x, y, cos, sin, vx, vy = others[a, k, q]
+                for n in range(plans):
+                    if only_plan[a] >= 0 and only_plan[a] != n:
+                        continue
+                    v = ego[n, q, 4]
+                    worth = weight[a, k] * fade[q]
+                    if v < _DRIVES or worth <= danger[n, a]:
+                        continue
+                    own_cos, own_sin = ego[n, q, 2], ego[n, q, 3]
+                    dx, dy = x - ego[n, q, 0], y - ego[n, q, 1]
+                    wx, wy = vx - v * own_cos, vy - v * own_sin
+                    far = span + none * math.sqrt(wx * wx + wy * wy)
+                    if dx * dx + dy * dy > far * far:
+                        continue
+                    ahead = dx * own_cos + dy * own_sin + size[2]
+                    aside = dy * own_cos - dx * own_sin
+                    cosine = ahead / max(math.sqrt(ahead * ahead + aside * aside), 0.01)
+                    if cosine < (_BEHIND if everywhere[n, q] else _AHEAD):
+                        continue
+                    time = 0.0
+                    while time < none:
+                        if _touch(
+                            dx + time * wx, dy + time * wy, own_cos, own_sin, cos, sin,
+                            size[0], size[1], half[a, 0], half[a, 1],
+                        ):  # fmt: skip
+                            share = min((none - time) / (none - certain), 1.0)
+                            danger[n, a] = max(danger[n, a], share * worth)
+                            break
+                        time += _EVERY
