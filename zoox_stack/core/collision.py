@@ -187,6 +187,7 @@ def assess_collisions(
     certain_until: float = np.inf,
     speeds: NDArray[Any] | None = None,
     only_plan: NDArray[np.int64] | None = None,
+    standing_share: float = 1.0,
 ) -> CollisionReport:
     """Compare C plans with the futures of A agents.
 
@@ -201,6 +202,7 @@ def assess_collisions(
         speeds: ``[C, T]`` ego speeds [m/s]; where the ego stands, an overlap does not count as `certain`.
         only_plan: ``[A]`` the one plan each agent is compared with (futures that hold under this plan only); the
             agent counts as far away from the others. None: every agent with every plan.
+        standing_share: Factor on `risk` while the ego stands, as `speeds` say: who stands is hit, and does not hit.
 
     Raises:
         InvalidInputError: Steps differ or the sizes do not fit the agents.
@@ -240,6 +242,7 @@ def assess_collisions(
         plain(np.exp(-time / discount_time), np.float64),
         plain(moving.T, np.bool_),
         float(certain_until),
+        float(standing_share),
         report.agent_probability,
         report.agent_risk,
         report.agent_certain,

@@ -61,7 +61,7 @@ def _in_frame(
 
 @compiled(
     "void(f8[:, :, ::1], UniTuple(f8, 2), f4[:, :, :, ::1], f4[:, :, ::1], f4[:, :, :, ::1], f4[:, ::1], f8[:, ::1],"
-    "f8[:, ::1], i8[::1], i8[::1], f8[::1], f8[::1], b1[:, ::1], f8,"
+    "f8[:, ::1], i8[::1], i8[::1], f8[::1], f8[::1], b1[:, ::1], f8, f8,"
     "f8[:, ::1], f8[:, ::1], f8[:, ::1], f8[:, ::1], f8[:, ::1])"
 )
 def compare(
@@ -79,6 +79,7 @@ def compare(
     discount: NDArray[np.float64],
     moving: NDArray[np.bool_],
     certain_until: float,
+    standing: float,
     probability: NDArray[np.float64],
     risk: NDArray[np.float64],
     certain: NDArray[np.float64],
@@ -103,6 +104,7 @@ def compare(
         discount: ``[S]`` factor on the risk, falling.
         moving: ``[S, C]`` whether the ego does; overlaps of means with one that stands do not count as certain.
         certain_until: [s] nor do later ones.
+        standing: Factor on the risk while the ego stands.
         probability: ``[C, A]`` 0 everywhere; filled, as are the following.
         risk: ``[C, A]`` 0 everywhere.
         certain: ``[C, A]`` 0 everywhere.
@@ -163,7 +165,9 @@ def compare(
                         )  # fmt: skip
                         # The other frame can only lessen the probability and add to the distance, and later times count
                         # less: what cannot be the greatest so far need not be known exactly.
-                        if inside > max(greatest[0, c], _NEGLIGIBLE) or distance < nearest[c, a] or distance <= 0:
+                        worth = discount[s] if moving[s, c] else discount[s] * standing
+                        greater = inside > greatest[0, c] or inside * worth > greatest[1, c]
+                        if (greater and inside > _NEGLIGIBLE) or distance < nearest[c, a] or distance <= 0:
                             second, further = _in_frame(
                                 dx, dy, xx, xy, yy, cos, sin,
                                 half[a, 0] + ego_half[0] * turn_cos + ego_half[1] * turn_sin,
@@ -173,7 +177,7 @@ def compare(
                         nearest[c, a] = min(nearest[c, a], distance)
                         if inside > _NEGLIGIBLE:
                             greatest[0, c] = max(greatest[0, c], inside)
-                            greatest[1, c] = max(greatest[1, c], inside * discount[s])
+                            greatest[1, c] = max(greatest[1, c], inside * worth)
                         if distance <= 0 and moving[s, c]:
                             if time[s] <= certain_until:
                                 greatest[2, c] = 1.0

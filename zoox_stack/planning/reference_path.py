@@ -171,7 +171,10 @@ class ReferencePathFinder:
         path = self._extended(path, s + length)
         start = max(0.0, s - BEHIND)
         first = int(np.clip(np.searchsorted(path.line.s, start, side="right") - 1, 0, len(path.line.s) - 2))
-        line = path.line.cut(start, s + length).smoothed(_SMOOTHED).bent_at_most(_MAX_BEND)
+        line = path.line.cut(start, s + length)
+        if source in (PathSource.ROUTE, PathSource.LANES):
+            line = line.smoothed(_SMOOTHED)
+        line = line.bent_at_most(_MAX_BEND)
         part = LanePath(line, path.lanes[first : first + len(line.s)])
         here = line.project_pose(ego.x, ego.y, ego.yaw, s - start - 5.0, s - start + 5.0)
         if here is None:
