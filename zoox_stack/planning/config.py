@@ -88,7 +88,7 @@ class PlannerConfig:
     weight_headway: float = parameter(4.0, "Weight of following too closely", low=0.0, high=1e4)
     weight_time_to_collision: float = parameter(6.0, "Weight of closing in on a vehicle ahead", low=0.0, high=1e4)
     weight_straight_on: float = parameter(
-        8.0, "Weight of a second or less to a collision, were all to go straight on", low=0.0, high=1e4
+        12.0, "Weight of a second or less to a collision, were all to go straight on", low=0.0, high=1e4
     )
     weight_off_road: float = parameter(40.0, "Weight of leaving the drivable ground", low=0.0, high=1e4)
     weight_lane_change: float = parameter(1.5, "Weight of changing lane", low=0.0, high=1e4)
