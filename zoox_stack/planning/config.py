@@ -71,6 +71,9 @@ class PlannerConfig:
     risk_discount_time: float = parameter(
         3.0, "Time constant with which later collisions weigh less", unit="s", low=0.5, high=100.0
     )
+    start_ticks: int = parameter(
+        3, "Decisions in a row for driving off, before an ego that stands does", low=1, high=50
+    )
     standing_risk: float = parameter(
         0.4, "Share of its weight that a predicted collision has while the ego stands", low=0.0, high=1.0
     )

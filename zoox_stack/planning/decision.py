@@ -26,6 +26,8 @@ _KEPT = int(Rejection.KEPT)
 _FALLEN = {int(code): code.name.lower() for code in Rejection}
 _UNRECOVERABLE = COST_NAMES.index("unrecoverable")
 _RIGHT_OF_WAY = COST_NAMES.index("right_of_way")
+_STANDS, _MOVES = 0.05, 0.02  # [m/s], [m]
+_SOON = 4  # step until which a plan that drives off has moved
 _AT_ONCE = 8  # plans looked at together
 _WORTH_SAYING = 5.0  # [m] of way lost by another agent that an explanation mentions
 _NO_ANSWER = {
@@ -93,9 +95,20 @@ class _Recovery:
 
 
 def choose(
-    proposal: Proposal, answer: WhatIfAnswer | None, status: WhatIfStatus, config: PlannerConfig
-) -> tuple[Trajectory, PlanDecision]:
-    """Choose a candidate; arguments and result as `Planner.decide`."""
+    proposal: Proposal, answer: WhatIfAnswer | None, status: WhatIfStatus, config: PlannerConfig, may_start: bool = True
+) -> tuple[Trajectory, PlanDecision, bool]:
+    """Choose a candidate; arguments and result as `Planner.decide`.
+
+    Args:
+        proposal: From `Planner.judge`.
+        answer: To its request.
+        status: Of the question.
+        config: Parameters.
+        may_start: Whether an ego that stands may drive off; otherwise it goes on standing, if that is acceptable.
+
+    Returns:
+        What to do, why, and whether it is or would have been to drive off from standing.
+    """
     candidates, asked = proposal.candidates, proposal.asked
     status, problem = _outcome(proposal, answer, status)
     totals, codes = proposal.totals, proposal.rejections.copy()
@@ -114,12 +127,17 @@ def choose(
     if rescored is not None and np.isin(acceptable, asked).any():
         # Reactions cost: plans nobody was asked about would win only because theirs are not known.
         acceptable = acceptable[np.isin(acceptable, asked)]
-    source = TrajectorySource.DECISION
+    source, drives_off = TrajectorySource.DECISION, False
     recovery = _Recovery(proposal, config)
     recovery.check(asked)
     if len(acceptable):
         hoped_for = int(acceptable[final[acceptable].argmin()])
         chosen = recovery.cheapest(acceptable, final)
+        starts = _starts(proposal)
+        drives_off = bool(starts[chosen])
+        staying = np.flatnonzero((codes == Rejection.KEPT) & ~starts)
+        if drives_off and not may_start and len(staying):
+            chosen = recovery.cheapest(staying, final)
     else:
         hoped_for = -1
         source = TrajectorySource.SAFE_STOP
@@ -146,7 +164,13 @@ def choose(
         collision_probabilities=answered.astype(np.float32),
         conditional_totals=(conditional_totals + recovery.added[asked]).astype(np.float32),
     )
-    return Trajectory(proposal.stamp_ns, candidates.plan(chosen), source), decision
+    return Trajectory(proposal.stamp_ns, candidates.plan(chosen), source), decision, drives_off
+
+
+def _starts(proposal: Proposal) -> NDArray[np.bool_]:
+    """Which candidates drive off, where the ego stands; ``[C]``."""
+    stands = abs(proposal.ego.speed) < _STANDS
+    return np.asarray((proposal.candidates.distance[:, _SOON] > _MOVES) & stands)
 
 
 def _outcome(proposal: Proposal, answer: WhatIfAnswer | None, status: WhatIfStatus) -> tuple[WhatIfStatus, str]:
@@ -180,7 +204,8 @@ def _rescore(proposal: Proposal, answer: WhatIfAnswer, config: PlannerConfig) ->
         arrays = PlanArrays(candidates.x[asked], candidates.y[asked], candidates.yaw[asked], STEP)
         answered = assess_collisions(
             arrays, ego, futures, sizes, existence,
-            discount_time=config.risk_discount_time, certain_until=config.collision_limit_time, standing_share=config.standing_risk,
+            discount_time=config.risk_discount_time, certain_until=config.collision_limit_time,
+            standing_share=config.standing_risk,
             speeds=candidates.speed[asked], only_plan=plan,
         )  # fmt: skip
         report = report.with_answers(plan, rows, answered)

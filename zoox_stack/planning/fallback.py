@@ -4,7 +4,8 @@ A plan is recoverable if, after the time it takes until the next decision acts, 
 own way, or go on, without meeting anybody, although everybody near behaves as badly as is reasonable: who would cross
 or merge does not give way but keeps on and accelerates, who drives ahead brakes hard, pedestrians walk on. All of them
 on the ways of their predicted futures, of those that are not unlikely. Nobody drives on where its future ends standing,
-and nobody drives into an ego that has stood for 2 s or into the back of one that has been ahead for 1.5 s.
+and nobody drives into an ego that stands and stays, into one that has stood long enough to be seen and braked for (at
+most 2 s), or into the back of one that has been ahead for 1.5 s.
 """
 
 from __future__ import annotations

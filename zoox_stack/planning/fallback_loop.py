@@ -12,7 +12,8 @@ from zoox_stack.core.compiled import compiled
 _GOES_NOWHERE = 1.0  # [m] predicted ways shorter than this are those of somebody who stays
 _STOPS_AT_LAST = 0.5  # [m/s] who is that slow at the end of its predicted way has a reason to stop there
 _STANDS = 0.3  # [m/s]
-_SEEN = 2.0  # [s] who has stood for so long is seen and braked for
+_SEEN = 2.0  # [s] who has stood for so long is seen and braked for by everybody,
+_REACTS, _BRAKES = 0.7, 5.0  # [s], [m/s^2] and sooner by who can react and brake in less
 _BEHIND_REACTS = 1.5  # [s] within which who drives up from behind has reacted
 _BEHIND_COS = 0.65  # of the angle between headings up to which a contact is one from behind
 _LEAST_IMPACT = 1.0  # [m/s]
@@ -226,14 +227,15 @@ def impact_speeds(
                                 continue
                             if q == 0:
                                 break  # the boxes overlap already: no plan changes that
-                            time = q * dt
-                            if ego[q, 4] >= 0.0 and time - ego[q, 4] >= _SEEN:
+                            time, va = q * dt, poses[i, m, kind, q, 3]
+                            if ego[q, 4] >= 0.0 and time - ego[q, 4] >= min(_SEEN, _REACTS + va / _BRAKES):
                                 break
+                            if ego[q, 4] == 0.0 and box[3] < _STANDS:
+                                break  # it stands already, and stays
                             ahead = -(dx * math.cos(angle) + dy * math.sin(angle))
                             along = math.cos(angle - ego[q, 2])
                             if time > _BEHIND_REACTS and along > _BEHIND_COS and ahead > half[i, 0] / 2.0:
                                 break
-                            va = poses[i, m, kind, q, 3]
                             speed = math.hypot(
                                 va * math.cos(angle) - ego[q, 3] * math.cos(ego[q, 2]),
                                 va * math.sin(angle) - ego[q, 3] * math.sin(ego[q, 2]),

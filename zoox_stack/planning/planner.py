@@ -63,6 +63,7 @@ class Planner:
         self._predicted: PredictedAgents | None = None
         self._last_stamp: int | None = None
         self._wanted_speed: float | None = None
+        self._wanted_to_start = 0  # decisions in a row
 
     def set_road_network(self, network: RoadNetwork | None) -> None:
         """Use another map; None: plan without."""
@@ -104,6 +105,7 @@ class Planner:
         self._finder.reset()
         self._standing.reset()
         self._last_plan = None
+        self._wanted_to_start = 0
         self._predicted = None
         self._last_stamp = None
 
@@ -227,7 +229,9 @@ class Planner:
             What the ego is to do, and why. There is always a trajectory: without an acceptable candidate a stop on
             the current path.
         """
-        trajectory, decision = choose(proposal, answer, status, self.config)
+        may_start = self._wanted_to_start >= self.config.start_ticks - 1
+        trajectory, decision, drives_off = choose(proposal, answer, status, self.config, may_start)
+        self._wanted_to_start = self._wanted_to_start + 1 if drives_off else 0
         self._last_plan = (proposal.stamp_ns, trajectory.plan)
         return trajectory, decision
 

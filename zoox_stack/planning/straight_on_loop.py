@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from zoox_stack.core.compiled import compiled
 
 _DRIVES = 0.3  # [m/s] a slower ego drives into nobody
-_LEAST_MODE = 0.1  # less probable modes are not looked at
+_LEAST_MODE = 0.05  # less probable modes are not looked at
 _AHEAD, _BEHIND = math.cos(math.radians(35.0)), math.cos(math.radians(150.0))  # seen from the rear axle
 _EVERY = 0.15  # [s] between the times looked at
 
@@ -61,23 +61,24 @@ def measure_danger(
         certain: Up to this time to collision [s] the danger is 1; it falls
         none: to 0 at this one [s].
         fade: ``[Q]`` how much each moment counts.
-        danger: ``[N, A]`` filled, 0..1.
+        danger: ``[N, A]`` 0 everywhere; filled, 0..1: the sum over the modes of the worst moment times the probability.
     """
     plans, moments = ego.shape[0], ego.shape[1]
     reach = math.sqrt(size[0] * size[0] + size[1] * size[1])
+    worst = np.empty(plans)  # over the moments, of one future
     for a in range(len(others)):
         span = reach + math.sqrt(half[a, 0] * half[a, 0] + half[a, 1] * half[a, 1])
         for k in range(others.shape[1]):
             if weight[a, k] < _LEAST_MODE:
                 continue
+            worst[:] = 0.0
             for q in range(moments):
                 x, y, cos, sin, vx, vy = others[a, k, q]
                 for n in range(plans):
                     if only_plan[a] >= 0 and only_plan[a] != n:
                         continue
                     v = ego[n, q, 4]
-                    worth = weight[a, k] * fade[q]
-                    if v < _DRIVES or worth <= danger[n, a]:
+                    if v < _DRIVES or fade[q] <= worst[n]:
                         continue
                     own_cos, own_sin = ego[n, q, 2], ego[n, q, 3]
                     dx, dy = x - ego[n, q, 0], y - ego[n, q, 1]
@@ -97,6 +98,8 @@ def measure_danger(
                             size[0], size[1], half[a, 0], half[a, 1],
                         ):  # fmt: skip
                             share = min((none - time) / (none - certain), 1.0)
-                            danger[n, a] = max(danger[n, a], share * worth)
+                            worst[n] = max(worst[n], share * fade[q])
                             break
                         time += _EVERY
+            for n in range(plans):
+                danger[n, a] += weight[a, k] * worst[n]
