@@ -36,7 +36,7 @@ class Shown:
     """What is drawn of a frame.
 
     Attributes:
-        plans: Places in `PlanDecision.asked`, the chosen one first; empty if the chosen plan was not asked about.
+        plans: Places in `PlanDecision.asked`, the chosen one first; empty without an answer.
         agents: Rows of the scene whose futures are drawn, who loses most way first.
     """
 
@@ -47,7 +47,7 @@ class Shown:
 def shown_of(frame: Frame) -> Shown:
     """The chosen plan, the one that was best before the answer, and those most different for the agents that lose."""
     asked = frame.decision.asked.tolist()
-    if not frame.answers or frame.decision.chosen not in asked:
+    if not frame.answered:
         return Shown((), ())
     worst = frame.lost.max(axis=0, initial=0.0)
     agents = tuple(int(row) for row in np.argsort(-worst, kind="stable")[:_MOST_AGENTS] if worst[row] >= _LEAST_LOST)

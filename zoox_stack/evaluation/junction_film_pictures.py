@@ -129,10 +129,7 @@ def sentences_of(film: Film) -> tuple[str, str, str]:
             alike.setdefault(_lost(float(lost[plan])), []).append(names[plan])
         told.append(f"{name_of(frame, row)} {', '.join(f'{way} under {_either(of)}' for way, of in alike.items())}")
     answered = f"Answered: of its way in the next 8 s {'; '.join(told)}." if told else "Answered: nobody loses way."
-    place = _place_of(rows, decision.chosen)
-    if place is None:
-        return asked, answered, f"Chosen: '{plan_name(decision.names[decision.chosen])}', a safe stop."
-    cost = decision.conditional_totals
+    place, cost = rows.index(decision.chosen), decision.conditional_totals
     if decision.changed:
         fell = decision.rejections[rows[0]] != Rejection.KEPT
         because = "which the answer rules out" if fell else f"which costs {cost[0]:.1f} with it"
@@ -168,10 +165,6 @@ def _lost(way: float) -> str:
 
 def _either(names: list[str]) -> str:
     return " or ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
-
-
-def _place_of(rows: list[int], row: int) -> int | None:
-    return rows.index(row) if row in rows else None
 
 
 def _width(text: str, size: float, weight: str = "normal") -> float:
@@ -229,7 +222,13 @@ def _write_plans(axes: Axes, frame: Frame, shown: Shown, left: float, y: float, 
         name = plan_name(decision.names[row])
         letters = _fitting(name, width - 40, _NORMAL, weight)
         axes.text(left + 28, y + 12, name, size=letters, weight=weight, color=_INK, va="center_baseline")
-        told = told_of(frame, shown, shown.plans[place]) if shown.plans else "decided without an answer"
+        told = (
+            told_of(frame, shown, shown.plans[place])
+            if shown.plans
+            else "decided without an answer"
+            if decision.acceptable
+            else "nothing else is safe"
+        )
         axes.text(left + 28, y + _NAME, told, size=_SMALL, color=_SOFT, va="top")
         y += _NAME + _TOLD + _APART
 

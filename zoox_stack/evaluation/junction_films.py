@@ -65,6 +65,11 @@ class Frame:
         assert self.scene.ego is not None
         return self.scene.ego
 
+    @property
+    def answered(self) -> bool:
+        """Whether one of the plans asked about was chosen with the answer; what else is chosen is a stop in need."""
+        return bool(self.answers) and self.decision.acceptable and self.decision.chosen in self.decision.asked
+
 
 @dataclass(frozen=True, eq=False)
 class Film:
@@ -94,7 +99,7 @@ class Film:
 
 
 def weight_of(frame: Frame) -> tuple[float, float]:
-    """How much a question mattered; whether the answer was right plays no part.
+    """How much a question with an answer mattered; whether that was right plays no part.
 
     First the most way that somebody loses under one of the plans [m]: beyond `MOST_WEIGHT` it adds nothing, and it
     counts double if the answer made the ego do something else. Then what that saved: how much more the plan that was
@@ -103,7 +108,7 @@ def weight_of(frame: Frame) -> tuple[float, float]:
     decision, changed = frame.decision, changed_plan(frame.decision)
     lost = min(float(frame.lost.max(initial=0.0)), MOST_WEIGHT) * (2.0 if changed else 1.0)
     rows = decision.asked.tolist()
-    if not changed or decision.chosen not in rows:
+    if not changed:
         return lost, 0.0
     first, chosen = (float(decision.conditional_totals[k]) for k in (0, rows.index(decision.chosen)))
     return lost, np.inf if decision.rejections[rows[0]] != Rejection.KEPT else first - chosen
@@ -125,7 +130,8 @@ def films_of(run: RecordedRun, town: str, seed: int) -> list[Film]:
     Raises:
         InvalidInputError: It is no trace: map, route, true ego or answers are missing.
     """
-    if run.network is None or run.route is None or not run.true_egos or not run.answers:
+    asked = any(len(decision.asked) for decision in run.decisions.values())
+    if run.network is None or run.route is None or not run.true_egos or (asked and not run.answers):
         raise InvalidInputError(f"drive {town} {seed}", "a trace with map, route, true ego and answers", "not all")
     line = Polyline.from_points(run.route.points)
     motion = EgoMotion.from_states(run.true_egos, line)
@@ -133,8 +139,8 @@ def films_of(run: RecordedRun, town: str, seed: int) -> list[Film]:
     for junction in JunctionFinder(LaneIndex(run.network)).along(run.route):
         stamps, inside = _passing(motion, junction)
         way = _inside(line, junction)
-        asked = [(weight_of(frame), frame) for frame in _frames(run, way, stamps[:inside]) if frame.answers]
-        weight, question = max(asked, key=lambda entry: entry[0], default=((0.0, 0.0), None))
+        answered = [(weight_of(frame), frame) for frame in _frames(run, way, stamps[:inside]) if frame.answered]
+        weight, question = max(answered, key=lambda entry: entry[0], default=((0.0, 0.0), None))
         known = best.get(junction.kind)
         if question is None or weight[0] < LEAST_WEIGHT or (known is not None and known.weight >= weight):
             continue

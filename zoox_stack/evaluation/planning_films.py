@@ -36,7 +36,7 @@ def make_films(benchmark: Benchmark, jobs: int, on_progress: Callable[[float], N
 
     Args:
         benchmark: Towns, seeds and how to drive; its planners do not matter.
-        jobs: Drives at a time, each in a process that needs some 0.4 GB for its trace on the disk.
+        jobs: Drives at a time, each in a process, with a trace of up to 1 GB on the disk that is read back.
         on_progress: Told the share that is done, 0..1.
     """
     work, places = [], {}

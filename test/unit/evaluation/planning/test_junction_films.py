@@ -21,7 +21,9 @@ from zoox_stack.evaluation.closed_loop_junctions import JunctionKind
 from zoox_stack.evaluation.junction_film_panels import COLOURS, shown_of
 from zoox_stack.evaluation.junction_film_pictures import sentences_of, write_films
 from zoox_stack.evaluation.junction_films import best_films, films_of
-from zoox_stack.evaluation.planning_films import FilmResults
+from zoox_stack.evaluation.planning_drive import DriveSettings
+from zoox_stack.evaluation.planning_films import FilmResults, make_films
+from zoox_stack.evaluation.planning_run import Benchmark
 from zoox_stack.evaluation.run import RecordedRun
 from zoox_stack.road_network.made_up import crossing
 from zoox_stack.road_network.queries import LaneIndex
@@ -113,6 +115,14 @@ def test_a_junction_that_is_not_left_behind_is_not_shown() -> None:
 def test_a_recording_without_answers_is_refused(run: RecordedRun) -> None:
     with pytest.raises(InvalidInputError, match=r"made_up 1.*answers"):
         films_of(replace(run, answers={}), "made_up", 1)
+
+
+@pytest.mark.usefixtures("sumo")
+def test_a_drive_that_fails_is_named_and_one_without_junctions_has_no_films() -> None:
+    settings = DriveSettings(duration=2.5, warm_up=5.0)
+    results = make_films(Benchmark(("village", "atlantis"), (1,), settings=settings), 1)
+    assert results.films == {}
+    assert list(results.failures) == [("atlantis", 1)]
 
 
 def test_of_a_kind_the_heaviest_is_taken_and_of_equal_ones_the_first(run: RecordedRun) -> None:
