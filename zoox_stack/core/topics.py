@@ -54,6 +54,10 @@ TRACKED_AGENTS = Topic(
 PREDICTED_AGENTS = Topic(
     "/prediction/predicted_agents", "zoox_stack/msg/PredictedAgents", QosClass.RELIABLE, "weighted futures"
 )
+CONDITIONAL_AGENTS = Topic(
+    "/prediction/conditional_agents", "zoox_stack/msg/PredictedAgents", QosClass.RELIABLE,
+    "in traces of the benchmark: the answers to what_if, one per plan in the order asked",
+)  # fmt: skip
 ROUTE = Topic("/planning/route", "zoox_stack/msg/Route", QosClass.LATCHED, "the way to follow")
 ROUTE_PROGRESS = Topic(
     "/planning/route_progress", "zoox_stack/msg/RouteProgress", QosClass.RELIABLE, "how far it still is, and problems"
@@ -88,9 +92,8 @@ TOPICS: dict[str, Topic] = {
     topic.name: topic
     for topic in (
         CLOCK, LIDAR_POINTS, KINEMATIC_STATE, ROAD_NETWORK, TRAFFIC_SIGNALS, DETECTIONS, TRACKED_AGENTS,
-        PREDICTED_AGENTS, ROUTE, ROUTE_PROGRESS, PROPOSED_TRAJECTORY, TRAJECTORY, DECISION, TIMING, DIAGNOSTICS,
-        GROUND_TRUTH,
-        GROUND_TRUTH_EGO, RADAR_POINTS, CAMERA_DETECTIONS, CALIBRATION, EVENTS,
+        PREDICTED_AGENTS, CONDITIONAL_AGENTS, ROUTE, ROUTE_PROGRESS, PROPOSED_TRAJECTORY, TRAJECTORY, DECISION, TIMING,
+        DIAGNOSTICS, GROUND_TRUTH, GROUND_TRUTH_EGO, RADAR_POINTS, CAMERA_DETECTIONS, CALIBRATION, EVENTS,
     )
 }  # fmt: skip
 

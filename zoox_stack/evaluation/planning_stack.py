@@ -70,7 +70,7 @@ class StackDriver:
         trajectory, decision = self.planner.decide(proposal, answer, status)
         clock.lap("decide")
         latency = sum(spent for name, spent in clock.seconds.items() if name != "predict")
-        return Decided(trajectory, decision, predicted, clock.seconds, latency)
+        return Decided(trajectory, decision, predicted, answer, clock.seconds, latency)
 
 
 class _Clock:
