@@ -162,11 +162,11 @@ FAULTS: tuple[Fault, ...] = (
     *(_message(what, FaultKind.CLOCK_JUMP, 2.0) for what in ("sweep", "ego", "proposal")),
     Fault(
         "clock_forward", FaultKind.CLOCK_JUMP, "simulator", topics.CLOCK, 2.0,
-        signs=(Sign("supervisor", "clock jumps"), Sign("supervisor/perception"), Sign("supervisor/planner")),
+        signs=(Sign("supervisor/clock"),), ending=Ending.DRIVES,
     ),
     Fault(
         "clock_back", FaultKind.CLOCK_JUMP, "simulator", topics.CLOCK, -2.0,
-        signs=(Sign("supervisor", "clock jumps"), Sign("planner", "resets"), Sign("supervisor", "resets")),
+        signs=(Sign("supervisor/clock"),), ending=Ending.DRIVES,
     ),
     Fault(
         "gpu_missing", FaultKind.NO_GPU, "prediction", lasts=0.0, begin=0.0,

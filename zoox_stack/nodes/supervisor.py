@@ -59,7 +59,7 @@ class SupervisorNode(StackNode[SupervisorNodeConfig]):
         self._box = VehicleBox(
             config.vehicle_length, config.vehicle_width, config.vehicle_height, config.rear_axle_to_centre
         )
-        self._stack_clock = StackClock(bool(self.get_parameter("use_sim_time").value))
+        self._stack_clock = StackClock(bool(self.get_parameter("use_sim_time").value), config.clock_jump)
         self._signals = SignalBuffer(config.reset_jump)
         self._road: RoadMap | None = None
         self._patience = self.one_shot(self._lockstep_tick)
@@ -133,6 +133,7 @@ class SupervisorNode(StackNode[SupervisorNodeConfig]):
 
     def _on_ego(self, ego: EgoState, _received_ns: int) -> None:
         self._ego = ego
+        self._stack_clock.ego_at(ego.stamp_ns)
 
     def _on_predicted(self, stamp_ns: int, _received_ns: int) -> None:
         self._prediction_ns = stamp_ns
@@ -165,9 +166,10 @@ class SupervisorNode(StackNode[SupervisorNodeConfig]):
             else:
                 self._patience.arm(LOCKSTEP_PATIENCE)
             return
-        now_ns = self.get_clock().now().nanoseconds
-        if now_ns > 0:  # simulated time has begun
-            self._step(now_ns, self._stack_clock.steady(now_ns, time.monotonic_ns()))
+        clock_ns = self.get_clock().now().nanoseconds
+        if clock_ns > 0:  # simulated time has begun
+            at = self._stack_clock.read(clock_ns, time.monotonic_ns())
+            self._step(at.now_ns, at.steady_ns, at.clock_off_ns)
 
     def _lockstep_tick(self) -> None:
         """Time is what the newest stamp says."""
@@ -181,7 +183,7 @@ class SupervisorNode(StackNode[SupervisorNodeConfig]):
         if stamps:
             self._step(max(stamps), max(stamps))
 
-    def _step(self, now_ns: int, steady_ns: int) -> None:
+    def _step(self, now_ns: int, steady_ns: int, clock_off_ns: int = 0) -> None:
         """One tick of the supervisor."""
         if self._supervisor is None:
             self._supervisor = Supervisor(self.config, now_ns, steady_ns)
@@ -191,7 +193,7 @@ class SupervisorNode(StackNode[SupervisorNodeConfig]):
         proposed, self._proposed = self._proposed, None
         inputs = SupervisorInputs(
             now_ns, steady_ns, proposed.motion if proposed else None, self._ego, self._scene, self._prediction_ns,
-            signals, self._road,
+            signals, self._road, clock_off_ns,
         )  # fmt: skip
         self._ego = self._scene = self._prediction_ns = None
         out = self._supervisor.step(inputs)
@@ -214,7 +216,7 @@ class SupervisorNode(StackNode[SupervisorNodeConfig]):
             return
         last = self._published_ns
         if out.trajectory is None or (
-            last is not None and steady_ns - last < _REPEAT_NS and self._situation[:1] == (out.state,)
+            last is not None and 0 <= steady_ns - last < _REPEAT_NS and self._situation[:1] == (out.state,)
         ):
             return
         self._published_ns = steady_ns

@@ -59,7 +59,7 @@ class StopPath:
         return self._places(s), yaw, np.interp(s, self.s, self.curvature)
 
     def _places(self, s: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Cubic Hermite interpolation. (Scipy has it, at a third of a second more until this process is alive.)"""
+        """Cubic Hermite interpolation (scipy has it, and needs a third of a second to be imported)."""
         row = np.clip(np.searchsorted(self.s, s, side="right") - 1, 0, len(self.s) - 2)
         step = self.s[row + 1] - self.s[row]
         t = ((s - self.s[row]) / step)[..., None]

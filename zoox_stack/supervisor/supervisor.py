@@ -36,6 +36,7 @@ class FaultKind(IntEnum):
     DRIFT = 5  # what is driven moves towards somebody beside it
     UNCHECKED = 6  # the safety check itself failed
     PLANNER_DANGER = 7  # a manoeuvre obeys, what the planner wants instead does not
+    CLOCK = 8  # the clock leapt, the stamps did not; named, no reason to stop
 
 
 _STAGE_FAULTS = {
@@ -84,6 +85,7 @@ class SupervisorInputs:
         prediction_stamp_ns: Stamp of the newest predictions [ns].
         signals: Newest states of traffic signals that are not too old; these are given every tick.
         road: The map; given every tick.
+        clock_off_ns: By how much the ROS clock is ahead of `now_ns`, which goes on without it [ns]; 0 if it is right.
     """
 
     now_ns: int
@@ -94,6 +96,7 @@ class SupervisorInputs:
     prediction_stamp_ns: int | None = None
     signals: TrafficSignals | None = None
     road: RoadMap | None = None
+    clock_off_ns: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,6 +145,7 @@ class Supervisor:
         self._config = config
         self.counters: Counter[str] = Counter()
         self._watch = StageWatch(config, now_ns, steady_ns)
+        self._clock_off_since: int | None = None  # steady time [ns]
         self._forget()
 
     def _forget(self) -> None:
@@ -166,7 +170,7 @@ class Supervisor:
         self._hear(inputs)
         verdict = self._gate(inputs)
         health = self._watch.health()
-        faults = self._stage_faults(health, inputs.steady_ns)
+        faults = self._stage_faults(health, inputs.steady_ns) + self._clock_faults(inputs)
         lost = {fault.kind for fault in faults}
         sees = not lost.intersection(_BLIND)
         if not sees:
@@ -253,6 +257,17 @@ class Supervisor:
                 text += f"; the newest trajectory was refused: {self._refused}"
             faults.append(Fault(kind, need, stage.since_ns, text))
         return faults
+
+    def _clock_faults(self, inputs: SupervisorInputs) -> list[Fault]:
+        """Nobody drives by that clock: it is told, and time goes on."""
+        if not inputs.clock_off_ns:
+            self._clock_off_since = None
+            return []
+        if self._clock_off_since is None:
+            self._clock_off_since = inputs.steady_ns
+            self.counters["clock leaps not followed"] += 1
+        text = f"the clock is {inputs.clock_off_ns * 1e-9:+.2f} s off the ego states; time goes on by those"
+        return [Fault(FaultKind.CLOCK, Need.NONE, self._clock_off_since, text)]
 
     def _look(self, inputs: SupervisorInputs, lost: set[FaultKind]) -> dict[FaultKind, str]:
         """What is wrong about what is driven."""

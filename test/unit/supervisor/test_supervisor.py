@@ -468,3 +468,14 @@ def test_manoeuvres_are_trajectories_with_a_name(loop: Loops) -> None:
     assert trajectory is not None
     assert (trajectory.plan.name, trajectory.source) == ("comfort stop", TrajectorySource.COMFORT_STOP)
     assert trajectory.stamp_ns == drive.now - TICK
+
+
+def test_a_clock_that_is_wrong_alone_is_named_and_driven_on(loop: Loops) -> None:
+    drive = loop()
+    drive.run(1.0)
+    out = drive.run(2.0, lambda inputs: replace(inputs, clock_off_ns=-2 * SECOND))
+    assert [fault.kind for fault in out.faults] == [FaultKind.CLOCK]
+    assert "-2.00 s" in out.faults[0].text
+    assert set(drive.states) == {Manoeuvre.NOMINAL}
+    assert drive.run(0.1).faults == ()
+    assert drive.supervisor.counters["clock leaps not followed"] == 1
