@@ -16,6 +16,7 @@ from nav_msgs.msg import Odometry
 
 from zoox_stack.core import topics
 from zoox_stack.core.agents import EgoState, TrackedAgents, TrafficSignals
+from zoox_stack.core.sight import Sight
 from zoox_stack.nodes.configs import LOCKSTEP_PATIENCE, SupervisorNodeConfig
 from zoox_stack.nodes.signal_buffer import SignalBuffer
 from zoox_stack.nodes.stack_clock import StackClock
@@ -24,6 +25,7 @@ from zoox_stack.ros.conversions.agents import traffic_signals_from_message
 from zoox_stack.ros.conversions.odometry import VehicleBox, odometry_from_message
 from zoox_stack.ros.conversions.plans import motion_from_message, trajectory_to_message
 from zoox_stack.ros.conversions.road_network import road_network_from_message
+from zoox_stack.ros.conversions.sight import sight_from_message
 from zoox_stack.ros.message_types import message_class, peek_stamp
 from zoox_stack.ros.node import StackNode
 from zoox_stack.ros.run import run_node
@@ -73,6 +75,7 @@ class SupervisorNode(StackNode[SupervisorNodeConfig]):
             self.subscribe(topics.ROAD_NETWORK, road_network_from_message, self._on_network)
             self.subscribe(topics.TRAFFIC_SIGNALS, traffic_signals_from_message, self._on_signals)
             self.subscribe(topics.KINEMATIC_STATE, self._read_ego, self._on_ego, newest_only=True)
+            self.subscribe(topics.SIGHT, sight_from_message, self._on_sight)
             self._scenes = self.subscribe(
                 topics.TRACKED_AGENTS, tracked_agents_from_bytes, self._on_scene, from_bytes=True, newest_only=True
             )
@@ -106,6 +109,7 @@ class SupervisorNode(StackNode[SupervisorNodeConfig]):
         self._ego: EgoState | None = None
         self._scene: TrackedAgents | None = None
         self._proposed: _Proposed | None = None
+        self._sight: Sight | None = None
         self._prediction_ns: int | None = None
         self._published_ns: int | None = None  # steady time of the last trajectory of a manoeuvre
         self._newest_ns: int | None = None  # stamp of the last trajectory that was passed on
@@ -134,6 +138,9 @@ class SupervisorNode(StackNode[SupervisorNodeConfig]):
     def _on_ego(self, ego: EgoState, _received_ns: int) -> None:
         self._ego = ego
         self._stack_clock.ego_at(ego.stamp_ns)
+
+    def _on_sight(self, sight: Sight, _received_ns: int) -> None:
+        self._sight = sight
 
     def _on_predicted(self, stamp_ns: int, _received_ns: int) -> None:
         self._prediction_ns = stamp_ns
@@ -193,9 +200,9 @@ class SupervisorNode(StackNode[SupervisorNodeConfig]):
         proposed, self._proposed = self._proposed, None
         inputs = SupervisorInputs(
             now_ns, steady_ns, proposed.motion if proposed else None, self._ego, self._scene, self._prediction_ns,
-            signals, self._road, clock_off_ns,
+            signals, self._road, clock_off_ns, self._sight,
         )  # fmt: skip
-        self._ego = self._scene = self._prediction_ns = None
+        self._ego = self._scene = self._prediction_ns = self._sight = None
         out = self._supervisor.step(inputs)
         before, self._last = self._last, out
         self._give(out, proposed, steady_ns)

@@ -15,6 +15,7 @@ import numpy as np
 from zoox_stack.core.agents import EgoState, TrackedAgents, TrafficSignals
 from zoox_stack.core.classes import TrajectorySource
 from zoox_stack.core.plans import Trajectory
+from zoox_stack.core.sight import Sight
 from zoox_stack.supervisor.config import SupervisorConfig
 from zoox_stack.supervisor.gate import Verdict, check_trajectory
 from zoox_stack.supervisor.manoeuvres import KnownScene, Manoeuvre, Manoeuvres, Need
@@ -22,6 +23,7 @@ from zoox_stack.supervisor.motion import Proposal
 from zoox_stack.supervisor.pull_over import RoadMap
 from zoox_stack.supervisor.rss import RssReport
 from zoox_stack.supervisor.safety import SafetyCheck
+from zoox_stack.supervisor.sight import SightWatch
 from zoox_stack.supervisor.watch import Stage, StageHealth, StageWatch
 
 
@@ -37,6 +39,7 @@ class FaultKind(IntEnum):
     UNCHECKED = 6  # the safety check itself failed
     PLANNER_DANGER = 7  # a manoeuvre obeys, what the planner wants instead does not
     CLOCK = 8  # the clock leapt, the stamps did not; named, no reason to stop
+    SIGHT = 9  # the sensors see nothing at all in a direction in which the way leads
 
 
 _STAGE_FAULTS = {
@@ -86,6 +89,7 @@ class SupervisorInputs:
         signals: Newest states of traffic signals that are not too old; these are given every tick.
         road: The map; given every tick.
         clock_off_ns: By how much the ROS clock is ahead of `now_ns`, which goes on without it [ns]; 0 if it is right.
+        sight: Where the sensors see anything; None where nothing came, or there are no sensors.
     """
 
     now_ns: int
@@ -97,6 +101,7 @@ class SupervisorInputs:
     signals: TrafficSignals | None = None
     road: RoadMap | None = None
     clock_off_ns: int = 0
+    sight: Sight | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,6 +157,7 @@ class Supervisor:
         """Begin anew."""
         self._manoeuvres = Manoeuvres(self._config)
         self._safety = SafetyCheck(self._config)
+        self._sight = SightWatch(self._config)
         self._wanted: Proposal | None = None  # newest of the planner that passed
         self._in_force: Proposal | None = None  # what was put out last
         self._refused: Verdict | None = None  # on the newest trajectory, if it was refused
@@ -170,7 +176,7 @@ class Supervisor:
         self._hear(inputs)
         verdict = self._gate(inputs)
         health = self._watch.health()
-        faults = self._stage_faults(health, inputs.steady_ns) + self._clock_faults(inputs)
+        faults = self._stage_faults(health, inputs.steady_ns) + self._clock_faults(inputs) + self._sight_faults(inputs)
         lost = {fault.kind for fault in faults}
         sees = not lost.intersection(_BLIND)
         if not sees:
@@ -197,6 +203,7 @@ class Supervisor:
         if self._wanted is not None:
             self._wanted = replace(self._wanted, stamp_ns=self._wanted.stamp_ns + jump_ns)
         self._manoeuvres.rebase(jump_ns)
+        self._sight.forget_stamps()
         self._ego = self._agents = None
 
     def _hear(self, inputs: SupervisorInputs) -> None:
@@ -212,6 +219,8 @@ class Supervisor:
                 self.counters["bad scenes"] += 1
             elif self._watch.heard(Stage.PERCEPTION, agents.stamp_ns):
                 self._agents = agents
+        if inputs.sight is not None:
+            self._sight.hear(inputs.sight, inputs.steady_ns)
         if inputs.prediction_stamp_ns is not None:
             self._watch.heard(Stage.PREDICTION, inputs.prediction_stamp_ns)
 
@@ -268,6 +277,13 @@ class Supervisor:
             self.counters["clock leaps not followed"] += 1
         text = f"the clock is {inputs.clock_off_ns * 1e-9:+.2f} s off the ego states; time goes on by those"
         return [Fault(FaultKind.CLOCK, Need.NONE, self._clock_off_since, text)]
+
+    def _sight_faults(self, inputs: SupervisorInputs) -> list[Fault]:
+        """Who cannot see where it goes stops: as the planner would go on, or as it goes where there is no planner."""
+        way = self._wanted or self._in_force
+        text = self._sight.blind_ahead(way, self._ego, inputs.now_ns, inputs.steady_ns)
+        since_ns = self._sight.since_ns
+        return [] if since_ns is None else [Fault(FaultKind.SIGHT, Need.COMFORT, since_ns, text)]
 
     def _look(self, inputs: SupervisorInputs, lost: set[FaultKind]) -> dict[FaultKind, str]:
         """What is wrong about what is driven."""
