@@ -19,7 +19,6 @@ _AHEAD = 12.0  # [m] straight ahead matters so far, wherever the way leads
 _BESIDE = 0.3  # [m] that has to be seen on either side of the vehicle
 _OLD = 1.0  # [s] without a word: nobody tells
 _WIDTH = 2.0  # [m] of a vehicle of which nothing is known
-_LONG_AGO = -(2**62)  # [ns]
 
 
 class SightWatch:
@@ -43,7 +42,7 @@ class SightWatch:
     def hear(self, sight: Sight, steady_ns: int) -> None:
         """A sweep was looked at."""
         last = self._newest
-        if last is not None and sight.stamp_ns <= last.stamp_ns:
+        if last is not None and sight.stamp_ns == last.stamp_ns:
             return
         if last is None or len(sight.sectors) != len(last.sectors):
             self._known = self._blind = np.zeros(len(sight.sectors), np.bool_)
@@ -54,11 +53,6 @@ class SightWatch:
         dark = self._known & ~seen
         self._dark, self._light = np.where(dark, self._dark + 1, 0), np.where(seen, self._light + 1, 0)
         self._blind = (self._blind & (self._light < self._config.recovered_outputs)) | (self._dark >= _BLIND_AFTER)
-
-    def forget_stamps(self) -> None:
-        """The clock of the stamps jumped."""
-        if self._newest is not None:
-            self._newest = Sight(_LONG_AGO, self._newest.sectors)
 
     def blind_ahead(self, way: Proposal | None, ego: EgoState | None, now_ns: int, steady_ns: int) -> str:
         """What is not seen of the way ahead, for people; empty if all of it is, or nobody tells.

@@ -169,6 +169,7 @@ class Supervisor:
         """One tick."""
         clock = self._watch.advance(inputs.now_ns, inputs.steady_ns)
         self.counters["clock jumps"] = self._watch.clock_jumps
+        self.counters["stamps ahead of time"] = self._watch.ahead_of_time
         if clock.restarted:
             self._forget()
         elif clock.jump_ns:
@@ -203,7 +204,6 @@ class Supervisor:
         if self._wanted is not None:
             self._wanted = replace(self._wanted, stamp_ns=self._wanted.stamp_ns + jump_ns)
         self._manoeuvres.rebase(jump_ns)
-        self._sight.forget_stamps()
         self._ego = self._agents = None
 
     def _hear(self, inputs: SupervisorInputs) -> None:
