@@ -51,6 +51,9 @@ DETECTIONS = Topic(
 TRACKED_AGENTS = Topic(
     "/perception/tracked_agents", "zoox_stack/msg/TrackedAgents", QosClass.RELIABLE, "the scene: agents and ego"
 )
+SIGHT = Topic(
+    "/perception/sight", "sensor_msgs/msg/LaserScan", QosClass.RELIABLE, "by direction: seen (inf), blind (0), unknown"
+)
 PREDICTED_AGENTS = Topic(
     "/prediction/predicted_agents", "zoox_stack/msg/PredictedAgents", QosClass.RELIABLE, "weighted futures"
 )
@@ -92,8 +95,8 @@ TOPICS: dict[str, Topic] = {
     topic.name: topic
     for topic in (
         CLOCK, LIDAR_POINTS, KINEMATIC_STATE, ROAD_NETWORK, TRAFFIC_SIGNALS, DETECTIONS, TRACKED_AGENTS,
-        PREDICTED_AGENTS, CONDITIONAL_AGENTS, ROUTE, ROUTE_PROGRESS, PROPOSED_TRAJECTORY, TRAJECTORY, DECISION, TIMING,
-        DIAGNOSTICS, GROUND_TRUTH, GROUND_TRUTH_EGO, RADAR_POINTS, CAMERA_DETECTIONS, CALIBRATION, EVENTS,
+        SIGHT, PREDICTED_AGENTS, CONDITIONAL_AGENTS, ROUTE, ROUTE_PROGRESS, PROPOSED_TRAJECTORY, TRAJECTORY, DECISION,
+        TIMING, DIAGNOSTICS, GROUND_TRUTH, GROUND_TRUTH_EGO, RADAR_POINTS, CAMERA_DETECTIONS, CALIBRATION, EVENTS,
     )
 }  # fmt: skip
 

@@ -13,7 +13,8 @@ from zoox_stack.evaluation.planning_driver import Decided
 from zoox_stack.evaluation.recorded_futures import RecordedFutures
 from zoox_stack.planning.config import PlannerConfig
 from zoox_stack.planning.planner import Planner
-from zoox_stack.prediction.predictor import PredictionConfig, Predictor
+from zoox_stack.prediction.config import PredictionConfig
+from zoox_stack.prediction.predictor import Predictor
 from zoox_stack.road_network.network import RoadNetwork
 
 WHAT_IF, UNCONDITIONAL, CONSTANT_VELOCITY = "what_if", "unconditional", "constant_velocity"
