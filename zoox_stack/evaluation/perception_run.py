@@ -123,7 +123,7 @@ def evaluate_logs(
     """
     work = [Job(str(bag), evaluate_log, (bag, config, number)) for number, bag in enumerate(bags)]
     results: dict[str, PerceptionScores] = {}
-    for outcome in run_jobs(work, jobs, lambda job, done: None):
+    for outcome in run_jobs(work, jobs, lambda _job, _done: None):
         if outcome.failure:
             raise ZooxStackError(f"{outcome.job.name}: {outcome.failure}")
         results[outcome.job.name] = outcome.result

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -195,7 +196,7 @@ def summarise(scores: PerceptionScores) -> dict[str, Any]:
     t, n = scores.truth, max(scores.sweeps, 1)
     everyone = np.ones(len(t.agent), bool)
     classes = {name: np.isin(t.kind, kinds) for name, kinds in GROUPS.items()}
-    ranges = {f"{low:.0f}-{high:.0f}": (low, high) for low, high in zip(RANGES[:-1], RANGES[1:], strict=True)}
+    ranges = {f"{low:.0f}-{high:.0f}": (low, high) for low, high in pairwise(RANGES)}
     return {
         "sweeps": scores.sweeps,
         "all": _overall(scores, _found(scores, everyone) | _tracks(scores, np.ones(len(scores.tracks.kind), bool))),
