@@ -180,7 +180,8 @@ def _rescore(proposal: Proposal, answer: WhatIfAnswer, config: PlannerConfig) ->
         arrays = PlanArrays(candidates.x[asked], candidates.y[asked], candidates.yaw[asked], STEP)
         answered = assess_collisions(
             arrays, ego, futures, sizes, existence,
-            discount_time=config.risk_discount_time, certain_until=config.collision_limit_time, standing_share=config.standing_risk,
+            discount_time=config.risk_discount_time, certain_until=config.collision_limit_time,
+            standing_share=config.standing_risk,
             speeds=candidates.speed[asked], only_plan=plan,
         )  # fmt: skip
         report = report.with_answers(plan, rows, answered)
