@@ -104,7 +104,7 @@ def cluster_features(
     half, root = (xx + yy) / 2, np.sqrt(((xx - yy) / 2) ** 2 + xy * xy)
     made[:, Feature.SPREAD_LONG] = np.sqrt(np.maximum(half + root, 0))
     made[:, Feature.SPREAD_SHORT] = np.sqrt(np.maximum(half - root, 0))
-    _around(made, xyz, height, boxes, counts, mean(tall > _OVERHEAD) * counts, origin, reach)
+    _around(made, xyz, height, boxes, counts, mean((tall > _OVERHEAD).astype(np.float32)) * counts, origin, reach)
     layer = np.minimum((tall * 5).astype(np.int64), 31)
     filled = np.bincount(np.unique(rows * 32 + layer) // 32, minlength=n)
     made[:, Feature.LAYERS] = filled / np.maximum(np.ceil((boxes.top - boxes.bottom) * 5), 1)

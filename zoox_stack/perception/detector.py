@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -169,7 +170,7 @@ class Detector:
     def _cluster(self, xyz: NDArray[np.float32], height: NDArray[np.float32]) -> ClusterTree:
         c = self.config
         xy = xyz[:, :2] - np.array([c.sensor_x, c.sensor_y], np.float32)
-        common = {"overhead": c.overhead, "min_points": c.min_points}
+        common: dict[str, Any] = {"overhead": c.overhead, "min_points": c.min_points}
         if c.clustering == "dbscan":
             return ClusterTree.flat(cluster_dbscan(xy, height, eps=c.dbscan_eps, voxel=c.cell, **common))
         common |= {"reach": c.reach, "cell": c.cell}
