@@ -2,7 +2,7 @@
 
 Sweeps of 64 beams x 1800 columns are made by ray casting (Open3D) in a made-up street: sloping ground, walls, trees,
 parked and moving cars, trucks, pedestrians. Measured: every part of the detector, the tracker alone with 64 and 300
-agents, the whole sweep (wall and CPU time); the two clustering methods side by side, with the share of agents found
+agents, the whole sweep (wall and CPU time); the clustering methods side by side, with the share of agents found
 (at least 20 points, within 50 m, box centre within 1 m). ``--av2 LOG_DIR`` adds the same share on the labelled sweeps
 of an Argoverse 2 log, beside a plain Open3D pipeline (RANSAC plane, DBSCAN, oriented boxes). Prints one JSON object.
 """
@@ -204,9 +204,9 @@ def time_tracker(agents: int, ticks: int) -> dict[str, float]:
 
 
 def compare_clustering(drive: list[tuple[PointCloud, EgoState, Street, NDArray[np.int64]]]) -> dict[str, Any]:
-    """Time and share of agents found, for both clustering methods on the same sweeps."""
+    """Time and share of agents found, for all clustering methods on the same sweeps."""
     answer: dict[str, Any] = {}
-    for method in ("grid", "dbscan"):
+    for method in ("levels", "grid", "dbscan"):
         detector = Detector(PerceptionConfig(clustering=method))
         times, hits, total = [], 0, 0
         for sweep, ego, scene, counts in drive:
@@ -249,7 +249,12 @@ def av2_recall(log: Path) -> dict[str, Any]:
         detector = Detector(PerceptionConfig(clustering=method, sensor_x=1.35))
         return lambda sweep: detector.detect(sweep).position[:, :2]
 
-    pipelines = {"grid": ours("grid"), "dbscan": ours("dbscan"), "plain_open3d": lambda sweep: plain_open3d(sweep.xyz)}
+    pipelines = {
+        "levels": ours("levels"),
+        "grid": ours("grid"),
+        "dbscan": ours("dbscan"),
+        "plain_open3d": lambda sweep: plain_open3d(sweep.xyz),
+    }
     answer: dict[str, Any] = {}
     for name, pipeline in pipelines.items():
         hits, total, times = 0, 0, []

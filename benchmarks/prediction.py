@@ -17,11 +17,12 @@ from benchmarks._scenes import about, crowd, measured, plans
 from zoox_stack.core.classes import WhatIfStatus
 from zoox_stack.core.errors import ModelError, ZooxStackError
 from zoox_stack.core.predictions import WhatIfRequest
+from zoox_stack.prediction.config import PredictionConfig
 from zoox_stack.prediction.features import network_inputs, plan_knots
 from zoox_stack.prediction.history import HistoryBuffer
 from zoox_stack.prediction.lane_pieces import LanePieces
 from zoox_stack.prediction.network import PredictionNetwork
-from zoox_stack.prediction.predictor import PredictionConfig, Predictor, rows_for_network, take_agents
+from zoox_stack.prediction.predictor import Predictor, rows_for_network, take_agents
 from zoox_stack.prediction.raster import SHAPE, SceneRasterizer
 from zoox_stack.prediction.what_if import reacting_rows
 from zoox_stack.road_network.made_up import crossing

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import cache
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -15,6 +17,7 @@ pytest.importorskip("ad_rss", reason="the library ad-rss is not installed")
 
 import rclpy
 from rclpy.serialization import serialize_message
+from rclpy.time import Time
 
 from zoox_stack.core.agents import EgoState, TrackedAgents
 from zoox_stack.core.classes import TrajectorySource
@@ -135,3 +138,27 @@ def test_time_that_runs_back_begins_anew(start: Callable[..., SupervisorNode]) -
         propose(node, proposed(tick))
     assert node._trajectory.said == [proposed(tick) for tick in (100, 101, 0)]  # type: ignore[attr-defined]
     assert node.resets == 1
+
+
+def test_a_clock_that_is_set_back_alone_stops_nothing(
+    start: Callable[..., SupervisorNode], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node = start()
+    told: list[Any] = []
+    node._health = SimpleNamespace(publish=told.append)  # type: ignore[assignment]
+    true_ns, off_ns = START, 0
+    monkeypatch.setattr(time, "monotonic_ns", lambda: true_ns)
+    monkeypatch.setattr(node, "get_clock", lambda: SimpleNamespace(now=lambda: Time(nanoseconds=true_ns + off_ns)))
+    for tick in range(60):
+        off_ns = -2 * 10**9 if 20 <= tick < 40 else 0
+        for part in range(2):  # ego states every 50 ms
+            true_ns = START + tick * PERIOD + part * PERIOD // 2
+            node._on_ego(EgoState(true_ns, SPEED * (true_ns - START) * 1e-9, 0.0, speed=SPEED), 0)
+            node._look()
+            if part == 0:
+                node._on_scene(scene(tick), 0)
+                propose(node, proposed(tick))
+    assert node._trajectory.said == [proposed(tick) for tick in range(60)]  # type: ignore[attr-defined]
+    clock = [status for message in told for status in message.status if status.name == "supervisor/clock"]
+    assert any("-2.00 s" in status.message for status in clock)
+    assert clock[-1].message == ""

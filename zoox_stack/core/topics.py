@@ -51,9 +51,16 @@ DETECTIONS = Topic(
 TRACKED_AGENTS = Topic(
     "/perception/tracked_agents", "zoox_stack/msg/TrackedAgents", QosClass.RELIABLE, "the scene: agents and ego"
 )
+SIGHT = Topic(
+    "/perception/sight", "sensor_msgs/msg/LaserScan", QosClass.RELIABLE, "by direction: seen (inf), blind (0), unknown"
+)
 PREDICTED_AGENTS = Topic(
     "/prediction/predicted_agents", "zoox_stack/msg/PredictedAgents", QosClass.RELIABLE, "weighted futures"
 )
+CONDITIONAL_AGENTS = Topic(
+    "/prediction/conditional_agents", "zoox_stack/msg/PredictedAgents", QosClass.RELIABLE,
+    "in traces of the benchmark: the answers to what_if, one per plan in the order asked",
+)  # fmt: skip
 ROUTE = Topic("/planning/route", "zoox_stack/msg/Route", QosClass.LATCHED, "the way to follow")
 ROUTE_PROGRESS = Topic(
     "/planning/route_progress", "zoox_stack/msg/RouteProgress", QosClass.RELIABLE, "how far it still is, and problems"
@@ -88,9 +95,8 @@ TOPICS: dict[str, Topic] = {
     topic.name: topic
     for topic in (
         CLOCK, LIDAR_POINTS, KINEMATIC_STATE, ROAD_NETWORK, TRAFFIC_SIGNALS, DETECTIONS, TRACKED_AGENTS,
-        PREDICTED_AGENTS, ROUTE, ROUTE_PROGRESS, PROPOSED_TRAJECTORY, TRAJECTORY, DECISION, TIMING, DIAGNOSTICS,
-        GROUND_TRUTH,
-        GROUND_TRUTH_EGO, RADAR_POINTS, CAMERA_DETECTIONS, CALIBRATION, EVENTS,
+        SIGHT, PREDICTED_AGENTS, CONDITIONAL_AGENTS, ROUTE, ROUTE_PROGRESS, PROPOSED_TRAJECTORY, TRAJECTORY, DECISION,
+        TIMING, DIAGNOSTICS, GROUND_TRUTH, GROUND_TRUTH_EGO, RADAR_POINTS, CAMERA_DETECTIONS, CALIBRATION, EVENTS,
     )
 }  # fmt: skip
 

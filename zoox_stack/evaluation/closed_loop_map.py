@@ -16,7 +16,8 @@ from zoox_stack.road_network.drivable import DRIVABLE_TYPES, DrivableGrid
 from zoox_stack.road_network.lane_search import LaneSearch
 from zoox_stack.road_network.network import RoadNetwork
 from zoox_stack.road_network.queries import LaneIndex
-from zoox_stack.simulation.events import EventConfig, keeps_lane
+from zoox_stack.simulation.event_config import EventConfig
+from zoox_stack.simulation.events import keeps_lane
 
 FAR = 10.0  # [m] distances off the road are not told beyond this
 _AGAINST = 1000.0  # a lane of the other direction counts only where there is none of the own

@@ -40,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--towns", default=TOWNS, metavar="T", help=f"comma separated (default: {TOWNS})")
     parser.add_argument(
         "--faults", default=ALL, metavar="F",
-        help=f"comma separated (default: {ALL}): {', '.join(fault.name for fault in FAULTS)}",
+        help=f"comma separated (default: {ALL}, sweep_blind only with a LiDAR): {', '.join(f.name for f in FAULTS)}",
     )  # fmt: skip
     parser.add_argument("--seed", type=int, default=1, metavar="N", help="of towns, traffic and routes (default: 1)")
     parser.add_argument("--duration", type=float, default=30.0, metavar="S", help="of each drive [s] (default: 30)")
@@ -104,7 +104,7 @@ def campaign_of(args: argparse.Namespace) -> Campaign:
     """
     from zoox_stack.evaluation.fault_campaign import Campaign
 
-    faults = choose_faults(args.faults)
+    faults = choose_faults(args.faults, lidar=args.sensors != NO_SENSORS)
     towns = tuple(dict.fromkeys(word.strip() for word in args.towns.split(",") if word.strip()))
     if not towns:
         raise ConfigurationError("--towns: expected at least one name, found none")

@@ -79,6 +79,7 @@ class Fault:
         begin: Time from the first instant of the drive [s].
         signs: One of them names the fault; none: nobody has to.
         ending: How the drive may end.
+        lidar_only: From detections alone nobody can tell it from what is no fault: only drives with a LiDAR have it.
     """
 
     name: str
@@ -90,6 +91,7 @@ class Fault:
     begin: float = 5.0
     signs: tuple[Sign, ...] = ()
     ending: Ending = Ending.EITHER
+    lidar_only: bool = False
 
     @property
     def of_process(self) -> bool:
@@ -162,11 +164,11 @@ FAULTS: tuple[Fault, ...] = (
     *(_message(what, FaultKind.CLOCK_JUMP, 2.0) for what in ("sweep", "ego", "proposal")),
     Fault(
         "clock_forward", FaultKind.CLOCK_JUMP, "simulator", topics.CLOCK, 2.0,
-        signs=(Sign("supervisor", "clock jumps"), Sign("supervisor/perception"), Sign("supervisor/planner")),
+        signs=(Sign("supervisor/clock"),), ending=Ending.DRIVES,
     ),
     Fault(
         "clock_back", FaultKind.CLOCK_JUMP, "simulator", topics.CLOCK, -2.0,
-        signs=(Sign("supervisor", "clock jumps"), Sign("planner", "resets"), Sign("supervisor", "resets")),
+        signs=(Sign("supervisor/clock"),), ending=Ending.DRIVES,
     ),
     Fault(
         "gpu_missing", FaultKind.NO_GPU, "prediction", lasts=0.0, begin=0.0,
@@ -179,25 +181,29 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "sweep_blind", FaultKind.BLIND, "simulator", SWEEP, 1.0,
-        signs=(Sign("perception", "sweeps with blind sectors"),),
+        signs=(Sign("supervisor/sight"),), lidar_only=True,
     ),
 )  # fmt: skip
 
 
-def choose_faults(text: str) -> tuple[Fault, ...]:
+def choose_faults(text: str, *, lidar: bool) -> tuple[Fault, ...]:
     """Rows of the table.
 
     Args:
-        text: Names, comma separated, or ``all``.
+        text: Names, comma separated, or ``all``: all there are for such drives.
+        lidar: The drives have a LiDAR.
 
     Raises:
-        ConfigurationError: A name that is not in the table, or none at all.
+        ConfigurationError: A name that is not in the table, one that needs a LiDAR, or none at all.
     """
     by_name = {fault.name: fault for fault in FAULTS}
     if text == ALL:
-        return FAULTS
+        return tuple(fault for fault in FAULTS if lidar or not fault.lidar_only)
     names = list(dict.fromkeys(word.strip() for word in text.split(",") if word.strip()))
     unknown = [name for name in names if name not in by_name]
     if unknown or not names:
         raise ConfigurationError(f"--faults: expected some of {', '.join(by_name)}; found {', '.join(unknown) or '-'}")
+    for name in names:
+        if by_name[name].lidar_only and not lidar:
+            raise ConfigurationError(f"--faults {name}: expected a LiDAR (--sensors), found detections without sensors")
     return tuple(by_name[name] for name in names)

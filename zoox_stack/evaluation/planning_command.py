@@ -75,6 +75,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "DIR/traces/PLANNER_TOWN_SEED.mcap; may be given several times",
     )  # fmt: skip
     parser.add_argument(
+        "--filmstrips", action="store_true",
+        help="only drive what_if everywhere, and draw for each kind of junction the passage in which asking mattered "
+        "most: what was asked, answered and chosen, DIR/filmstrips/KIND.png",
+    )  # fmt: skip
+    parser.add_argument(
         "--commonroad", type=Path, metavar="DIR",
         help="instead of towns: the planning problems of the CommonRoad .xml files in this folder, in recorded "
         "traffic; planners: what_if, unconditional, constant_velocity, and recorded, which knows everyone's future",
@@ -96,6 +101,8 @@ def run(args: argparse.Namespace) -> int:
     benchmark = benchmark_of(args)
     if args.trace:
         return _trace(benchmark, args)
+    if args.filmstrips:
+        return _filmstrips(benchmark, args)
     # SciPy, networkx and SUMO take seconds to import: not for a look at --help or for a wrong argument.
     from zoox_stack.evaluation.closed_loop_summary import markdown, summarise
     from zoox_stack.evaluation.planning_run import run_benchmark
@@ -160,6 +167,23 @@ def _trace(benchmark: Any, args: argparse.Namespace) -> int:
         failed |= not path.exists()
         print(f"{path}{': ' + failure if failure else ''}", file=sys.stderr if failure else sys.stdout)
     return int(failed)
+
+
+def _filmstrips(benchmark: Any, args: argparse.Namespace) -> int:
+    from zoox_stack.evaluation.closed_loop_junctions import JunctionKind
+    from zoox_stack.evaluation.junction_film_pictures import write_films
+    from zoox_stack.evaluation.planning_films import make_films
+
+    with progress_bar("drives", 1.0) as advance:
+        results = make_films(benchmark, args.jobs, advance)
+    for (town, seed), failure in results.failures.items():
+        print(f"{town} {seed}: {failure}", file=sys.stderr)
+    for path in write_films(results.films, args.out / "filmstrips"):
+        print(path)
+    missing = [kind.value for kind in JunctionKind if kind not in results.films]
+    if missing:
+        print(f"no question at any junction of these kinds: {', '.join(missing)}", file=sys.stderr)
+    return 0 if results.films else 1
 
 
 def _traced(word: str) -> tuple[str, int, str]:

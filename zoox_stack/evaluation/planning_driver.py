@@ -8,7 +8,7 @@ from typing import Protocol
 
 from zoox_stack.core.agents import TrackedAgents, TrafficSignals
 from zoox_stack.core.plans import PlanDecision, Route, Trajectory
-from zoox_stack.core.predictions import PredictedAgents
+from zoox_stack.core.predictions import PredictedAgents, WhatIfAnswer
 from zoox_stack.road_network.network import RoadNetwork
 
 
@@ -20,6 +20,7 @@ class Decided:
         trajectory: What the ego is to do.
         decision: Why; None if the driver does not say.
         predicted: What the others were expected to do; None if the driver does not say.
+        answer: What prediction said to the driver's question; None if it asked nothing.
         seconds: Time each part of the work took [s], by its name.
         latency: Time from the planner's input to its trajectory [s].
     """
@@ -27,6 +28,7 @@ class Decided:
     trajectory: Trajectory
     decision: PlanDecision | None = None
     predicted: PredictedAgents | None = None
+    answer: WhatIfAnswer | None = None
     seconds: Mapping[str, float] = field(default_factory=dict)
     latency: float = 0.0
 

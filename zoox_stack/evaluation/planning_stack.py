@@ -13,7 +13,8 @@ from zoox_stack.evaluation.planning_driver import Decided
 from zoox_stack.evaluation.recorded_futures import RecordedFutures
 from zoox_stack.planning.config import PlannerConfig
 from zoox_stack.planning.planner import Planner
-from zoox_stack.prediction.predictor import PredictionConfig, Predictor
+from zoox_stack.prediction.config import PredictionConfig
+from zoox_stack.prediction.predictor import Predictor
 from zoox_stack.road_network.network import RoadNetwork
 
 WHAT_IF, UNCONDITIONAL, CONSTANT_VELOCITY = "what_if", "unconditional", "constant_velocity"
@@ -70,7 +71,7 @@ class StackDriver:
         trajectory, decision = self.planner.decide(proposal, answer, status)
         clock.lap("decide")
         latency = sum(spent for name, spent in clock.seconds.items() if name != "predict")
-        return Decided(trajectory, decision, predicted, clock.seconds, latency)
+        return Decided(trajectory, decision, predicted, answer, clock.seconds, latency)
 
 
 class _Clock:

@@ -20,8 +20,8 @@ from zoox_stack.simulation.closed_loop import ClosedLoop
 
 _TOPICS = (
     topics.ROAD_NETWORK, topics.ROUTE, topics.KINEMATIC_STATE, topics.GROUND_TRUTH_EGO, topics.TRAFFIC_SIGNALS,
-    topics.GROUND_TRUTH, topics.TRACKED_AGENTS, topics.PREDICTED_AGENTS, topics.DECISION, topics.TRAJECTORY,
-    topics.EVENTS,
+    topics.GROUND_TRUTH, topics.TRACKED_AGENTS, topics.PREDICTED_AGENTS, topics.CONDITIONAL_AGENTS, topics.DECISION,
+    topics.TRAJECTORY, topics.EVENTS,
 )  # fmt: skip
 
 
@@ -74,6 +74,9 @@ def trace(task: DriveTask, out: Path, report: Callable[[float], None]) -> str:
             ):
                 if value is not None:
                     write(topic, stamp, value)
+            if decided.answer is not None:
+                for under_plan in decided.answer.predictions:
+                    write(topics.CONDITIONAL_AGENTS, stamp, under_plan)
 
         driver = make_driver(task.planner, task.model_dir, task.parameters)
         driven = drive(task.town, task.seed, driver, task.settings, Path(folder), report, watch)

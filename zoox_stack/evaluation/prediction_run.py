@@ -16,7 +16,8 @@ from zoox_stack.evaluation.prediction_off_road import KnownRoad
 from zoox_stack.evaluation.prediction_scores import PredictionScores, sample_rows, score_scene
 from zoox_stack.evaluation.prediction_sources import PredictionScene, PredictionSource, scenes_of
 from zoox_stack.prediction.baselines import LaneFollower, baseline_futures
-from zoox_stack.prediction.predictor import PredictionConfig, Predictor
+from zoox_stack.prediction.config import PredictionConfig
+from zoox_stack.prediction.predictor import Predictor
 from zoox_stack.road_network.network import RoadNetwork
 from zoox_stack.road_network.queries import LaneIndex
 from zoox_stack.simulation.workers import Job, run_jobs

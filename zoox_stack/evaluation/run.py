@@ -19,8 +19,8 @@ from zoox_stack.prediction.asked_and_happened import AskedAndHappened
 from zoox_stack.road_network.network import RoadNetwork
 
 WANTED = (
-    topics.TRACKED_AGENTS, topics.PREDICTED_AGENTS, topics.TRAJECTORY, topics.DECISION, topics.TIMING,
-    topics.GROUND_TRUTH, topics.GROUND_TRUTH_EGO, topics.EVENTS, topics.ROAD_NETWORK, topics.ROUTE,
+    topics.TRACKED_AGENTS, topics.PREDICTED_AGENTS, topics.CONDITIONAL_AGENTS, topics.TRAJECTORY, topics.DECISION,
+    topics.TIMING, topics.GROUND_TRUTH, topics.GROUND_TRUTH_EGO, topics.EVENTS, topics.ROAD_NETWORK, topics.ROUTE,
     topics.TRAFFIC_SIGNALS, topics.DIAGNOSTICS,
 )  # fmt: skip
 _PREDICTION = "prediction"  # the node that scores its own answers
@@ -35,6 +35,8 @@ class RecordedRun:
         route: The way, None without one.
         tracks: By stamp [ns].
         predictions: By stamp [ns].
+        answers: By stamp [ns]: futures under each plan asked about, in the order of `PlanDecision.asked`, without those
+            whom the plan does not move; only traces of the benchmark have them.
         trajectories: By stamp [ns].
         decisions: By stamp [ns].
         signals: In order.
@@ -50,6 +52,7 @@ class RecordedRun:
     route: Route | None = None
     tracks: dict[int, TrackedAgents] = field(default_factory=dict)
     predictions: dict[int, PredictedAgents] = field(default_factory=dict)
+    answers: dict[int, list[PredictedAgents]] = field(default_factory=dict)
     trajectories: dict[int, Trajectory] = field(default_factory=dict)
     decisions: dict[int, PlanDecision] = field(default_factory=dict)
     signals: list[TrafficSignals] = field(default_factory=list)
@@ -127,6 +130,8 @@ def _add(run: RecordedRun, topic: str, value: Any) -> None:
         by_stamp[topic][value.stamp_ns] = value
     elif topic in in_order:
         in_order[topic].append(value)
+    elif topic == topics.CONDITIONAL_AGENTS.name:
+        run.answers.setdefault(value.stamp_ns, []).append(value)
     elif topic == topics.ROAD_NETWORK.name:
         run.network = value
     elif topic == topics.ROUTE.name:

@@ -35,7 +35,7 @@ LOG_HELP = (
 def register(subparsers: Any) -> None:
     """Add ``evaluate`` with its kinds."""
     parser = subparsers.add_parser(
-        "evaluate", help="predictions, planning, faults: measured, and statistics of traffic"
+        "evaluate", help="tracks, predictions, planning, faults: measured, and statistics of traffic"
     )
     kinds = parser.add_subparsers(dest="what", required=True, metavar="WHAT", parser_class=LateParser)
     traffic = kinds.add_parser(
@@ -49,6 +49,7 @@ def register(subparsers: Any) -> None:
     traffic.add_argument("--markdown", type=Path, metavar="FILE", help="write the tables into this Markdown file")
     traffic.set_defaults(func=run)
     for name, module, text in (
+        ("perception", "zoox_stack.evaluation.perception_command", "how good tracks made of LiDAR sweeps are"),
         ("prediction", "zoox_stack.evaluation.prediction_command", "how good predictions are"),
         ("what-if", "zoox_stack.evaluation.what_if_command", "how good what-if answers are"),
         ("planning", "zoox_stack.evaluation.planning_command", "how well planners drive, in closed loop"),

@@ -19,7 +19,8 @@ from zoox_stack.datasets.counterfactuals import counterfactual_futures
 from zoox_stack.datasets.scene_futures import SceneFutures
 from zoox_stack.evaluation.prediction_sources import PredictionSource
 from zoox_stack.evaluation.what_if_scores import SceneAnswers, WhatIfScores, score_scene
-from zoox_stack.prediction.predictor import PredictionConfig, Predictor
+from zoox_stack.prediction.config import PredictionConfig
+from zoox_stack.prediction.predictor import Predictor
 from zoox_stack.prediction.what_if import MAX_PLANS
 from zoox_stack.road_network.network import RoadNetwork
 from zoox_stack.simulation.counterfactual_store import CounterfactualSet

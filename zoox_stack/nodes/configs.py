@@ -9,9 +9,9 @@ from zoox_stack.evaluation.fault_table import MESSAGE_KINDS
 from zoox_stack.perception.config import PerceptionConfig
 from zoox_stack.planning.config import PlannerConfig
 from zoox_stack.planning.route_config import RouteConfig
-from zoox_stack.prediction.predictor import PredictionConfig
+from zoox_stack.prediction.config import PredictionConfig
 from zoox_stack.simulation.ego_vehicle import EgoVehicleConfig
-from zoox_stack.simulation.events import EventConfig
+from zoox_stack.simulation.event_config import EventConfig
 from zoox_stack.supervisor.config import SupervisorConfig
 
 LOCKSTEP_PATIENCE = 30.0  # [s] that replace every deadline in lock-step

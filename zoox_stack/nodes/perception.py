@@ -1,4 +1,5 @@
-"""The perception node: sweeps or detections, and odometry in; the scene (tracked agents and ego) out.
+"""The perception node: sweeps or detections, and odometry in; the scene (tracked agents and ego) out. Of sweeps it also
+says in which directions they see anything.
 
 A sweep waits until odometry covers its stamp, at most `odometry_timeout`; then the ego is moved on from the newest
 odometry. Without any publisher of odometry there is no wait. A sweep that comes while another waits replaces it.
@@ -14,6 +15,7 @@ from zoox_stack.core.ego_buffer import EgoBuffer
 from zoox_stack.core.errors import InvalidInputError
 from zoox_stack.core.frames import Frame
 from zoox_stack.core.sensors import PointCloud
+from zoox_stack.core.sight import Seeing
 from zoox_stack.nodes.configs import LOCKSTEP_PATIENCE, PerceptionNodeConfig
 from zoox_stack.perception.blind_sectors import BlindSectors
 from zoox_stack.perception.pipeline import OldStampError, Perception
@@ -22,6 +24,7 @@ from zoox_stack.ros.conversions.agents import detected_agents_from_message
 from zoox_stack.ros.conversions.odometry import VehicleBox, odometry_from_message
 from zoox_stack.ros.conversions.point_cloud import point_cloud_from_message
 from zoox_stack.ros.conversions.road_network import road_network_from_message
+from zoox_stack.ros.conversions.sight import sight_to_message
 from zoox_stack.ros.node import StackNode, Tick
 from zoox_stack.ros.qos import ODOMETRY_DEPTH
 from zoox_stack.ros.run import run_node
@@ -55,6 +58,7 @@ class PerceptionNode(StackNode[PerceptionNodeConfig]):
         self._uses_detections = config.source == "detections"
         reliable = config.sensor_reliability == "reliable"
         self._scene = self.publisher(topics.TRACKED_AGENTS)
+        self._sight = self.publisher(topics.SIGHT)
         # The order of subscriptions is the order in which messages that arrived together are handled.
         self.subscribe(topics.ROAD_NETWORK, road_network_from_message, self._on_network)
         self._odometry = self.subscribe(
@@ -124,9 +128,15 @@ class PerceptionNode(StackNode[PerceptionNodeConfig]):
 
     def _on_sweep(self, sweep: PointCloud, received_ns: int) -> None:
         if not self._uses_detections:
-            if sweep.frame is Frame.BASE_LINK and len(self._blind_sectors.look(sweep.xyz)):
-                self._sweeps_partly_blind += 1
+            if sweep.frame is Frame.BASE_LINK:
+                self._tell_sight(sweep)
             self._accept(sweep, received_ns, topics.LIDAR_POINTS.name)
+
+    def _tell_sight(self, sweep: PointCloud) -> None:
+        """Before the scene, and whatever becomes of it."""
+        sight = self._blind_sectors.look(sweep.xyz, sweep.stamp_ns)
+        self._sweeps_partly_blind += bool((sight.sectors == Seeing.BLIND).any())
+        self._sight.publish(sight_to_message(sight))
 
     def _accept(self, data: PointCloud | DetectedAgents, received_ns: int, label: str) -> None:
         if not self.in_order(data.stamp_ns, label):

@@ -16,6 +16,7 @@ from nav_msgs.msg import Odometry
 
 from zoox_stack.core import topics
 from zoox_stack.core.agents import EgoState, TrackedAgents, TrafficSignals
+from zoox_stack.core.sight import Sight
 from zoox_stack.nodes.configs import LOCKSTEP_PATIENCE, SupervisorNodeConfig
 from zoox_stack.nodes.signal_buffer import SignalBuffer
 from zoox_stack.nodes.stack_clock import StackClock
@@ -24,6 +25,7 @@ from zoox_stack.ros.conversions.agents import traffic_signals_from_message
 from zoox_stack.ros.conversions.odometry import VehicleBox, odometry_from_message
 from zoox_stack.ros.conversions.plans import motion_from_message, trajectory_to_message
 from zoox_stack.ros.conversions.road_network import road_network_from_message
+from zoox_stack.ros.conversions.sight import sight_from_message
 from zoox_stack.ros.message_types import message_class, peek_stamp
 from zoox_stack.ros.node import StackNode
 from zoox_stack.ros.run import run_node
@@ -59,7 +61,7 @@ class SupervisorNode(StackNode[SupervisorNodeConfig]):
         self._box = VehicleBox(
             config.vehicle_length, config.vehicle_width, config.vehicle_height, config.rear_axle_to_centre
         )
-        self._stack_clock = StackClock(bool(self.get_parameter("use_sim_time").value))
+        self._stack_clock = StackClock(bool(self.get_parameter("use_sim_time").value), config.clock_jump)
         self._signals = SignalBuffer(config.reset_jump)
         self._road: RoadMap | None = None
         self._patience = self.one_shot(self._lockstep_tick)
@@ -73,6 +75,7 @@ class SupervisorNode(StackNode[SupervisorNodeConfig]):
             self.subscribe(topics.ROAD_NETWORK, road_network_from_message, self._on_network)
             self.subscribe(topics.TRAFFIC_SIGNALS, traffic_signals_from_message, self._on_signals)
             self.subscribe(topics.KINEMATIC_STATE, self._read_ego, self._on_ego, newest_only=True)
+            self.subscribe(topics.SIGHT, sight_from_message, self._on_sight)
             self._scenes = self.subscribe(
                 topics.TRACKED_AGENTS, tracked_agents_from_bytes, self._on_scene, from_bytes=True, newest_only=True
             )
@@ -106,6 +109,7 @@ class SupervisorNode(StackNode[SupervisorNodeConfig]):
         self._ego: EgoState | None = None
         self._scene: TrackedAgents | None = None
         self._proposed: _Proposed | None = None
+        self._sight: Sight | None = None
         self._prediction_ns: int | None = None
         self._published_ns: int | None = None  # steady time of the last trajectory of a manoeuvre
         self._newest_ns: int | None = None  # stamp of the last trajectory that was passed on
@@ -133,6 +137,10 @@ class SupervisorNode(StackNode[SupervisorNodeConfig]):
 
     def _on_ego(self, ego: EgoState, _received_ns: int) -> None:
         self._ego = ego
+        self._stack_clock.ego_at(ego.stamp_ns)
+
+    def _on_sight(self, sight: Sight, _received_ns: int) -> None:
+        self._sight = sight
 
     def _on_predicted(self, stamp_ns: int, _received_ns: int) -> None:
         self._prediction_ns = stamp_ns
@@ -165,9 +173,10 @@ class SupervisorNode(StackNode[SupervisorNodeConfig]):
             else:
                 self._patience.arm(LOCKSTEP_PATIENCE)
             return
-        now_ns = self.get_clock().now().nanoseconds
-        if now_ns > 0:  # simulated time has begun
-            self._step(now_ns, self._stack_clock.steady(now_ns, time.monotonic_ns()))
+        clock_ns = self.get_clock().now().nanoseconds
+        if clock_ns > 0:  # simulated time has begun
+            at = self._stack_clock.read(clock_ns, time.monotonic_ns())
+            self._step(at.now_ns, at.steady_ns, at.clock_off_ns)
 
     def _lockstep_tick(self) -> None:
         """Time is what the newest stamp says."""
@@ -181,7 +190,7 @@ class SupervisorNode(StackNode[SupervisorNodeConfig]):
         if stamps:
             self._step(max(stamps), max(stamps))
 
-    def _step(self, now_ns: int, steady_ns: int) -> None:
+    def _step(self, now_ns: int, steady_ns: int, clock_off_ns: int = 0) -> None:
         """One tick of the supervisor."""
         if self._supervisor is None:
             self._supervisor = Supervisor(self.config, now_ns, steady_ns)
@@ -191,9 +200,9 @@ class SupervisorNode(StackNode[SupervisorNodeConfig]):
         proposed, self._proposed = self._proposed, None
         inputs = SupervisorInputs(
             now_ns, steady_ns, proposed.motion if proposed else None, self._ego, self._scene, self._prediction_ns,
-            signals, self._road,
+            signals, self._road, clock_off_ns, self._sight,
         )  # fmt: skip
-        self._ego = self._scene = self._prediction_ns = None
+        self._ego = self._scene = self._prediction_ns = self._sight = None
         out = self._supervisor.step(inputs)
         before, self._last = self._last, out
         self._give(out, proposed, steady_ns)
@@ -214,7 +223,7 @@ class SupervisorNode(StackNode[SupervisorNodeConfig]):
             return
         last = self._published_ns
         if out.trajectory is None or (
-            last is not None and steady_ns - last < _REPEAT_NS and self._situation[:1] == (out.state,)
+            last is not None and 0 <= steady_ns - last < _REPEAT_NS and self._situation[:1] == (out.state,)
         ):
             return
         self._published_ns = steady_ns

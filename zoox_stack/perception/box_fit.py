@@ -8,7 +8,7 @@ the extents use all points.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -49,6 +49,10 @@ class Boxes:
 
     def __len__(self) -> int:
         return len(self.yaw)
+
+    def take(self, rows: NDArray[np.intp]) -> Boxes:
+        """Only the boxes `rows`."""
+        return Boxes(**{f.name: getattr(self, f.name)[rows] for f in fields(self)})
 
 
 def fit_boxes(

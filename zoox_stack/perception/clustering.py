@@ -97,7 +97,7 @@ def cluster_grid(
     # Points high up or outside have no label of their own: they count if their cell is occupied from below.
     counts = (cells[flat] > 0) & ~outside
     occupied = cells.reshape(size, size)
-    number, labels = cv2.connectedComponents(_widen(occupied, cell, widen_ranges), connectivity=8, ltype=cv2.CV_32S)
+    number, labels = cv2.connectedComponents(widened(occupied, cell, widen_ranges), connectivity=8, ltype=cv2.CV_32S)
     of_point = labels.ravel()[flat] * counts
     large = _diagonals(occupied, labels, number) * cell > max_extent
     if large.any():
@@ -133,7 +133,7 @@ def _diagonals(occupied: NDArray[np.uint8], labels: NDArray[np.int32], number: i
     return np.sqrt(diagonal)
 
 
-def _widen(occupied: NDArray[np.uint8], cell: float, ranges: tuple[float, ...]) -> NDArray[np.uint8]:
+def widened(occupied: NDArray[np.uint8], cell: float, ranges: tuple[float, ...]) -> NDArray[np.uint8]:
     """Occupancy with every cell widened by as many cells as `ranges` it lies beyond."""
     size = len(occupied)
     joined: NDArray[np.uint8] = occupied

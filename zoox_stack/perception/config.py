@@ -32,7 +32,10 @@ class PerceptionConfig:
     obstacle_height: float = parameter(0.25, "Points lower above ground belong to it", unit="m", low=0.05, high=1.0)
     max_height: float = parameter(4.2, "Points higher above ground are not used", unit="m", low=1.0, high=20.0)
     # clustering
-    clustering: str = parameter("grid", "Clustering method", choices=("grid", "dbscan"))
+    clustering: str = parameter(
+        "levels", "Clustering method: nested clusters of which the best are chosen, or those of one level",
+        choices=("levels", "grid", "dbscan"),
+    )  # fmt: skip
     overhead: float = parameter(
         2.2, "Points higher than this only join what stands under them", unit="m", low=0.5, high=10.0
     )
@@ -41,17 +44,38 @@ class PerceptionConfig:
     )
     cell: float = parameter(0.2, "Cell of the clustering grid, voxel of DBSCAN", unit="m", low=0.05, high=1.0)
     widen_ranges: tuple[float, ...] = parameter(
-        (25.0, 50.0), "Ranges beyond which grid cells are widened by one more cell", unit="m", low=1.0, high=200.0
+        (45.0,), "Ranges beyond which grid cells are widened by one more cell", unit="m", low=0.0, high=200.0
+    )
+    join_ranges: tuple[float, ...] = parameter(
+        (5.0, 20.0, 40.0), "The same for the second level of clusters", unit="m", low=0.0, high=200.0
+    )
+    join_far_ranges: tuple[float, ...] = parameter(
+        (0.0, 0.0, 15.0, 30.0, 45.0), "The same for the third level of clusters", unit="m", low=0.0, high=200.0
+    )
+    join_extent: float = parameter(
+        8.0, "Clusters of higher levels with a longer diagonal are left out", unit="m", low=3.0, high=100.0
     )
     dbscan_eps: float = parameter(0.7, "Neighbour distance of DBSCAN", unit="m", low=0.1, high=3.0)
-    min_points: int = parameter(6, "Smaller clusters are dropped", low=1, high=1000)
+    min_points: int = parameter(5, "Smaller clusters are dropped", low=1, high=1000)
     split_extent: float = parameter(
-        6.0, "Clusters with a longer diagonal are split more finely", unit="m", low=3.0, high=100.0
+        6.0, "Clusters of one level with a longer diagonal are split more finely", unit="m", low=3.0, high=100.0
+    )
+    thing_extent: float = parameter(
+        2.5, "Nested clusters of no class are one thing if they are not longer", unit="m", low=0.0, high=100.0
     )
     # detections
     max_length: float = parameter(25.0, "Longer boxes are structures, not road users", unit="m", low=5.0, high=100.0)
     max_width: float = parameter(4.5, "Wider boxes are structures, not road users", unit="m", low=2.0, high=50.0)
-    unknown_prior: float = parameter(0.3, "Weight of 'no known class' against the class priors", low=1e-4, high=10.0)
+    classifier: str = parameter(
+        "learned", "Classes by a learned network, or by rules of size", choices=("learned", "size")
+    )
+    classifier_path: str = parameter("", "ONNX file of the network; empty: the one shipped")
+    size_weight: float = parameter(
+        0.25, "Share of the rules of size beside the network, which has seen simulated sweeps alone", low=0.0, high=1.0
+    )
+    unknown_prior: float = parameter(
+        0.3, "By rules of size: weight of 'no known class' against the class priors", low=1e-4, high=10.0
+    )
     road_margin: float = parameter(
         2.0, "With a map: unknown objects farther off the drivable area are dropped", unit="m", low=0.0, high=50.0
     )

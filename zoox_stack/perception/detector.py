@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,11 +17,16 @@ from zoox_stack.core.geometry import rotation_matrix, to_outer
 from zoox_stack.core.sensors import PointCloud
 from zoox_stack.perception.box_fit import Boxes, fit_boxes
 from zoox_stack.perception.classification import classify, complete_boxes
-from zoox_stack.perception.clustering import Clusters, cluster_dbscan, cluster_grid, without_overhang
+from zoox_stack.perception.cluster_classifier import ClusterClassifier
+from zoox_stack.perception.cluster_features import cluster_features
+from zoox_stack.perception.cluster_levels import ClusterTree, chosen_clusters, cluster_levels
+from zoox_stack.perception.clustering import cluster_dbscan, cluster_grid, without_overhang
 from zoox_stack.perception.config import PerceptionConfig
 from zoox_stack.perception.drivable import DrivableTile
 from zoox_stack.perception.ground import GroundGrid, height_above_ground
 from zoox_stack.road_network.network import RoadNetwork
+
+_CORE = 0.35  # half of the middle part of a box, in its sizes
 
 
 @dataclass
@@ -33,6 +39,25 @@ class DetectorTiming:
     classification: float = 0.0
 
 
+@dataclass(frozen=True, eq=False)
+class Segments:
+    """A sweep cut into clusters.
+
+    Attributes:
+        rows: int64 ``[Q]`` points of the sweep that are obstacles; the rest refers to them.
+        xyz: float32 ``[Q, 3]`` base_link [m].
+        height: float32 ``[Q]`` above ground [m].
+        tree: C clusters of all levels, without what hangs above them.
+        boxes: Their boxes as seen.
+    """
+
+    rows: NDArray[np.intp]
+    xyz: NDArray[np.float32]
+    height: NDArray[np.float32]
+    tree: ClusterTree
+    boxes: Boxes
+
+
 @dataclass
 class Detector:
     """Geometric LiDAR detector: ground removal, clustering, L-shape boxes, size classes, map filter.
@@ -40,14 +65,17 @@ class Detector:
     Attributes:
         config: Parameters.
         timing: Of the last sweep.
+        last_segments: Of the last sweep, None without points.
     """
 
     config: PerceptionConfig = field(default_factory=PerceptionConfig)
     timing: DetectorTiming = field(default_factory=DetectorTiming)
+    last_segments: Segments | None = None
 
     def __post_init__(self) -> None:
         self._tile = DrivableTile()
         c = self.config
+        self._classifier = ClusterClassifier(c.classifier_path) if c.classifier == "learned" else None
         self._grid = GroundGrid(
             sectors=c.ground_sectors,
             reach=c.reach,
@@ -78,30 +106,55 @@ class Detector:
                 "PointCloud.frame", str(Frame.BASE_LINK), str(sweep.frame), "Transform the sweep first."
             )
         if len(sweep) == 0:
-            self.timing = DetectorTiming()
+            self.timing, self.last_segments = DetectorTiming(), None
             return DetectedAgents.empty(sweep.stamp_ns, Frame.BASE_LINK)
-        c, origin = self.config, (self.config.sensor_x, self.config.sensor_y)
+        segments = self.last_segments = self.segment(sweep, ego)
         start = time.perf_counter()
-        height = height_above_ground(sweep.xyz, origin, self._grid)
-        xyz, height = self._obstacles(sweep.xyz, height, ego)
-        ground_done = time.perf_counter()
-        clusters = without_overhang(self._cluster(xyz, height), height, c.vertical_gap)
-        clusters_done = time.perf_counter()
-        boxes = fit_boxes(xyz, height, clusters, origin)
-        boxes_done = time.perf_counter()
-        detections = self._describe(sweep.stamp_ns, boxes, ego, road_network)
-        self.timing = DetectorTiming(
-            ground_done - start,
-            clusters_done - ground_done,
-            boxes_done - clusters_done,
-            time.perf_counter() - boxes_done,
-        )
+        probabilities = self._classify(segments)
+        small = segments.boxes.length < self.config.thing_extent
+        chosen = chosen_clusters(segments.tree, 1 - probabilities[:, AgentClass.UNKNOWN], small)
+        boxes = segments.boxes.take(chosen)
+        detections = self._describe(sweep.stamp_ns, boxes, probabilities[chosen], ego, road_network)
+        self.timing.classification = time.perf_counter() - start
         return detections
+
+    def off_road(self, xy: NDArray[np.float64], ego: EgoState, road_network: RoadNetwork) -> NDArray[np.float64]:
+        """Distance of points ``[N, 2]``, map frame, from the drivable area ``[N]`` [m]; see `DrivableTile`."""
+        return self._tile.distance(road_network, np.array([ego.x, ego.y]), xy)
+
+    @property
+    def _origin(self) -> tuple[float, float]:
+        return self.config.sensor_x, self.config.sensor_y
+
+    def segment(self, sweep: PointCloud, ego: EgoState | None = None) -> Segments:
+        """Take the ground away, cluster the rest, fit boxes; arguments as in `detect`."""
+        start = time.perf_counter()
+        height = height_above_ground(sweep.xyz, self._origin, self._grid)
+        rows = self._obstacles(sweep.xyz, height, ego)
+        xyz, height = np.take(sweep.xyz, rows, axis=0), height[rows]
+        ground_done = time.perf_counter()
+        tree = self._cluster(xyz, height)
+        tree = replace(tree, clusters=without_overhang(tree.clusters, height, self.config.vertical_gap))
+        clusters_done = time.perf_counter()
+        boxes = fit_boxes(xyz, height, tree.clusters, self._origin)
+        self.timing = DetectorTiming(
+            ground_done - start, clusters_done - ground_done, time.perf_counter() - clusters_done
+        )
+        return Segments(rows, xyz, height, tree, boxes)
+
+    def _classify(self, segments: Segments) -> NDArray[np.float64]:
+        """Class probabilities ``[C, 10]`` of clusters of all levels."""
+        c, s = self.config, segments
+        by_size = classify(s.boxes, c.unknown_prior)
+        if self._classifier is None:
+            return by_size
+        learned = self._classifier(cluster_features(s.xyz, s.height, s.tree.clusters, s.boxes, self._origin, c.reach))
+        return (1 - c.size_weight) * learned + c.size_weight * by_size
 
     def _obstacles(
         self, xyz: NDArray[np.float32], height: NDArray[np.float32], ego: EgoState | None
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Points above ground, within reach and not on the ego itself; close by every second one."""
+    ) -> NDArray[np.intp]:
+        """Rows of the points above ground, within reach and not on the ego itself; close by every second one."""
         c = self.config
         body = ego or EgoState(0, 0.0, 0.0)
         x, y = xyz[:, 0], xyz[:, 1]
@@ -112,38 +165,42 @@ class Detector:
         kept &= (np.abs(x - np.float32(body.rear_axle_to_centre)) > body.length / 2 + c.ego_margin) | (
             np.abs(y) > body.width / 2 + c.ego_margin
         )
-        rows = np.flatnonzero(kept)
-        return np.take(xyz, rows, axis=0), height[rows]
+        return np.flatnonzero(kept)
 
-    def _cluster(self, xyz: NDArray[np.float32], height: NDArray[np.float32]) -> Clusters:
+    def _cluster(self, xyz: NDArray[np.float32], height: NDArray[np.float32]) -> ClusterTree:
         c = self.config
         xy = xyz[:, :2] - np.array([c.sensor_x, c.sensor_y], np.float32)
+        common: dict[str, Any] = {"overhead": c.overhead, "min_points": c.min_points}
         if c.clustering == "dbscan":
-            return cluster_dbscan(
-                xy, height, eps=c.dbscan_eps, voxel=c.cell, overhead=c.overhead, min_points=c.min_points
-            )
-        return cluster_grid(
-            xy, height, reach=c.reach, cell=c.cell, widen_ranges=c.widen_ranges, overhead=c.overhead,
-            min_points=c.min_points, max_extent=c.split_extent,
-        )  # fmt: skip
+            return ClusterTree.flat(cluster_dbscan(xy, height, eps=c.dbscan_eps, voxel=c.cell, **common))
+        common |= {"reach": c.reach, "cell": c.cell}
+        if c.clustering == "grid":
+            grid = cluster_grid(xy, height, widen_ranges=c.widen_ranges, max_extent=c.split_extent, **common)
+            return ClusterTree.flat(grid)
+        return cluster_levels(
+            xy, height, levels=(c.widen_ranges, c.join_ranges, c.join_far_ranges), max_extent=c.join_extent, **common
+        )
 
     def _describe(
-        self, stamp_ns: int, boxes: Boxes, ego: EgoState | None, road_network: RoadNetwork | None
+        self,
+        stamp_ns: int,
+        boxes: Boxes,
+        probabilities: NDArray[np.float64],
+        ego: EgoState | None,
+        road_network: RoadNetwork | None,
     ) -> DetectedAgents:
-        """Classify, complete, filter and order the boxes."""
+        """Complete, filter and order the boxes."""
         c = self.config
-        probabilities = classify(boxes, c.unknown_prior)
         position, yaw, size = complete_boxes(boxes, probabilities, np.array([c.sensor_x, c.sensor_y]))
         known = 1 - probabilities[:, AgentClass.UNKNOWN]
         score = (0.2 + 0.8 * known) * boxes.counts / (boxes.counts + 3.0)
         kept = (boxes.length < c.max_length) & (boxes.width < c.max_width)
-        kept &= (known > 0.5) | ~_inside_vehicle(position[:, :2], yaw, size[:, :2], probabilities)
+        kept &= ~_inside_vehicle(position[:, :2], yaw, size[:, :2], probabilities, score)
         if ego is not None and road_network is not None and len(boxes):
-            here = np.array([ego.x, ego.y])
-            off_road = self._tile.distance(road_network, here, to_outer(position[:, :2], here, ego.yaw))
+            off_road = self.off_road(to_outer(position[:, :2], [ego.x, ego.y], ego.yaw), ego, road_network)
             # A map without any drivable area in sight says nothing about where road users are.
             if np.isfinite(off_road).any():
-                kept &= off_road <= np.where(known > 0.5, c.road_margin_movable, c.road_margin)
+                kept &= off_road <= np.where(known > 0.3, c.road_margin_movable, c.road_margin)
         rows = np.flatnonzero(kept)
         rows = rows[np.argsort(-score[rows], kind="stable")][: c.max_detections]
         return DetectedAgents(
@@ -158,11 +215,22 @@ class Detector:
 
 
 def _inside_vehicle(
-    xy: NDArray[np.float64], yaw: NDArray[np.float64], size: NDArray[np.float64], probabilities: NDArray[np.float64]
+    xy: NDArray[np.float64],
+    yaw: NDArray[np.float64],
+    size: NDArray[np.float64],
+    probabilities: NDArray[np.float64],
+    score: NDArray[np.float64],
 ) -> NDArray[np.bool_]:
-    """Which box centres ``[C, 2]`` lie in the box of another, a vehicle: mostly roofs and things behind windows."""
-    vehicles = np.flatnonzero(np.isin(probabilities.argmax(axis=1), VEHICLE_CLASSES))
+    """Which boxes ``[C]`` are given up for a vehicle.
+
+    Those of no class whose middle lies in its box: mostly roofs and things behind windows. And those of a class whose
+    middle lies in the middle part of the box of a vehicle with a higher score: two cannot be there.
+    """
+    kind = probabilities.argmax(axis=1)
+    vehicles = np.flatnonzero(np.isin(kind, VEHICLE_CLASSES))
     local = np.einsum("vij,nvi->nvj", rotation_matrix(yaw[vehicles]), xy[:, None] - xy[vehicles])
-    inside = (np.abs(local) < size[vehicles] / 2).all(axis=2)
+    unknown = kind == AgentClass.UNKNOWN
+    inside = (np.abs(local) < np.where(unknown[:, None, None], 0.5, _CORE) * size[vehicles]).all(axis=2)
+    inside &= unknown[:, None] | (score[:, None] < score[vehicles])
     inside[vehicles, np.arange(len(vehicles))] = False
     return np.asarray(inside.any(axis=1))

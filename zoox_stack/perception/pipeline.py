@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -13,7 +14,9 @@ from zoox_stack.core.geometry import to_outer, wrap_angle
 from zoox_stack.core.sensors import PointCloud
 from zoox_stack.perception.config import PerceptionConfig
 from zoox_stack.perception.detector import Detector
+from zoox_stack.perception.lane_directions import LaneDirections
 from zoox_stack.perception.tracking.tracker import Tracker
+from zoox_stack.perception.view import View
 from zoox_stack.road_network.network import RoadNetwork
 
 __all__ = ["OldStampError", "Perception", "PerceptionConfig", "PerceptionCounters"]
@@ -61,6 +64,7 @@ class Perception:
         self.last_detections: DetectedAgents | None = None
         self.counters = PerceptionCounters()
         self._last_ns: int | None = None
+        self._lanes: LaneDirections | None = None
 
     def reset(self) -> None:
         """Forget tracks, last detections and last stamp; counters and ids go on."""
@@ -74,7 +78,7 @@ class Perception:
         Args:
             sweep: In base_link.
             ego: Pose of the ego; moved to the stamp of the sweep if it is a little off.
-            road_network: If given, unknown things off the road are left out.
+            road_network: If given, unknown things off the road are left out, and lanes tell front from rear.
 
         Returns:
             Confirmed tracks at the stamp of the sweep, map frame.
@@ -92,7 +96,22 @@ class Perception:
         detections = to_map(self.detector.detect(sweep, here, road_network), here)
         sensor = to_outer(np.array([self.config.sensor_x, self.config.sensor_y]), [here.x, here.y], here.yaw)
         self.last_detections = detections
-        return self.tracker.step(detections, directed=False, sensor_xy=sensor, ego=here)
+        seen, view = self.detector.last_segments, None
+        if seen is not None:
+            at = np.array([self.config.sensor_x, self.config.sensor_y], np.float32)
+            view = View(sensor, here.yaw, seen.xyz[:, :2] - at, seen.height)
+        lanes = off_road = None
+        if road_network is not None:
+            lanes = self._lanes_of(road_network)
+            off_road = partial(self.detector.off_road, ego=here, road_network=road_network)
+        return self.tracker.step(
+            detections, directed=False, sensor_xy=sensor, ego=here, lanes=lanes, off_road=off_road, view=view
+        )
+
+    def _lanes_of(self, road_network: RoadNetwork) -> LaneDirections:
+        if self._lanes is None or self._lanes.network is not road_network:
+            self._lanes = LaneDirections(road_network)
+        return self._lanes
 
     def process_detections(self, detections: DetectedAgents, ego: EgoState | None = None) -> TrackedAgents:
         """Track detections made elsewhere.

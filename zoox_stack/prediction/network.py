@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from zoox_stack.core.errors import ConfigurationError, ModelError
 from zoox_stack.core.predictions import MODES, STEPS
 from zoox_stack.prediction.channels import N_CHANNELS, RASTER_SIZE
+from zoox_stack.prediction.config import PRECISIONS
 from zoox_stack.prediction.features import (
     HISTORY_FEATURES,
     KNOTS,
@@ -34,7 +35,6 @@ from zoox_stack.prediction.providers import CPU
 EMBEDDING_SIZE = 128
 ENCODER_FILE, DECODER_FILE = "scene_encoder.onnx", "interaction_decoder.onnx"
 HALF_ENCODER_FILE = "scene_encoder.fp16.onnx"
-PRECISIONS = ("auto", "fp32", "fp16")
 BUCKETS = (4, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 512, 1024)
 SHIPPED_MODELS = Path(__file__).resolve().parents[1] / "models"
 _NO_PLAN, _ONE_AGENT = np.zeros((1, KNOTS, PLAN_FEATURES), np.float32), np.zeros(1, np.int64)

@@ -15,15 +15,15 @@ from zoox_stack.core.classes import AgentClass, WhatIfStatus
 from zoox_stack.core.collision import any_of
 from zoox_stack.core.constant_velocity import constant_velocity_prediction
 from zoox_stack.core.errors import InvalidInputError
-from zoox_stack.core.parameters import parameter
 from zoox_stack.core.plans import EgoPlan, Route
 from zoox_stack.core.predictions import MODES, STEP, STEPS, PredictedAgents, WhatIfAnswer, WhatIfRequest
 from zoox_stack.prediction.channels import X_AHEAD, X_BEHIND, Y_LEFT, Y_RIGHT
+from zoox_stack.prediction.config import PredictionConfig
 from zoox_stack.prediction.features import NetworkInputs, network_inputs, plan_knots
 from zoox_stack.prediction.futures import headings_along, to_map_axes, turned_covariances
 from zoox_stack.prediction.history import HistoryBuffer, SceneHistory
 from zoox_stack.prediction.lane_pieces import LanePieces
-from zoox_stack.prediction.network import BUCKETS, PRECISIONS, PredictionNetwork, bucket
+from zoox_stack.prediction.network import BUCKETS, PredictionNetwork, bucket
 from zoox_stack.prediction.plan_effects import plan_effects
 from zoox_stack.prediction.providers import CPU
 from zoox_stack.prediction.raster import SHAPE, SceneRasterizer
@@ -41,38 +41,6 @@ from zoox_stack.prediction.what_if import (
 from zoox_stack.road_network.network import RoadNetwork
 
 _PATIENCE = 600.0  # [s] that a question may take while everything is warmed up
-
-
-@dataclass(frozen=True)
-class PredictionConfig:
-    """Parameters of prediction."""
-
-    model_dir: str = parameter("", "folder with the two ONNX files; empty for the ones shipped with the package")
-    provider: str = parameter(
-        "auto", "ONNX Runtime execution provider; auto takes the fastest that loads and says which",
-        choices=("auto", "cuda", "tensorrt", "cpu"),
-    )  # fmt: skip
-    threads: int = parameter(
-        0, "threads of the scene encoder; 0 for all physical cores but one, at most 4", low=0, high=64
-    )
-    precision: str = parameter(
-        "auto", "of the scene encoder; auto: fp16 on a GPU if the model has such a file, else fp32", choices=PRECISIONS
-    )
-    cuda_graph: bool = parameter(
-        False, "on CUDA, capture the runs of the network and repeat them as a whole (not measured yet)"
-    )
-    kept_scenes: int = parameter(5, "newest scenes that what-if questions may refer to", low=1, high=50)
-    max_agents: int = parameter(
-        64, "agents nearest to the ego that the network predicts; others are predicted by rule", low=1, high=1024
-    )
-    max_reacting: int = parameter(
-        12, "agents that come nearest to the ego whose reaction is computed; others keep their future", low=1, high=512
-    )
-    affected_displacement: float = parameter(
-        0.2, "an agent moved less than this by a plan counts as not affected", unit="m", low=0.0, high=5.0
-    )
-
-
 MARGIN = 50.0  # [m] outside the image; histories and lanes say enough there for better futures than by rule
 
 

@@ -10,8 +10,7 @@ from functools import partial
 from typing import Any, Generic, TypeVar
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
-from rclpy.clock import Clock, ClockType, JumpThreshold, TimeJump
-from rclpy.duration import Duration
+from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from rclpy.publisher import Publisher
 from rclpy.subscription import Subscription
@@ -59,7 +58,7 @@ class StackNode(Node, Generic[C]):
       line, never an exception that ends the node.
     * With ``newest_only`` older messages waiting in the queue are dropped and counted.
     * Time is the stamps'. A stamp not newer than the last is dropped (`in_order`); one older by more than
-      ``reset_jump`` means that a log began anew: `reset` is called. So does a jump of the ROS clock.
+      ``reset_jump`` means that a log began anew: `reset` is called. A ROS clock that is set back alone does not.
 
     Args:
         stage: Name of node and stage.
@@ -92,8 +91,6 @@ class StackNode(Node, Generic[C]):
         self._timing = self.publisher(topics.TIMING)
         self._diagnostics = self.publisher(topics.DIAGNOSTICS)
         self._diagnostics_timer = self.create_timer(_LOOK, self._heartbeat, clock=self.steady)
-        threshold = JumpThreshold(min_forward=None, min_backward=Duration(nanoseconds=-1), on_clock_change=False)
-        self._jump = self.get_clock().create_jump_callback(threshold, post_callback=self._clock_jumped)
 
     # --- to override ------------------------------------------------------------------------------------------------
 
@@ -206,12 +203,6 @@ class StackNode(Node, Generic[C]):
             self._start_anew(f"stamp {stamp_ns} ns after {last} ns")
         self._last_stamp = stamp_ns
         return True
-
-    def _clock_jumped(self, jump: TimeJump) -> None:
-        """The ROS clock was set back. A stamp may have told before; then nothing is left to do."""
-        now = self.get_clock().now().nanoseconds
-        if self._last_stamp is not None and self._last_stamp - now > self.config.reset_jump * 1e9:  # type: ignore[attr-defined]
-            self._start_anew(f"clock set back by {-jump.delta.nanoseconds * 1e-9:.1f} s")
 
     def _start_anew(self, why: str) -> None:
         self.get_logger().info(f"time ran back ({why}): starting anew")

@@ -19,7 +19,8 @@ from zoox_stack.simulation.demand import DemandConfig
 from zoox_stack.simulation.ego_route import ego_route
 from zoox_stack.simulation.ego_start import SPARE, wait_for_place
 from zoox_stack.simulation.ego_vehicle import EgoVehicle, EgoVehicleConfig
-from zoox_stack.simulation.events import EventConfig, EventDetector
+from zoox_stack.simulation.event_config import EventConfig
+from zoox_stack.simulation.events import EventDetector
 from zoox_stack.simulation.ground_truth import GroundTruth, signals_of, stamp_of
 from zoox_stack.simulation.lane_route import lane_route
 from zoox_stack.simulation.population import RoadUser

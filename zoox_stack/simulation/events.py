@@ -19,9 +19,9 @@ from zoox_stack.core.agents import EgoState, TrackedAgents, TrafficSignals
 from zoox_stack.core.classes import VEHICLE_CLASSES, AgentClass, Blame, EventKind, SignalState
 from zoox_stack.core.events import NOBODY, SimulationEvent
 from zoox_stack.core.geometry import box_corners, boxes_overlap, to_local, wrap_angle
-from zoox_stack.core.parameters import parameter
 from zoox_stack.road_network.drivable import DrivableGrid
 from zoox_stack.road_network.queries import LaneIndex
+from zoox_stack.simulation.event_config import EventConfig
 
 _STANDS = 0.05  # [m/s] slower ones stand
 _BEHIND = np.deg2rad(150)  # further round than this seen from the ego: behind it
@@ -34,18 +34,6 @@ _NEAR = 60.0  # [m] others farther away are not looked at
 _APART_FOR = 1.0  # [s] boxes must be apart this long before touching counts as another collision
 _KERB = 0.3  # [m] by which a box may reach over the edge of its lane
 _CAUSED_AHEAD = 3.0  # [s] an ego so far ahead of somebody may be why they brake
-
-
-@dataclass(frozen=True)
-class EventConfig:
-    """From where on something counts."""
-
-    off_road_distance: float = parameter(
-        0.3, "A corner of the ego so far off the drivable area", unit="m", low=0.0, high=10.0
-    )
-    wrong_way_distance: float = parameter(2.0, "Driven so far against a lane", unit="m", low=0.0, high=100.0)
-    harsh_deceleration: float = parameter(4.05, "Braking so hard is not comfortable", unit="m/s^2", low=0.1, high=15.0)
-    near_miss_time: float = parameter(0.95, "Time to collision at constant velocities", unit="s", low=0.0, high=3.0)
 
 
 @dataclass

@@ -94,6 +94,10 @@ class SupervisorConfig:
         2.0, "A vehicle that cannot see or does not know where it is brakes in comfort this long, then as it can",
         unit="s", low=0.0, high=20.0,
     )  # fmt: skip
+    sight_time: float = parameter(
+        4.0, "So much of the way ahead has to lie in directions in which the sensors see anything", unit="s",
+        low=0.5, high=8.0,
+    )  # fmt: skip
     recovery_time: float = parameter(
         1.0, "Time without any fault before the planner drives again", unit="s", low=0.0, high=60.0
     )

@@ -15,6 +15,7 @@ import numpy as np
 from zoox_stack.core.agents import EgoState, TrackedAgents, TrafficSignals
 from zoox_stack.core.classes import TrajectorySource
 from zoox_stack.core.plans import Trajectory
+from zoox_stack.core.sight import Sight
 from zoox_stack.supervisor.config import SupervisorConfig
 from zoox_stack.supervisor.gate import Verdict, check_trajectory
 from zoox_stack.supervisor.manoeuvres import KnownScene, Manoeuvre, Manoeuvres, Need
@@ -22,6 +23,7 @@ from zoox_stack.supervisor.motion import Proposal
 from zoox_stack.supervisor.pull_over import RoadMap
 from zoox_stack.supervisor.rss import RssReport
 from zoox_stack.supervisor.safety import SafetyCheck
+from zoox_stack.supervisor.sight import SightWatch
 from zoox_stack.supervisor.watch import Stage, StageHealth, StageWatch
 
 
@@ -36,6 +38,8 @@ class FaultKind(IntEnum):
     DRIFT = 5  # what is driven moves towards somebody beside it
     UNCHECKED = 6  # the safety check itself failed
     PLANNER_DANGER = 7  # a manoeuvre obeys, what the planner wants instead does not
+    CLOCK = 8  # the clock leapt, the stamps did not; named, no reason to stop
+    SIGHT = 9  # the sensors see nothing at all in a direction in which the way leads
 
 
 _STAGE_FAULTS = {
@@ -84,6 +88,8 @@ class SupervisorInputs:
         prediction_stamp_ns: Stamp of the newest predictions [ns].
         signals: Newest states of traffic signals that are not too old; these are given every tick.
         road: The map; given every tick.
+        clock_off_ns: By how much the ROS clock is ahead of `now_ns`, which goes on without it [ns]; 0 if it is right.
+        sight: Where the sensors see anything; None where nothing came, or there are no sensors.
     """
 
     now_ns: int
@@ -94,6 +100,8 @@ class SupervisorInputs:
     prediction_stamp_ns: int | None = None
     signals: TrafficSignals | None = None
     road: RoadMap | None = None
+    clock_off_ns: int = 0
+    sight: Sight | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,12 +150,14 @@ class Supervisor:
         self._config = config
         self.counters: Counter[str] = Counter()
         self._watch = StageWatch(config, now_ns, steady_ns)
+        self._clock_off_since: int | None = None  # steady time [ns]
         self._forget()
 
     def _forget(self) -> None:
         """Begin anew."""
         self._manoeuvres = Manoeuvres(self._config)
         self._safety = SafetyCheck(self._config)
+        self._sight = SightWatch(self._config)
         self._wanted: Proposal | None = None  # newest of the planner that passed
         self._in_force: Proposal | None = None  # what was put out last
         self._refused: Verdict | None = None  # on the newest trajectory, if it was refused
@@ -159,6 +169,7 @@ class Supervisor:
         """One tick."""
         clock = self._watch.advance(inputs.now_ns, inputs.steady_ns)
         self.counters["clock jumps"] = self._watch.clock_jumps
+        self.counters["stamps ahead of time"] = self._watch.ahead_of_time
         if clock.restarted:
             self._forget()
         elif clock.jump_ns:
@@ -166,7 +177,7 @@ class Supervisor:
         self._hear(inputs)
         verdict = self._gate(inputs)
         health = self._watch.health()
-        faults = self._stage_faults(health, inputs.steady_ns)
+        faults = self._stage_faults(health, inputs.steady_ns) + self._clock_faults(inputs) + self._sight_faults(inputs)
         lost = {fault.kind for fault in faults}
         sees = not lost.intersection(_BLIND)
         if not sees:
@@ -208,6 +219,8 @@ class Supervisor:
                 self.counters["bad scenes"] += 1
             elif self._watch.heard(Stage.PERCEPTION, agents.stamp_ns):
                 self._agents = agents
+        if inputs.sight is not None:
+            self._sight.hear(inputs.sight, inputs.steady_ns)
         if inputs.prediction_stamp_ns is not None:
             self._watch.heard(Stage.PREDICTION, inputs.prediction_stamp_ns)
 
@@ -253,6 +266,24 @@ class Supervisor:
                 text += f"; the newest trajectory was refused: {self._refused}"
             faults.append(Fault(kind, need, stage.since_ns, text))
         return faults
+
+    def _clock_faults(self, inputs: SupervisorInputs) -> list[Fault]:
+        """Nobody drives by that clock: it is told, and time goes on."""
+        if not inputs.clock_off_ns:
+            self._clock_off_since = None
+            return []
+        if self._clock_off_since is None:
+            self._clock_off_since = inputs.steady_ns
+            self.counters["clock leaps not followed"] += 1
+        text = f"the clock is {inputs.clock_off_ns * 1e-9:+.2f} s off the ego states; time goes on by those"
+        return [Fault(FaultKind.CLOCK, Need.NONE, self._clock_off_since, text)]
+
+    def _sight_faults(self, inputs: SupervisorInputs) -> list[Fault]:
+        """Who cannot see where it goes stops: as the planner would go on, or as it goes where there is no planner."""
+        way = self._wanted or self._in_force
+        text = self._sight.blind_ahead(way, self._ego, inputs.now_ns, inputs.steady_ns)
+        since_ns = self._sight.since_ns
+        return [] if since_ns is None else [Fault(FaultKind.SIGHT, Need.COMFORT, since_ns, text)]
 
     def _look(self, inputs: SupervisorInputs, lost: set[FaultKind]) -> dict[FaultKind, str]:
         """What is wrong about what is driven."""

@@ -103,6 +103,7 @@ class StageWatch:
         self._heard = {stage: _Heard() for stage in Stage}
         self._now, self._steady, self._start = now_ns, steady_ns, steady_ns
         self.clock_jumps = 0
+        self.ahead_of_time = 0  # outputs that were not believed
 
     def advance(self, now_ns: int, steady_ns: int) -> ClockStep:
         """Time went on: to be told before anything else of a tick."""
@@ -121,13 +122,16 @@ class StageWatch:
         return ClockStep(drift, restarted)
 
     def heard(self, stage: Stage, stamp_ns: int) -> bool:
-        """A stage said something good now; False if it was nothing new.
+        """A stage said something good now; False if it was nothing new, or about a time that is still to come.
 
         Args:
             stage: Which.
             stamp_ns: The time that its output is about [ns].
         """
         heard = self._heard[stage]
+        if stamp_ns - self._now > self._config.clock_jump * 1e9:  # believed, it would make old news of what is true
+            self.ahead_of_time += 1
+            return False
         if heard.stamp_ns is not None and stamp_ns <= heard.stamp_ns:
             return False
         if heard.since_ns is not None and heard.good == 0:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from zoox_stack.prediction.channels import X_AHEAD, X_BEHIND, Y_LEFT, Y_RIGHT
-from zoox_stack.prediction.predictor import PredictionConfig
+from zoox_stack.prediction.config import PredictionConfig
 
 pytest.importorskip("libsumo", reason="the scenes of benchmarks need the simulation extra (libsumo)")
 

@@ -28,11 +28,12 @@ def test_every_kind_and_every_stage_is_in_the_table_once() -> None:
 
 
 def test_choosing() -> None:
-    assert choose_faults("all") == FAULTS
-    assert [fault.name for fault in choose_faults("planner_stall, none")] == ["planner_stall", "none"]
-    for wrong in ("planner_sleeps", "", ","):
+    assert choose_faults("all", lidar=True) == FAULTS
+    assert set(FAULTS) - set(choose_faults("all", lidar=False)) == set(choose_faults("sweep_blind", lidar=True))
+    assert [fault.name for fault in choose_faults("planner_stall, none", lidar=False)] == ["planner_stall", "none"]
+    for wrong in ("planner_sleeps", "", ",", "sweep_blind"):
         with pytest.raises(ConfigurationError, match="--faults"):
-            choose_faults(wrong)
+            choose_faults(wrong, lidar=False)
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
@@ -48,7 +49,7 @@ def test_the_launch_files_of_every_fault_load(fault: Fault, tmp_path: Path) -> N
 
 
 def test_the_sweep_is_what_makes_the_ticks(tmp_path: Path) -> None:
-    (fault,) = choose_faults("sweep_nans")
+    (fault,) = choose_faults("sweep_nans", lidar=False)
     assert "dropped /sensing/lidar/points" in [sign.key for sign in fault.with_sweep(topics.LIDAR_POINTS).signs]
     file = write_launch(LAUNCH, tmp_path, fault.with_sweep(topics.DETECTIONS), seed=1, ready_timeout=9.0)
     injector = next(node for node in ET.parse(file).iter("node") if node.get("name") == "fault_injector")

@@ -12,8 +12,9 @@ from zoox_stack.core.plans import EgoPlan
 from zoox_stack.core.predictions import STEP, STEPS, WhatIfAnswer, WhatIfRequest
 from zoox_stack.datasets.scene_futures import SceneFutures
 from zoox_stack.evaluation.what_if_run import PARTED, ask
+from zoox_stack.prediction.config import PredictionConfig
 from zoox_stack.prediction.history import HistoryBuffer
-from zoox_stack.prediction.predictor import PredictionConfig, Predictor
+from zoox_stack.prediction.predictor import Predictor
 
 STAMP, AGENTS = 10**15, 70
 

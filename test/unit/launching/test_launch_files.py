@@ -56,7 +56,7 @@ def test_parameters_exist_and_accept_the_values(name: str) -> None:
 def test_stack_nodes_respawn() -> None:
     processes = load("stack")
     assert list(processes) == STACK
-    assert all(p.respawn and p.respawn_delay == 0.5 and not p.shutdown_on_exit for p in processes.values())
+    assert all(p.respawn and p.respawn_delay == 0.1 and not p.shutdown_on_exit for p in processes.values())
     assert not any(p.respawn for p in load("stack", respawn="false").values())
 
 

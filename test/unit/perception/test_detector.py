@@ -40,10 +40,18 @@ def nearest(detections: DetectedAgents, x: float, y: float) -> tuple[int, float]
     return i, float(distance[i])
 
 
-@pytest.mark.parametrize("clustering", ["grid", "dbscan"])
+@pytest.mark.parametrize(
+    "config",
+    [
+        PerceptionConfig(classifier="size"),
+        PerceptionConfig(clustering="grid", classifier="size", widen_ranges=(25.0, 50.0)),
+        PerceptionConfig(clustering="dbscan", classifier="size"),
+    ],
+    ids=lambda config: f"{config.clustering}-{config.classifier}",
+)
 @pytest.mark.parametrize("slope", [0.0, 0.1])
-def test_a_car_and_a_pedestrian_are_found(scene: Scene, clustering: str, slope: float) -> None:
-    detector = Detector(PerceptionConfig(clustering=clustering))
+def test_a_car_and_a_pedestrian_are_found(scene: Scene, config: PerceptionConfig, slope: float) -> None:
+    detector = Detector(config)
     found = detector.detect(scene((CAR, PEDESTRIAN), slope=slope))
     assert found.frame is Frame.BASE_LINK
     assert len(found) == 2
@@ -75,9 +83,10 @@ def test_points_on_the_ego_are_left_out(scene: Scene) -> None:
 
 def test_with_a_map_walls_off_the_road_go_and_pedestrians_stay(scene: Scene) -> None:
     sweep = scene((CAR, PEDESTRIAN, WALL))
-    without = Detector().detect(sweep, EGO)
+    config = PerceptionConfig(classifier="size")  # the network does not take plain boxes for cars
+    without = Detector(config).detect(sweep, EGO)
     assert nearest(without, 5.0, -14.0)[1] < 1.5
-    found = Detector().detect(sweep, EGO, road(5.0))  # the pedestrian is 1 m off the road, the wall 9 m
+    found = Detector(config).detect(sweep, EGO, road(5.0))  # the pedestrian is 1 m off the road, the wall 9 m
     assert len(found) == 2
     assert nearest(found, PEDESTRIAN[0], PEDESTRIAN[1])[1] < 0.35
     assert nearest(found, CAR[0], CAR[1])[1] < 0.5

@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 from zoox_stack.core.agents import EgoState, TrackedAgents
 from zoox_stack.core.plans import EgoPlan
 from zoox_stack.core.predictions import STEP, STEPS, PredictedAgents, WhatIfRequest
+from zoox_stack.prediction.config import PredictionConfig
 from zoox_stack.prediction.features import network_inputs
 from zoox_stack.prediction.history import HistoryBuffer
 from zoox_stack.prediction.kept_arrays import KeptOutputs, PaddedArrays
 from zoox_stack.prediction.network import EMBEDDING_SIZE, PredictionNetwork
 from zoox_stack.prediction.onnx_session import make_session
-from zoox_stack.prediction.predictor import PredictionConfig, Predictor
+from zoox_stack.prediction.predictor import Predictor
 from zoox_stack.prediction.raster import SceneRasterizer
 from zoox_stack.road_network.made_up import crossing
 

@@ -14,8 +14,9 @@ from zoox_stack.core.constant_velocity import constant_velocity_prediction
 from zoox_stack.core.errors import InvalidInputError
 from zoox_stack.core.plans import EgoPlan
 from zoox_stack.core.predictions import MODES, STEP, STEPS, PlanEffects, PredictedAgents, WhatIfAnswer, WhatIfRequest
+from zoox_stack.prediction.config import PredictionConfig
 from zoox_stack.prediction.plan_effects import displacements, goes_first, plan_effects
-from zoox_stack.prediction.predictor import PredictionConfig, Predictor
+from zoox_stack.prediction.predictor import Predictor
 from zoox_stack.prediction.what_if import Reactions, causal_reactions, hit_probabilities, no_reactions
 from zoox_stack.road_network.made_up import crossing
 

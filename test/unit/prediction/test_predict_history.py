@@ -9,8 +9,9 @@ import numpy as np
 from zoox_stack.core.agents import EgoState, TrackedAgents
 from zoox_stack.core.plans import Route
 from zoox_stack.core.predictions import PredictedAgents
+from zoox_stack.prediction.config import PredictionConfig
 from zoox_stack.prediction.history import HistoryBuffer
-from zoox_stack.prediction.predictor import PredictionConfig, Predictor
+from zoox_stack.prediction.predictor import Predictor
 from zoox_stack.road_network.made_up import crossing
 
 

@@ -13,8 +13,9 @@ from zoox_stack.core.classes import AgentClass, PredictionSource, WhatIfStatus
 from zoox_stack.core.errors import InvalidInputError, ModelError
 from zoox_stack.core.plans import EgoPlan
 from zoox_stack.core.predictions import MODES, STEP, STEPS, WhatIfRequest
+from zoox_stack.prediction.config import PredictionConfig
 from zoox_stack.prediction.network import DECODER_FILE, ENCODER_FILE, SHIPPED_MODELS, bucket
-from zoox_stack.prediction.predictor import PredictionConfig, Predictor
+from zoox_stack.prediction.predictor import Predictor
 from zoox_stack.prediction.rule_futures import RuleFutures
 from zoox_stack.prediction.what_if import MAX_PLANS
 from zoox_stack.road_network.made_up import crossing

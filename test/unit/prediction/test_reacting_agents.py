@@ -13,7 +13,8 @@ from zoox_stack.core.classes import WhatIfStatus
 from zoox_stack.core.constant_velocity import constant_velocity_prediction
 from zoox_stack.core.plans import EgoPlan
 from zoox_stack.core.predictions import MODES, STEP, STEPS, PredictedAgents, WhatIfRequest
-from zoox_stack.prediction.predictor import PredictionConfig, Predictor
+from zoox_stack.prediction.config import PredictionConfig
+from zoox_stack.prediction.predictor import Predictor
 from zoox_stack.prediction.what_if import PLAN_MARGIN, REACTION_RANGE, reacting_rows
 from zoox_stack.road_network.made_up import crossing
 

@@ -9,7 +9,8 @@ from zoox_stack.core.agents import EgoState, TrackedAgents
 from zoox_stack.core.classes import AgentClass, PredictionSource, WhatIfStatus
 from zoox_stack.core.plans import EgoPlan
 from zoox_stack.core.predictions import MODES, STEP, STEPS, WhatIfRequest
-from zoox_stack.prediction.predictor import PredictionConfig, Predictor
+from zoox_stack.prediction.config import PredictionConfig
+from zoox_stack.prediction.predictor import Predictor
 from zoox_stack.road_network.made_up import crossing
 
 STAMP = 10**15

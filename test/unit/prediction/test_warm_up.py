@@ -12,8 +12,9 @@ from zoox_stack.core.agents import EgoState, TrackedAgents
 from zoox_stack.core.classes import WhatIfStatus
 from zoox_stack.core.plans import EgoPlan
 from zoox_stack.core.predictions import STEP, STEPS, WhatIfRequest
+from zoox_stack.prediction.config import PredictionConfig
 from zoox_stack.prediction.network import BUCKETS, PredictionNetwork, bucket
-from zoox_stack.prediction.predictor import PredictionConfig, Predictor
+from zoox_stack.prediction.predictor import Predictor
 
 STAMP, STEP_NS = 10**15, 100_000_000
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.interpolate import CubicHermiteSpline
 
 from zoox_stack.road_network.made_up import curved_road
 from zoox_stack.road_network.queries import LaneIndex
@@ -16,6 +17,7 @@ from zoox_stack.supervisor.motion import MotionState, Proposal, state_at
 from zoox_stack.supervisor.stops import (
     Braking,
     StopMotion,
+    StopPath,
     path_onward,
     stop_along,
     stopping_distance,
@@ -146,3 +148,13 @@ def test_way_until_a_motion_stands(motion: Make) -> None:
     braking = motion(speed=6.0, acceleration=-2.0)
     assert way_to_stand(braking, SECOND) == pytest.approx(9.0, abs=1e-6)
     assert way_to_stand(braking, 2 * SECOND) == pytest.approx(4.0, abs=1e-6)
+
+
+def test_a_path_is_the_cubic_through_its_points_and_headings() -> None:
+    angle = np.linspace(0.0, 2.0, 9)
+    path = StopPath.through(np.stack([10 * np.sin(angle), 10 - 10 * np.cos(angle)], axis=1), angle, angle * 0 + 0.1)
+    s = np.linspace(-1.0, path.s[-1] + 1.0, 101)
+    tangent = np.stack([np.cos(path.yaw), np.sin(path.yaw)], axis=1)
+    same = CubicHermiteSpline(path.s, path.xy, tangent)(np.clip(s, 0.0, path.s[-1]))
+    assert np.allclose(path.at(s)[0], same, atol=1e-12)
+    assert np.allclose(path.at(s[7])[0], same[7], atol=1e-12)

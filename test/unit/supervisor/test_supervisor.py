@@ -14,6 +14,7 @@ import pytest
 from zoox_stack.core.agents import EgoState, TrackedAgents
 from zoox_stack.core.classes import TrajectorySource
 from zoox_stack.core.errors import ZooxStackError
+from zoox_stack.core.sight import Seeing, Sight
 from zoox_stack.road_network.made_up import straight_road
 from zoox_stack.supervisor.config import SupervisorConfig
 from zoox_stack.supervisor.manoeuvres import Manoeuvre
@@ -468,3 +469,35 @@ def test_manoeuvres_are_trajectories_with_a_name(loop: Loops) -> None:
     assert trajectory is not None
     assert (trajectory.plan.name, trajectory.source) == ("comfort stop", TrajectorySource.COMFORT_STOP)
     assert trajectory.stamp_ns == drive.now - TICK
+
+
+def test_a_clock_that_is_wrong_alone_is_named_and_driven_on(loop: Loops) -> None:
+    drive = loop()
+    drive.run(1.0)
+    out = drive.run(2.0, lambda inputs: replace(inputs, clock_off_ns=-2 * SECOND))
+    assert [fault.kind for fault in out.faults] == [FaultKind.CLOCK]
+    assert "-2.00 s" in out.faults[0].text
+    assert set(drive.states) == {Manoeuvre.NOMINAL}
+    assert drive.run(0.1).faults == ()
+    assert drive.supervisor.counters["clock leaps not followed"] == 1
+
+
+def test_who_does_not_see_where_it_goes_stops_and_goes_on_when_it_does(loop: Loops) -> None:
+    drive = loop()
+
+    def looking(seeing: Seeing) -> Change:
+        def change(inputs: SupervisorInputs) -> SupervisorInputs:
+            sectors = np.full(24, Seeing.SEEN, np.uint8)
+            sectors[11:13] = seeing
+            sight = None if inputs.agents is None else Sight(inputs.agents.stamp_ns, sectors)
+            return replace(inputs, sight=sight)
+
+        return change
+
+    assert drive.run(1.0, looking(Seeing.SEEN)).faults == ()
+    drive.outputs.clear()
+    out = drive.run(15.0, looking(Seeing.BLIND))
+    assert drive.states.index(Manoeuvre.COMFORT_STOP) * 0.05 <= 0.2
+    assert (out.state, [fault.kind for fault in out.faults]) == (Manoeuvre.STOPPED, [FaultKind.SIGHT])
+    assert Manoeuvre.EMERGENCY_STOP not in drive.states
+    assert drive.run(2.0, looking(Seeing.SEEN)).state == Manoeuvre.NOMINAL

@@ -168,6 +168,18 @@ def test_silence_goes_on_counting_over_a_jump() -> None:
     assert run.health().loss == Loss.SILENT
 
 
+def test_stamps_of_a_time_to_come_are_not_believed() -> None:
+    run = Run()
+    run.drive(500)
+    for _ in range(3):
+        run.pass_time(100)
+        assert not run.hear(age=-2000)
+    assert run.health().loss == Loss.SILENT
+    run.drive(600)  # what is true then is news at once
+    assert not run.health().lost
+    assert run.watch.ahead_of_time == 3
+
+
 def test_small_corrections_of_the_clock_are_no_jumps() -> None:
     run = Run()
     run.pass_time(50, jump=400)

@@ -14,6 +14,7 @@ _BIRTH = -1.8  # log-odds before the first detection counts
 _HIT, _HIT_SCORE = 0.4, 2.0  # a detection adds _HIT + _HIT_SCORE * score
 _CAP, _CAP_SCORE = 1.5, 4.0  # log-odds stop at _CAP + _CAP_SCORE * score
 _FADE_TENTATIVE, _FADE_CONFIRMED = 8.0, 2.0  # [1/s] log-odds lost while unseen
+_FADE_CLEAR = 10.0  # [1/s] lost besides where it would be seen
 
 
 def birth_log_odds(score: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -30,6 +31,11 @@ def hit_log_odds(log_odds: NDArray[np.float64], score: NDArray[np.float64]) -> N
 def miss_log_odds(log_odds: NDArray[np.float64], confirmed: NDArray[np.bool_], dt: float) -> NDArray[np.float64]:
     """Log-odds after `dt` [s] without detection."""
     return log_odds - dt * np.where(confirmed, _FADE_CONFIRMED, _FADE_TENTATIVE)
+
+
+def absent_log_odds(log_odds: NDArray[np.float64], clear: NDArray[np.float64], dt: float) -> NDArray[np.float64]:
+    """Log-odds of what was not detected for `dt` [s] although the view was clear, to the degree `clear` 0..1."""
+    return log_odds - dt * _FADE_CLEAR * clear
 
 
 def probability(log_odds: NDArray[np.float64]) -> NDArray[np.float64]:

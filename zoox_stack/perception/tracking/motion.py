@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 from zoox_stack.core.agents import N_CLASSES, STATE_DIM
 from zoox_stack.core.classes import AgentClass
 
+_YOUNG = 10  # detections after which a velocity is believed as it is
+
 
 class State(IntEnum):
     """Columns of the state."""
@@ -59,8 +61,8 @@ CLASS_MOTION: dict[AgentClass, ClassMotion] = {
     AgentClass.TRAILER: ClassMotion(0.8, 0.2, 0.45, 0.2, 0.1, 8.0, 0.2),
     AgentClass.MOTORCYCLE: ClassMotion(1.2, 0.5, 0.25, 0.15, 0.25, 8.0, 0.5),
     AgentClass.BICYCLE: ClassMotion(0.9, 0.6, 0.25, 0.2, 0.25, 5.0, 0.5),
-    AgentClass.PEDESTRIAN: ClassMotion(0.6, 1.0, 0.2, 0.2, 0.5, 2.0, 0.6),
-    AgentClass.ANIMAL: ClassMotion(1.2, 1.0, 0.15, 0.15, 0.5, 3.0, 0.6),
+    AgentClass.PEDESTRIAN: ClassMotion(0.6, 1.0, 0.2, 0.2, 2.0, 2.0, 0.6),
+    AgentClass.ANIMAL: ClassMotion(1.2, 1.0, 0.15, 0.15, 1.0, 3.0, 0.6),
     AgentClass.HAZARD: ClassMotion(0.1, 0.1, 0.15, 0.15, 0.5, 0.5, 0.1),
 }
 
@@ -110,3 +112,22 @@ def birth_covariance(classes: NDArray[np.intp], yaw: NDArray[np.float64]) -> NDA
     covariance[:, State.VX, State.VX] = covariance[:, State.VY, State.VY] = _SPEED[classes] ** 2
     covariance[:, State.YAW_RATE, State.YAW_RATE] = _TURNING[classes] ** 2
     return covariance
+
+
+def shrunk(
+    velocity: NDArray[np.float64], covariance: NDArray[np.float64], hits: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Velocities of young tracks drawn to zero as far as they are not told from it.
+
+    Most of what is new stands or is slow, and the first differences of positions are large. The factor is that of the
+    best linear estimate for a velocity whose size is that of the estimate itself; it fades with every detection.
+
+    Args:
+        velocity: ``[T, 2]`` [m/s].
+        covariance: ``[T, 2, 2]``.
+        hits: ``[T]`` detections so far.
+    """
+    squared = (velocity**2).sum(axis=1)
+    noise = np.trace(covariance, axis1=1, axis2=2)
+    share = noise / np.maximum(squared + noise, 1e-9) * np.maximum(1 - hits / _YOUNG, 0)
+    return np.asarray(velocity * (1 - share)[:, None])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -14,11 +15,14 @@ from zoox_stack.core.frames import Frame
 from zoox_stack.core.geometry import rotation_matrix, wrap_angle
 from zoox_stack.perception.box_fit import extend_away
 from zoox_stack.perception.config import PerceptionConfig
+from zoox_stack.perception.lane_directions import LaneDirections
 from zoox_stack.perception.tracking import filter as kalman
 from zoox_stack.perception.tracking import lifecycle, matching, motion
+from zoox_stack.perception.tracking.duplicates import duplicates
 from zoox_stack.perception.tracking.measurements import Measurements
-from zoox_stack.perception.tracking.motion import State
+from zoox_stack.perception.tracking.motion import State, shrunk
 from zoox_stack.perception.tracking.tracks import Tracks
+from zoox_stack.perception.view import View
 
 _NS = 1e-9
 _MEASURED = np.eye(3, 6)  # (x, y, yaw) of the state
@@ -26,6 +30,9 @@ _VELOCITY = np.eye(2, 6, k=3)  # (vx, vy) of the state
 _YAW = np.eye(1, 6, k=2)
 _VELOCITY_NOISE = np.eye(2) * 0.5**2  # [m^2/s^2] of a measured velocity
 _CLASS_MEMORY = 0.97  # exponent on earlier class evidence per detection: old evidence fades
+# Sweeps look at the same side of a thing again and again: the classes of a sensor's detections are no independent
+# evidence. Exponents on earlier and on new evidence.
+_SEEN_MEMORY, _SEEN_WEIGHT = 0.95, 0.3
 _CLASS_DOUBT = 0.03  # share of the uniform distribution mixed into a detection's class probabilities
 _SIZE_GAIN = 0.15  # share of the difference to a whole box taken over per detection
 _SIZE_GROWTH, _SIZE_SHRINKAGE = 0.4, 0.05  # the same for boxes that may be seen in part
@@ -34,7 +41,12 @@ _ACCELERATION_TIME = 0.5  # [s] time constant of the smoothed acceleration
 _MAX_ACCELERATION = 12.0  # [m/s^2]
 _DIRECTION_VOTE = 0.3  # log-odds of a detector's word on front and rear, per detection
 _MOTION_VOTE = 2.0  # log-odds per metre moved along the heading
+_LANE_VOTE = 1.0  # log-odds per second of a lane's word on front and rear, and at once at birth
 _MAX_EVIDENCE = 3.0
+_SURE = 0.8  # probability of belonging to no class
+_STOOD = 1.0  # [s] for which what stands beside the road is watched before it is no longer put out
+_OFF = 3.0  # [m] beside the road, beyond which vehicles are put out only once they have moved
+_LEAST_WAY = 0.8  # [m] that something has to go to have moved, however short it is
 _MEMORY_OF_ATTRIBUTES = 1.0  # [s] after which an attribute not seen again is unknown
 
 
@@ -66,6 +78,9 @@ class Tracker:
         directed: bool = True,
         sensor_xy: NDArray[np.float64] | None = None,
         ego: EgoState | None = None,
+        lanes: LaneDirections | None = None,
+        off_road: Callable[[NDArray[np.float64]], NDArray[np.float64]] | None = None,
+        view: View | None = None,
     ) -> TrackedAgents:
         """Go on to the stamp of the detections and take them in.
 
@@ -74,6 +89,10 @@ class Tracker:
             directed: The yaw of a detection tells front from rear; else it is that of an axis.
             sensor_xy: Position of the sensor ``[2]``, map frame [m], if boxes may be seen in part only.
             ego: Passed on to the result.
+            lanes: If given, they tell front from rear of vehicles that show neither: most drive and park along them.
+            off_road: Distance ``[N]`` [m] of points ``[N, 2]`` from the drivable area. If given, what is surely of no
+                class, stands beside the road and has stood there for a while is not put out: poles, trees, walls.
+            view: What the sensor sees past. If given, who would be seen where it should be, and is not, is gone.
 
         Raises:
             InvalidInputError: Wrong frame, or a stamp that is not newer.
@@ -92,9 +111,16 @@ class Tracker:
             measured = self._completed(measured, rows, columns, sensor_xy)
         self._update(measured, rows, columns, dt, directed, partial=sensor_xy is not None)
         self._smooth_acceleration(before, dt)
-        self._end(rows, dt)
+        self._end(rows, dt, view)
         self._begin(measured, columns)
-        return self._output(ego)
+        if lanes is not None and not directed:
+            self._turn_along(lanes, dt)
+        self._notice_moving()
+        self.tracks = self.tracks.select(~duplicates(self.tracks, measured.stamp_ns))
+        shown = self._confirmed()
+        if off_road is not None:
+            shown &= ~self._roadside(off_road)
+        return self._output(ego, shown, partial=sensor_xy is not None)
 
     def _predict(self, dt: float) -> None:
         t = self.tracks
@@ -200,6 +226,24 @@ class Tracker:
         t.mean[rows, State.YAW] = wrap_angle(heading + np.where(evidence < 0, np.pi, 0.0))
         t.heading_evidence[rows] = np.abs(evidence)
 
+    def _turn_along(self, lanes: LaneDirections, dt: float) -> None:
+        """The lane's word on front and rear of vehicles: decisive while nothing else is known, weak against motion."""
+        t = self.tracks
+        rows = np.flatnonzero(np.isin(t.classes.argmax(axis=1), VEHICLE_CLASSES))
+        word = lanes.agreement(t.mean[rows, :2], t.mean[rows, State.YAW])
+        vote = _LANE_VOTE * word * np.where(t.hits[rows] == 1, 1.0, dt)
+        evidence = np.clip(t.heading_evidence[rows] + vote, -_MAX_EVIDENCE, _MAX_EVIDENCE)
+        turned = np.where(evidence < 0, np.pi, 0.0)
+        t.mean[rows, State.YAW] = wrap_angle(t.mean[rows, State.YAW] + turned)
+        t.heading_evidence[rows] = np.abs(evidence)
+
+    def _notice_moving(self) -> None:
+        """Who has left the place where it was first seen moves; a wall of which ever more is seen does not."""
+        t = self.tracks
+        left = np.hypot(*(t.mean[:, :2] - t.birthplace).T)
+        spread = np.sqrt(np.trace(t.covariance[:, :2, :2], axis1=1, axis2=2))
+        t.moved = t.moved | (left > np.maximum(t.size[:, 0], _LEAST_WAY) + 2 * spread)
+
     def _learn(
         self,
         measured: Measurements,
@@ -213,7 +257,8 @@ class Tracker:
         t.log_odds[rows] = lifecycle.hit_log_odds(t.log_odds[rows], measured.score[columns])
         t.hits[rows] += 1
         t.updated_ns[rows] = measured.stamp_ns
-        t.classes[rows] = _fused(t.classes[rows], measured.classes[columns])
+        memory, weight = (_SEEN_MEMORY, _SEEN_WEIGHT) if partial else (_CLASS_MEMORY, 1.0)
+        t.classes[rows] = _fused(t.classes[rows], measured.classes[columns], memory, weight)
         difference = measured.size[columns] - t.size[rows]
         gain = (
             np.where(difference > 0, _SIZE_GROWTH, _SIZE_SHRINKAGE)
@@ -240,7 +285,7 @@ class Tracker:
         raw = np.clip(raw, -_MAX_ACCELERATION, _MAX_ACCELERATION)
         t.acceleration = t.acceleration + (1 - np.exp(-dt / _ACCELERATION_TIME)) * (raw - t.acceleration)
 
-    def _end(self, matched: NDArray[np.intp], dt: float) -> None:
+    def _end(self, matched: NDArray[np.intp], dt: float, view: View | None) -> None:
         """Misses, confirmations, deaths; attributes not seen for long become unknown."""
         t, c = self.tracks, self.config
         if len(t) == 0 or self._stamp_ns is None:
@@ -248,6 +293,10 @@ class Tracker:
         missed = np.ones(len(t), bool)
         missed[matched] = False
         t.log_odds[missed] = lifecycle.miss_log_odds(t.log_odds[missed], t.confirmed[missed], dt)
+        if view is not None:
+            rows = np.flatnonzero(missed & t.confirmed)
+            clear = view.clear(t.mean[rows, :2], t.size[rows])
+            t.log_odds[rows] = lifecycle.absent_log_odds(t.log_odds[rows], clear, dt)
         t.confirmed = t.confirmed | lifecycle.newly_confirmed(t.log_odds, t.hits, c.confirm_probability, c.min_hits)
         unseen = np.asarray((self._stamp_ns - t.updated_ns) * _NS, dtype=np.float64)
         stale = (self._stamp_ns - t.attributes_ns) * _NS > _MEMORY_OF_ATTRIBUTES
@@ -292,6 +341,8 @@ class Tracker:
             attributes_ns=np.broadcast_to(stamp[:, None], (n, measured.attributes.shape[1])).copy(),
             facing=measured.facing[new],
             facing_ns=stamp.copy(),
+            birthplace=measured.position[new, :2].copy(),
+            moved=np.zeros(n, bool),
         )
         self._next_id += n
         self.tracks = self.tracks.joined(born)
@@ -304,11 +355,34 @@ class Tracker:
         local = np.einsum("vij,nvi->nvj", rotation_matrix(t.mean[vehicles, State.YAW]), gap)
         return np.asarray((np.abs(local) < 0.4 * t.size[vehicles, :2]).all(axis=2).any(axis=1))
 
-    def _output(self, ego: EgoState | None) -> TrackedAgents:
-        assert self._stamp_ns is not None
+    def _confirmed(self) -> NDArray[np.bool_]:
         known = self.tracks.classes.argmax(axis=1) != AgentClass.UNKNOWN
-        t = self.tracks.select(self.tracks.confirmed & (known | self.config.report_unknown))
+        return np.asarray(self.tracks.confirmed & (known | self.config.report_unknown))
+
+    def _roadside(self, off_road: Callable[[NDArray[np.float64]], NDArray[np.float64]]) -> NDArray[np.bool_]:
+        """What stands beside the road and surely is no road user, or a vehicle only if it is one on private ground.
+
+        Once it has moved, or comes to the road, it is shown.
+        """
+        t = self.tracks
+        assert self._stamp_ns is not None
+        sure = t.classes[:, AgentClass.UNKNOWN] > _SURE
+        sure &= (self._stamp_ns - t.born_ns) * _NS >= _STOOD
+        vehicle = np.isin(t.classes.argmax(axis=1), VEHICLE_CLASSES)
+        beside = off_road(t.mean[:, :2])
+        beside = np.where(np.isfinite(beside), beside, 0.0)
+        return np.asarray(~t.moved & ((sure & (beside > t.size[:, 1] / 2)) | (vehicle & (beside > _OFF))))
+
+    def _output(self, ego: EgoState | None, shown: NDArray[np.bool_], partial: bool) -> TrackedAgents:
+        assert self._stamp_ns is not None
+        t = self.tracks.select(shown)
         n = len(t)
+        velocity = t.mean[:, State.VX : State.VY + 1].copy()
+        if partial:
+            velocity = shrunk(velocity, t.covariance[:, 3:5, 3:5], t.hits)
+        # What belongs to no class and has not left its place stands: its middle moves as more or less of it is seen.
+        standing = (t.classes.argmax(axis=1) == AgentClass.UNKNOWN) & ~t.moved & partial
+        velocity[standing] = 0.0
         return TrackedAgents(
             stamp_ns=self._stamp_ns,
             ids=t.ids,
@@ -317,9 +391,9 @@ class Tracker:
             existence=lifecycle.probability(t.log_odds).astype(np.float32),
             position=np.column_stack([t.mean[:, :2], t.z]) if n else np.zeros((0, 3)),
             yaw=wrap_angle(t.mean[:, State.YAW]),
-            velocity=t.mean[:, State.VX : State.VY + 1].copy(),
-            acceleration=t.acceleration.copy(),
-            yaw_rate=t.mean[:, State.YAW_RATE].copy(),
+            velocity=velocity,
+            acceleration=np.where(standing[:, None], 0.0, t.acceleration),
+            yaw_rate=np.where(standing, 0.0, t.mean[:, State.YAW_RATE]),
             size=t.size.astype(np.float32),
             covariance=t.covariance.astype(np.float32),
             age=((self._stamp_ns - t.born_ns) * _NS).astype(np.float32),
@@ -330,8 +404,13 @@ class Tracker:
         )
 
 
-def _fused(belief: NDArray[np.float64], evidence: NDArray[np.float64]) -> NDArray[np.float64]:
+def _fused(
+    belief: NDArray[np.float64],
+    evidence: NDArray[np.float64],
+    memory: float = _CLASS_MEMORY,
+    weight: float = 1.0,
+) -> NDArray[np.float64]:
     """Bayes fusion of class probabilities ``[T, 10]``; old evidence fades, no class is ever ruled out for good."""
     likelihood = (1 - _CLASS_DOUBT) * evidence + _CLASS_DOUBT / N_CLASSES
-    fused = np.maximum(belief, 1e-6) ** _CLASS_MEMORY * likelihood
+    fused = np.maximum(belief, 1e-6) ** memory * likelihood**weight
     return np.asarray(fused / fused.sum(axis=1, keepdims=True))

@@ -33,6 +33,8 @@ class Tracks:
         attributes_ns: int64 ``[T, 6]`` when each was last observed.
         facing: ``[T]``, NaN unknown.
         facing_ns: int64 ``[T]``.
+        birthplace: ``[T, 2]`` where it was first seen.
+        moved: bool ``[T]`` it has left that place.
     """
 
     ids: NDArray[np.int64]
@@ -52,6 +54,8 @@ class Tracks:
     attributes_ns: NDArray[np.int64]
     facing: NDArray[np.float64]
     facing_ns: NDArray[np.int64]
+    birthplace: NDArray[np.float64]
+    moved: NDArray[np.bool_]
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -87,4 +91,6 @@ class Tracks:
             attributes_ns=np.zeros((0, N_ATTRIBUTES), np.int64),
             facing=np.zeros(0),
             facing_ns=np.zeros(0, np.int64),
+            birthplace=np.zeros((0, 2)),
+            moved=np.zeros(0, bool),
         )

@@ -12,7 +12,8 @@ from zoox_stack.evaluation.closed_loop_map import FAR, DriveMap
 from zoox_stack.road_network.made_up import crossing, straight_road
 from zoox_stack.road_network.network import RoadNetwork
 from zoox_stack.road_network.queries import LaneIndex
-from zoox_stack.simulation.events import EventConfig, EventDetector
+from zoox_stack.simulation.event_config import EventConfig
+from zoox_stack.simulation.events import EventDetector
 
 IN_EAST, OUT_EAST = 0, 4
 RIGHT_FROM_EAST, STRAIGHT_FROM_EAST, LEFT_FROM_EAST = 8, 9, 10

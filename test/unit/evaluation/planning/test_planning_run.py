@@ -59,6 +59,9 @@ def test_a_trace_is_a_recording_with_all_decisions(tmp_path: Path) -> None:
     run = read_run(path)
     assert len(run.decisions) == len(run.tracks) == len(run.predictions) == len(run.trajectories) == 25
     assert len(run.labels) == len(run.true_egos) == 25
+    asked = {stamp: len(decision.asked) for stamp, decision in run.decisions.items() if len(decision.asked)}
+    assert asked
+    assert {stamp: len(answers) for stamp, answers in run.answers.items()} == asked
     assert run.network is not None
     assert run.route is not None
 

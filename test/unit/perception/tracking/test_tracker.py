@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from zoox_stack.core.agents import DetectedAgents, TrackedAgents
 from zoox_stack.core.classes import AgentClass, Attribute, TurnSignal
@@ -14,7 +15,9 @@ from zoox_stack.core.errors import InvalidInputError
 from zoox_stack.core.frames import Frame
 from zoox_stack.core.geometry import wrap_angle
 from zoox_stack.perception.config import PerceptionConfig
+from zoox_stack.perception.lane_directions import LaneDirections
 from zoox_stack.perception.tracking.tracker import Tracker
+from zoox_stack.perception.view import View
 
 SECOND = 1_000_000_000
 SIZES = {AgentClass.CAR: (4.5, 1.8, 1.5), AgentClass.PEDESTRIAN: (0.6, 0.6, 1.7), AgentClass.BUS: (12.0, 2.6, 3.1)}
@@ -275,3 +278,102 @@ def test_unknown_obstacles_are_put_out_unless_told_not_to(report: bool) -> None:
         scene = tracker.step(detect(stamp, np.zeros((1, 2)), agent_class=AgentClass.UNKNOWN, score=0.2))
     assert len(scene) == int(report)
     assert len(tracker.tracks) == 1
+
+
+def seen(tracker: Tracker, stamp: int, xy: ArrayLike, **options: Any) -> TrackedAgents:
+    """A step with boxes as a LiDAR gives them: seen in part, no front or rear."""
+    extra = {name: options.pop(name) for name in ("lanes", "off_road", "view") if name in options}
+    detections = detect(stamp, np.asarray(xy, float), **options)
+    return tracker.step(detections, directed=False, sensor_xy=np.array([-20.0, 0.0]), **extra)
+
+
+def test_what_is_of_no_class_stands_until_it_has_left_its_place() -> None:
+    tracker = Tracker()
+    for k in range(12):
+        scene = seen(tracker, k * SECOND // 10, [[10.0 + 0.05 * k, 0.0]], agent_class=AgentClass.UNKNOWN)
+    assert scene.velocity.tolist() == [[0.0, 0.0]]  # 0.6 m of drift: its middle, not itself
+    for k in range(12, 40):
+        scene = seen(tracker, k * SECOND // 10, [[10.0 + 0.05 * k, 0.0]], agent_class=AgentClass.UNKNOWN)
+    np.testing.assert_allclose(scene.velocity, [[0.5, 0.0]], atol=0.15)
+
+
+def test_the_first_jumps_of_a_standing_car_are_no_speed() -> None:
+    rng = np.random.default_rng(3)
+    speeds = []
+    for _ in range(30):
+        tracker = Tracker()
+        for k in range(4):
+            scene = seen(tracker, k * SECOND // 10, np.array([[10.0, 0.0]]) + rng.normal(0, 0.15, (1, 2)))
+        speeds.append(scene.speed[0])
+    assert np.median(speeds) < 0.7
+
+
+def test_a_car_at_speed_has_it_after_half_a_second() -> None:
+    tracker = Tracker()
+    for k in range(6):
+        scene = seen(tracker, k * SECOND // 10, [[10.0 + 1.0 * k, 0.0]])
+    np.testing.assert_allclose(scene.velocity, [[10.0, 0.0]], atol=0.7)
+
+
+def test_a_standing_car_faces_the_way_of_its_lane() -> None:
+    class OneWay(LaneDirections):
+        def __init__(self) -> None: ...
+
+        def agreement(self, xy: NDArray[np.float64], yaw: NDArray[np.float64]) -> NDArray[np.float64]:
+            return np.sign(np.cos(yaw - np.pi))
+
+    tracker = Tracker()
+    for k in range(4):
+        scene = seen(tracker, k * SECOND // 10, [[10.0, 0.0]], yaw=0.05, lanes=OneWay())
+    assert abs(wrap_angle(scene.yaw[0] - np.pi)) < 0.1
+    for k in range(4, 14):  # but one that goes against it does so
+        scene = seen(tracker, k * SECOND // 10, [[10.0 + 0.5 * (k - 3), 0.0]], yaw=0.05, lanes=OneWay())
+    assert abs(wrap_angle(scene.yaw[0])) < 0.1
+
+
+@pytest.mark.parametrize(("kind", "beside", "shown"), [
+    (AgentClass.UNKNOWN, 1.0, False), (AgentClass.UNKNOWN, 0.0, True), (AgentClass.CAR, 1.0, True),
+    (AgentClass.CAR, 9.0, False), (AgentClass.PEDESTRIAN, 9.0, True),
+])  # fmt: skip
+def test_what_stands_beside_the_road(kind: AgentClass, beside: float, shown: bool) -> None:
+    def off_road(xy: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.full(len(xy), beside)
+
+    tracker = Tracker()
+    for k in range(15):
+        scene = seen(tracker, k * SECOND // 10, [[10.0, 0.0]], agent_class=kind, off_road=off_road)
+    assert len(scene) == shown
+    length = max(SIZES[kind][0], 1.0)
+    for k in range(15, 40):  # whoever moves is shown
+        x = 10.0 + 0.12 * length * (k - 14)
+        scene = seen(tracker, k * SECOND // 10, [[x, 0.0]], agent_class=kind, off_road=off_road)
+    assert len(scene) == 1
+
+
+def test_who_is_not_where_it_would_be_seen_is_gone_soon() -> None:
+    left = {}
+    for hidden in (False, True):
+        tracker = Tracker()
+        for k in range(10):
+            seen(tracker, k * SECOND // 10, [[0.0, 0.0]])
+        wall = np.column_stack([np.full(400, 5.0), np.linspace(-4, 4, 400)]).astype(np.float32)
+        view = View(np.array([-20.0, 0.0]), 0.0, wall[: 400 * hidden], np.ones(400 * hidden, np.float32))
+        alive = [len(seen(tracker, k * SECOND // 10, np.zeros((0, 2)), view=view)) for k in range(10, 30)]
+        left[hidden] = sum(alive)
+    assert left[False] <= 6
+    assert left[True] >= 13
+
+
+def test_pieces_and_doubles_of_a_vehicle_are_given_up() -> None:
+    tracker = Tracker()
+    for k in range(6):
+        stamp = k * SECOND // 10
+        cars = detect(stamp, np.array([[0.0, 0.0], [0.9, 0.1], [6.0, 0.0]]))
+        piece = detect(stamp, np.array([[-1.5, 0.7]]), agent_class=AgentClass.UNKNOWN, score=0.5)
+        both = DetectedAgents(stamp, Frame.MAP, *(
+            np.concatenate([getattr(cars, name), getattr(piece, name)])
+            for name in ("class_probabilities", "score", "position", "yaw", "size")
+        ))  # fmt: skip
+        scene = tracker.step(both, directed=False, sensor_xy=np.array([-20.0, 0.0]))
+    assert len(scene) == 2  # the car behind stays
+    np.testing.assert_allclose(np.sort(scene.position[:, 0]), [0.3, 6.0], atol=1.2)
