@@ -243,3 +243,14 @@ def test_an_unlikely_early_touch_does_not_make_a_late_overlap_count_early() -> N
     assert report.time[0] < 0.9
     assert report.certain[0] == pytest.approx(0.05, abs=1e-3)
     assert assess_collisions(plans, EGO, both, sizes, existence).certain[0] == pytest.approx(1.0)
+
+
+def test_while_the_ego_stands_risk_counts_for_less() -> None:
+    speeds = np.zeros((1, STEPS))
+    full = assess_collisions(standing(), EGO, futures([[0.0, 0.0]]), SIZES, speeds=speeds)
+    less = assess_collisions(standing(), EGO, futures([[0.0, 0.0]]), SIZES, speeds=speeds, standing_share=0.4)
+    assert less.risk[0] == pytest.approx(0.4 * full.risk[0])
+    assert less.probability[0] == full.probability[0]
+    speeds[:] = 5.0
+    moving = assess_collisions(standing(), EGO, futures([[0.0, 0.0]]), SIZES, speeds=speeds, standing_share=0.4)
+    assert moving.risk[0] == full.risk[0]

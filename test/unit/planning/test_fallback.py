@@ -112,3 +112,21 @@ def test_when_no_plan_has_a_way_back_there_still_is_one(agent: Any, scene: Any) 
     assert column[decision.chosen] > 0
     assert "no way back" in decision.explanation
     assert np.isfinite(trajectory.plan.xy).all()
+
+
+def test_nobody_drives_into_an_ego_that_stands_and_stays(agent: Any, scene: Any) -> None:
+    comes = [agent(1, 36.0, 0.0, 6.0, np.pi)]
+    _, standing = propose(scene(EgoState(0, 20.0, 0.0), comes))
+    assert terms(standing, "emergency stop") == [0.0]
+    _, rolling = propose(scene(EgoState(0, 20.0, 0.0, speed=3.0), comes))
+    assert terms(rolling, "keep")[0] > 0.0
+
+
+@pytest.mark.parametrize(("speed", "away", "lost"), [(1.0, 5.4, False), (12.0, 28.0, True)])
+def test_who_is_slow_sees_an_ego_that_stops_sooner(
+    speed: float, away: float, lost: bool, agent: Any, scene: Any
+) -> None:
+    """Both would come to where the ego stops 1.7 s after it stands: time to react and brake from 4 m/s, not from 14."""
+    comes = [agent(1, 24.15 + 2.3 + away, 0.0, speed, np.pi)]
+    _, proposal = propose(scene(EgoState(0, 20.0, 0.0, speed=1.0), comes))
+    assert (terms(proposal, "emergency stop")[0] > 0.0) == lost

@@ -350,3 +350,16 @@ def test_a_goal_too_near_to_stop_at_is_passed_without_hard_braking(loop: Any) ->
     ticks = loop(planner, EgoState(0, 135.0, 0.0, speed=13.0), lambda _: [], 4)
     assert ticks[-1].ego.x > 170.0
     assert min(t.ego.acceleration for t in ticks) > -2.5
+
+
+def test_driving_off_takes_some_decisions_in_a_row(scene: Any) -> None:
+    ego = EgoState(0, 20.0, 0.0)
+    for needed in (1, 3):
+        planner = Planner(PlannerConfig(start_ticks=needed))
+        planner.set_road_network(straight_road(lanes=1))
+        moves = []
+        for i in range(4):
+            proposal = planner.propose(scene(ego, [], 10**9 + i * 10**8), None, None)
+            trajectory, _ = planner.decide(proposal, None, WhatIfStatus.TIMEOUT)
+            moves.append(bool(trajectory.plan.x[9] > ego.x + 0.1))
+        assert moves == [i >= needed - 1 for i in range(4)]
