@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,10 +16,10 @@ from zoox_stack.planning.answer_check import check_answer
 from zoox_stack.planning.config import PlannerConfig
 from zoox_stack.planning.costs import COST_NAMES, interaction_costs
 from zoox_stack.planning.fallback import FallbackCheck
-from zoox_stack.planning.futures import way_lost
+from zoox_stack.planning.futures import staying, way_lost
 from zoox_stack.planning.lattice import STOPS, Lateral, desired_speed
 from zoox_stack.planning.path_agents import MOST_PATH_AGENTS, find_path_agents
-from zoox_stack.planning.proposal import Proposal
+from zoox_stack.planning.proposal import PlanningScene, Proposal
 from zoox_stack.planning.straight_on import straight_on
 from zoox_stack.planning.weighing import judge_collisions
 
@@ -187,12 +188,13 @@ def _rescore(proposal: Proposal, answer: WhatIfAnswer, config: PlannerConfig) ->
     """Judge every asked plan with its own futures; agents an answer leaves out keep what was found without it."""
     scene, candidates, ego, asked = proposal.scene, proposal.candidates, proposal.ego, proposal.asked
     from_model = proposal.predictions_from == PredictionSource.MODEL
-    lost = way_lost(answer.predictions, scene.futures if from_model else None, scene.ids)
+    answers = _believed(answer.predictions, scene)
+    lost = way_lost(answers, scene.futures if from_model else None, scene.ids)
     lost = lost * scene.existence
     imposed = lost.max(axis=1, initial=0.0)
     report, agents, counted = proposal.report.of_plans(asked), proposal.agents, None
     danger = proposal.danger[asked]
-    parts = [(plan, part) for plan, part in enumerate(answer.predictions) if len(part)]
+    parts = [(plan, part) for plan, part in enumerate(answers) if len(part)]
     if parts and len(scene.ids):
         # All answered futures in one go, each with the plan it belongs to.
         every = PredictedAgents.concatenate([part for _, part in parts])
@@ -223,6 +225,23 @@ def _rescore(proposal: Proposal, answer: WhatIfAnswer, config: PlannerConfig) ->
     # Who goes first is a question of what the others would do if they were alone.
     taken = proposal.costs[asked, _RIGHT_OF_WAY]
     return _Conditional(proposal.motion[asked].sum(axis=1) + costs.sum(axis=1) + taken, report, lost)
+
+
+def _believed(answered: Sequence[PredictedAgents], scene: PlanningScene) -> Sequence[PredictedAgents]:
+    """Answered futures with the same belief in who goes on standing as the unconditional ones have."""
+    every = [part for part in answered if len(part)]
+    if not every or not scene.stays.any():
+        return answered
+    joined = PredictedAgents.concatenate(every)
+    order = np.argsort(scene.ids, kind="stable")
+    rows = order[np.minimum(np.searchsorted(scene.ids, joined.agent_ids, sorter=order), len(scene.ids) - 1)]
+    known = scene.ids[rows] == joined.agent_ids
+    joined = staying(joined, scene.position[rows], np.where(known, scene.stays[rows], 0.0))
+    ends = np.cumsum([len(part) for part in answered])
+    return [
+        joined.take(np.arange(end - len(part), end)) if len(part) else part
+        for part, end in zip(answered, ends, strict=True)
+    ]
 
 
 def _safest_stop(proposal: Proposal, totals: NDArray[np.float64]) -> int:

@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 
 from zoox_stack.core.predictions import PredictedAgents
 
+_NEARLY_STANDS = 2.0  # [m] of way in 8 s
+_OF_MODES = ("probabilities", "positions", "headings", "covariances")
+
 
 def overlay(base: PredictedAgents, over: PredictedAgents) -> PredictedAgents:
     """The agents of `base`; those also in `over` with the futures from there.
@@ -63,6 +66,32 @@ def later(predicted: PredictedAgents, steps: int) -> PredictedAgents:
         headings=shifted(predicted.headings, np.repeat(predicted.headings[:, :, -1:], keep, axis=2)),
         covariances=shifted(predicted.covariances, np.repeat(predicted.covariances[:, :, -1:], keep, axis=2)),
     )
+
+
+def staying(predicted: PredictedAgents, position: NDArray[np.float64], share: NDArray[np.float64]) -> PredictedAgents:
+    """The same futures with more belief that agents stay where they are.
+
+    An agent's mode with the least way becomes standing still if it is nearly that already, otherwise a new mode does.
+    It takes `share` of the probability of the others.
+
+    Args:
+        predicted: Futures of A agents.
+        position: ``[A, 2]`` where they are now [m].
+        share: ``[A]`` 0..1; agents with 0 keep their futures.
+    """
+    rows = np.flatnonzero(share > 0)
+    if not len(rows):
+        return predicted
+    way = np.hypot(*(predicted.positions[rows, :, -1] - predicted.positions[rows, :, 0]).transpose(2, 0, 1))
+    modes = predicted.modes + int((way.min(axis=1) > _NEARLY_STANDS).any())
+    joined = {name: _padded(getattr(predicted, name), modes, name).copy() for name in _OF_MODES}
+    mode = np.where(way.min(axis=1) > _NEARLY_STANDS, modes - 1, way.argmin(axis=1))
+    joined["positions"][rows, mode] = (position[rows] - predicted.origin)[:, None]
+    joined["headings"][rows, mode] = joined["headings"][rows, mode, :1]
+    joined["probabilities"][rows] *= (1.0 - share[rows])[:, None]
+    joined["probabilities"][rows, mode] += share[rows]
+    changes: dict[str, Any] = joined
+    return replace(predicted, **changes)
 
 
 def expected_way(predicted: PredictedAgents, ids: NDArray[np.int64]) -> NDArray[np.float64]:

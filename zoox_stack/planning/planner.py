@@ -19,14 +19,14 @@ from zoox_stack.planning.config import PlannerConfig
 from zoox_stack.planning.costs import motion_costs
 from zoox_stack.planning.decision import choose
 from zoox_stack.planning.feasibility import check_motion
-from zoox_stack.planning.futures import later, overlay
+from zoox_stack.planning.futures import later, overlay, staying
 from zoox_stack.planning.occlusion import sight_speeds
 from zoox_stack.planning.path_agents import find_path_agents
 from zoox_stack.planning.path_sides import LaneSides
 from zoox_stack.planning.proposal import Preparation, Proposal
 from zoox_stack.planning.reference_path import PathSource, ReferencePath, ReferencePathFinder
 from zoox_stack.planning.right_of_way import GiveWayFinder, GiveWayPlaces
-from zoox_stack.planning.standing import StandingWatch, find_blocker, has_way_past, waiting_term
+from zoox_stack.planning.standing import StandingWatch, belief_in_staying, find_blocker, has_way_past, waiting_term
 from zoox_stack.planning.weighing import weigh
 from zoox_stack.road_network.drivable import DrivableGrid
 from zoox_stack.road_network.network import RoadNetwork
@@ -144,7 +144,9 @@ class Planner:
         )  # fmt: skip
         give_way = self._give_way.find(path, ego) if self._give_way is not None else GiveWayPlaces.of([])
         waits_at = np.concatenate([path.stops.s, give_way.begin, path.line.s[path.in_intersection]])
-        blocker = find_blocker(path, ego, agents, scene, rows, self._standing.update(scene), waits_at)
+        stood = self._standing.update(scene)
+        stays = belief_in_staying(scene, ego, stood, self._standing.ego_stood)
+        blocker = find_blocker(path, ego, agents, scene, rows, stood, waits_at, stays)
         if blocker is not None and not has_way_past(path, ego, blocker, self._grid):
             blocker = None
         candidates = make_candidates(path, ego, agents, config, self._grid, blocker)
@@ -159,6 +161,7 @@ class Planner:
             ego=ego,
             path=path,
             rows=rows,
+            stays=stays[rows],
             overlapping=scene.ids[overlapping],
             candidates=candidates,
             rejections=motion.rejections,
@@ -182,6 +185,8 @@ class Planner:
             prepared.scene, prepared.ego, prepared.path, prepared.candidates, self.config,
         )  # fmt: skip
         planning_scene = prepared.planning_scene(complete_futures(scene, predicted))
+        futures = staying(planning_scene.futures, planning_scene.position, planning_scene.stays)
+        planning_scene = replace(planning_scene, futures=futures)
         self._predicted = predicted if predicted is not None else self._predicted
         agents = find_path_agents(
             path, ego, planning_scene.futures, planning_scene.position, planning_scene.yaw, planning_scene.sizes,

@@ -32,6 +32,7 @@ class PlanningScene:
         speed: float64 ``[A]`` [m/s].
         walks: bool ``[A]`` pedestrians and animals.
         futures: Unconditional futures of these agents.
+        stays: float64 ``[A]`` how much to believe that they go on standing, from `belief_in_staying`.
         overlapping: int64, ids left out because they overlap the ego now (most likely the ego itself or bad boxes).
     """
 
@@ -43,6 +44,7 @@ class PlanningScene:
     speed: NDArray[np.float64]
     walks: NDArray[np.bool_]
     futures: PredictedAgents
+    stays: NDArray[np.float64]
     overlapping: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
 
 
@@ -55,6 +57,7 @@ class Preparation:
         ego: The ego.
         path: Reference path.
         rows: int64 ``[A]`` rows of the agents of the scene that matter.
+        stays: float64 ``[A]`` as in `PlanningScene`.
         overlapping: As in `PlanningScene`.
         candidates: The candidates.
         rejections: uint8 ``[C]`` `Rejection` by geometry, dynamics and signals.
@@ -67,6 +70,7 @@ class Preparation:
     ego: EgoState
     path: ReferencePath
     rows: NDArray[np.int64]
+    stays: NDArray[np.float64]
     overlapping: NDArray[np.int64]
     candidates: Candidates
     rejections: NDArray[np.uint8]
@@ -86,6 +90,7 @@ class Preparation:
             speed=scene.speed[rows],
             walks=np.isin(scene.classes[rows], WALKERS),
             futures=futures.take(rows),
+            stays=self.stays,
             overlapping=self.overlapping,
         )
 

@@ -1,4 +1,4 @@
-"""Something that stands in the ego's lane and will not move: since when, and whether it only waits in a queue."""
+"""Who stands, and since when: blockers of the ego's lane, and others that wait while the ego waits for them."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from zoox_stack.core.classes import Attribute, TriState, TurnSignal
 from zoox_stack.planning.candidates import Candidates
 from zoox_stack.planning.lattice import ROOM_TO_PULL_OUT, Blocker, past_offsets
 from zoox_stack.planning.path_agents import PathAgents, in_way
+from zoox_stack.planning.proposal import WALKERS
 from zoox_stack.planning.reference_path import ReferencePath
 from zoox_stack.road_network.drivable import DrivableGrid
 
@@ -19,6 +20,10 @@ _DOUBTFUL = 3.0  # [s] who stands for less may go on
 _CERTAIN = 10.0  # [s] who stands for longer will not
 _QUEUE = 12.0  # [m] between vehicles of a queue
 _WAITS_WITHIN = 20.0  # [m] before a place where one may have to wait
+_WAITED = 6.0  # [s] both have stood: the other may well go on standing,
+_WAITED_LONG = 16.0  # [s] and most likely will
+_MOST_LIKELY = 0.95
+_BEHIND_EACH_OTHER = np.radians(30.0)  # who heads as the ego does is in a queue, and goes when that goes
 _EARLY = 3.0  # times earlier than giving up waiting the ego keeps its distance
 
 
@@ -31,9 +36,16 @@ class StandingWatch:
     def reset(self) -> None:
         """Forget everybody."""
         self._ids, self._since = np.zeros(0, np.int64), np.zeros(0, np.int64)
+        self._ego_since: int | None = None
+        self.ego_stood = 0.0  # [s]
 
     def update(self, scene: TrackedAgents) -> NDArray[np.float64]:
         """How long each of the N agents of a scene has been seen standing [s], 0 for who moves."""
+        if scene.ego is None or abs(scene.ego.speed) > _STANDS:
+            self._ego_since = None
+        elif self._ego_since is None:
+            self._ego_since = scene.stamp_ns
+        self.ego_stood = 0.0 if self._ego_since is None else (scene.stamp_ns - self._ego_since) / 1e9
         since = np.full(len(scene), scene.stamp_ns)
         if len(self._ids):
             place = np.minimum(np.searchsorted(self._ids, scene.ids), len(self._ids) - 1)
@@ -44,6 +56,27 @@ class StandingWatch:
         return np.asarray(np.where(moving, 0.0, (scene.stamp_ns - since) / 1e9))
 
 
+def belief_in_staying(
+    scene: TrackedAgents, ego: EgoState, stood: NDArray[np.float64], ego_stood: float
+) -> NDArray[np.float64]:
+    """How much to believe that each agent goes on standing because it waits for the ego, ``[len(scene)]`` 0..1.
+
+    Two who wait for each other would do so for ever if each went on to expect that the other goes at once. Of people
+    on foot it is not believed.
+
+    Args:
+        scene: All agents.
+        ego: The ego.
+        stood: How long each agent has stood [s].
+        ego_stood: How long the ego has [s].
+    """
+    both = np.minimum(stood, ego_stood)
+    believed = _MOST_LIKELY * np.clip((both - _WAITED) / (_WAITED_LONG - _WAITED), 0.0, 1.0)
+    turn = np.abs(np.angle(np.exp(1j * (scene.yaw - ego.yaw))))
+    meant = ~np.isin(scene.classes, WALKERS) & (turn > _BEHIND_EACH_OTHER)
+    return np.asarray(np.where(meant, believed, 0.0))
+
+
 def find_blocker(
     path: ReferencePath,
     ego: EgoState,
@@ -52,11 +85,12 @@ def find_blocker(
     rows: NDArray[np.int64],
     stood: NDArray[np.float64],
     waits_at: NDArray[np.float64],
+    stays: NDArray[np.float64],
 ) -> Blocker | None:
     """The nearest agent in the ego's lane that stands there for good; None without.
 
     Who brakes, who stands before a place where one may have to wait, or behind somebody else, is in a queue. Hazard
-    lights and open doors tell at once that somebody stays.
+    lights and open doors tell at once that somebody stays. So does, after a while, who waits for the ego.
 
     Args:
         path: Reference path.
@@ -66,6 +100,7 @@ def find_blocker(
         rows: Rows of the scene.
         stood: How long each agent of the scene has stood [s].
         waits_at: Arc lengths of stop lines, places where others go first and places inside intersections [m].
+        stays: From `belief_in_staying`, for each agent of the scene.
     """
     if not len(agents):
         return None
@@ -77,15 +112,18 @@ def find_blocker(
     b = int(np.where(inside, low, np.inf).argmin())
     row = int(rows[agents.rows[b]])
     attributes = scene.attributes[row]
-    stays = attributes[Attribute.TURN_SIGNAL] == TurnSignal.HAZARD or attributes[Attribute.DOOR_OPEN] == TriState.YES
+    tells = attributes[Attribute.TURN_SIGNAL] == TurnSignal.HAZARD or attributes[Attribute.DOOR_OPEN] == TriState.YES
+    waits_for_ego = stays[row] > 0.0
     patience = float(np.clip((stood[row] - _DOUBTFUL) / (_CERTAIN - _DOUBTFUL), 0.0, 1.0))
-    if stays and scene.speed[row] < _STANDS:
+    if tells and scene.speed[row] < _STANDS:
         patience = 1.0
+    elif waits_for_ego:
+        patience = float(stays[row])
     elif attributes[Attribute.BRAKE_LIGHT] == TriState.YES:
         return None
     follows = inside & (low > high[b] - 1.0) & (low < high[b] + _QUEUE)
     waiting = (waits_at > low[b]) & (waits_at < high[b] + _WAITS_WITHIN)
-    if patience <= 0 or (not stays and (follows.any() or waiting.any())):
+    if patience <= 0 or (not tells and not waits_for_ego and (follows.any() or waiting.any())):
         return None
     return Blocker(
         agent_id=int(agents.ids[b]), begin=float(low[b]), end=float(high[b]),

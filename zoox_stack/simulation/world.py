@@ -18,6 +18,7 @@ from zoox_stack.core.errors import ConfigurationError, ZooxStackError
 from zoox_stack.prediction.history import HistoryColumn
 from zoox_stack.simulation.actors.drivers import Drivers
 from zoox_stack.simulation.actors.scripts import Scripts
+from zoox_stack.simulation.actors.stand_offs import StandOffs
 from zoox_stack.simulation.actors.traffic_view import TrafficView
 from zoox_stack.simulation.actors.walkers import Walkers, beside_vehicles
 from zoox_stack.simulation.continuity import JUMP, Continuity
@@ -137,7 +138,7 @@ class TrafficWorld:
             Drivers(STEP),
             Continuity(STEP),
         )
-        self._walkers, self._view = Walkers(), _NOBODY
+        self._walkers, self._stand_offs, self._view = Walkers(), StandOffs(STEP), _NOBODY
         self._cast = Cast.of(self._roster, (), (), np.zeros(0, np.int64))
         self._steered: dict[int, tuple[float, float, float]] = {}  # x, y, yaw of front bumpers
         self._steps = 0
@@ -286,6 +287,7 @@ class TrafficWorld:
         obstacles = self._scripts.obstacles(now.time, now.ids[cast.on_foot], now.states[cast.on_foot])
         self._drivers.step(self._view, cast.temper, obstacles, self.vehicle, self.controlled, self.asked)
         self._scripts.step(self._view, self.vehicle)
+        self._stand_offs.step(self._view, self.vehicle, self._sumo.lane, self.controlled)
         self._walkers.step(self._view, cast.people, now.states[cast.walker_rows], self._sumo.person)
 
     def _observe(self, lights: bool) -> Snapshot:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from zoox_stack.core.predictions import PredictedAgents
-from zoox_stack.planning.futures import expected_way, later, overlay, way_lost
+from zoox_stack.planning.futures import expected_way, later, overlay, staying, way_lost
 
 
 def futures(ids: list[int], speed: float, modes: int = 1, origin: tuple[float, float] = (0.0, 0.0)) -> PredictedAgents:
@@ -85,3 +85,19 @@ def test_agents_left_out_lose_nothing_or_keep_the_unconditional_way() -> None:
     known = way_lost(answers, usual, np.array([1, 2]))
     np.testing.assert_allclose(unknown, 0.0, atol=1e-6)
     np.testing.assert_allclose(known[:, 1], [0.0, 47.4], atol=0.01)
+
+
+def test_staying_takes_probability_from_the_modes_that_move() -> None:
+    before = futures([1, 2], 5.0, modes=4, origin=(100.0, -50.0))
+    here = np.array([[10.0, 0.0], [20.0, 0.0]])
+    after = staying(before, here, np.array([0.0, 0.8]))
+    assert np.array_equal(after.positions[0, :4], before.positions[0])
+    stands = int(after.probabilities[1].argmax())
+    assert (after.modes, stands) == (5, 4)
+    assert after.probabilities[1].tolist() == pytest.approx([0.05] * 4 + [0.8])
+    assert after.probabilities[0].tolist() == pytest.approx([0.25] * 4 + [0.0])
+    slow = staying(futures([1], 0.1, modes=2), here[:1], np.array([0.8]))
+    assert slow.probabilities[0].tolist() == pytest.approx([0.9, 0.1])
+    assert after.probabilities[1].sum() == pytest.approx(1.0)
+    np.testing.assert_allclose(after.positions[1, stands] + after.origin, np.broadcast_to(here[1], (80, 2)))
+    assert staying(before, here, np.zeros(2)) is before

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from zoox_stack.core.agents import EgoState
-from zoox_stack.core.classes import Attribute, TriState
+from zoox_stack.core.classes import AgentClass, Attribute, TriState, WhatIfStatus
+from zoox_stack.core.constant_velocity import constant_velocity_prediction
 from zoox_stack.planning.planner import Planner
-from zoox_stack.planning.standing import StandingWatch
+from zoox_stack.planning.standing import StandingWatch, belief_in_staying
 from zoox_stack.road_network.made_up import crossing, straight_road
 
 EGO = EgoState(0, -160.0, -1.75, speed=8.0)
@@ -89,3 +90,41 @@ def test_without_ground_beside_it_there_is_no_way_past(agent: Any, scene: Any) -
             now = scene(EgoState(0, 20.0, 0.0, speed=8.0), [agent(1, 70.0, 0.0)], stamp * 1_000_000_000)
             prepared = planner.prepare(now, None)
         assert any("past #1" in name for name in prepared.candidates.names) is passes
+
+
+def test_who_waits_for_the_waiting_ego_is_believed_to_stay_people_and_queues_are_not(agent: Any, scene: Any) -> None:
+    ego = EgoState(0, 0.0, 0.0, speed=0.0)
+    across, ahead = agent(1, 8.0, 5.0, 0.0, -np.pi / 2), agent(2, 12.0, 0.0)
+    walker = agent(3, 6.0, -4.0, 0.0, np.pi / 2, kind=AgentClass.PEDESTRIAN)
+    comes = agent(4, 30.0, 5.0, 6.0, -np.pi / 2)
+    watch, second, seen = StandingWatch(), 1_000_000_000, []
+    for stamp in range(1, 20):
+        now = scene(replace(ego, stamp_ns=stamp * second), [across, ahead, walker, comes], stamp * second)
+        stood = watch.update(now)
+        seen.append(belief_in_staying(now, ego, stood, watch.ego_stood))
+    assert seen[4].tolist() == [0.0] * 4
+    assert 0.0 < seen[9][0] < seen[18][0] == pytest.approx(0.95)
+    assert not np.array(seen)[:, 1:].any()
+    moving = scene(replace(ego, stamp_ns=20 * second, speed=2.0), [across], 20 * second)
+    watch.update(moving)
+    assert watch.ego_stood == 0.0
+
+
+def test_two_who_wait_for_each_other_do_not_wait_for_ever(agent: Any, scene: Any) -> None:
+    """Everybody's futures say that the other goes at once; after a while the ego no longer believes it."""
+    wait = [agent(1, 1.75, -9.0, 0.0, np.pi / 2)]
+
+    def soon(stamp: float, planner: Planner) -> float:
+        now = scene(EgoState(0, -14.0, -1.75, speed=0.0), wait, round(stamp * 1e9))
+        there = constant_velocity_prediction(now)
+        goes = there.positions.copy()
+        goes[..., 1] += 2.0 * np.arange(1, 81) / 10
+        predicted = replace(there, positions=goes)
+        proposal = planner.propose(now, predicted, None)
+        _, decision = planner.decide(proposal, None, WhatIfStatus.TIMEOUT)
+        return float(decision.positions[decision.chosen, 39, 0])
+
+    planner = two_way_road()
+    way = [soon(1.0 + 0.5 * tick, planner) for tick in range(44)]
+    assert max(way[:12]) < 3.0
+    assert min(way[-3:]) > 8.0
