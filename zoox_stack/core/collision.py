@@ -78,15 +78,12 @@ class CollisionReport:
         agent_risk: The same with later times counting less (see `assess_collisions`), 0..1.
         agent_certain: Probability that the predicted means themselves overlap, position errors left aside, 0..1.
         agent_time: Earliest such overlap [s], inf for none.
-        agent_distance: Smallest distance between the boxes of any predicted mean [m] (a lower bound where they are
-            turned against each other); inf where it stays over a metre and out of reach of the error.
     """
 
     agent_probability: NDArray[np.float64]
     agent_risk: NDArray[np.float64]
     agent_certain: NDArray[np.float64]
     agent_time: NDArray[np.float64]
-    agent_distance: NDArray[np.float64]
 
     @cached_property
     def probability(self) -> NDArray[np.float64]:
@@ -107,11 +104,6 @@ class CollisionReport:
     def time(self) -> NDArray[np.float64]:
         """Earliest overlap of means [s], inf for none, ``[C]``."""
         return np.asarray(self.agent_time.min(axis=1, initial=np.inf))
-
-    @cached_property
-    def distance(self) -> NDArray[np.float64]:
-        """Smallest distance to any agent [m], ``[C]``."""
-        return np.asarray(self.agent_distance.min(axis=1, initial=np.inf))
 
     def of_plans(self, plans: NDArray[np.int64]) -> CollisionReport:
         """Only the rows `plans`."""
@@ -212,7 +204,7 @@ def assess_collisions(
         raise InvalidInputError("agent_sizes", f"{a} rows", f"{len(agent_sizes)} rows")
     if abs(plans.step - predicted.step) > 1e-6:
         raise InvalidInputError("step of plans and predictions", f"{predicted.step} s", f"{plans.step} s")
-    report = CollisionReport(*(np.full((c, a), value) for value in (0.0, 0.0, 0.0, np.inf, np.inf)))
+    report = CollisionReport(*(np.full((c, a), value) for value in (0.0, 0.0, 0.0, np.inf)))
     if a == 0 or c == 0:
         return report
     # Plans that end near each other one after the other; where each agent has a plan of its own, order does not matter.
@@ -247,7 +239,6 @@ def assess_collisions(
         report.agent_risk,
         report.agent_certain,
         report.agent_time,
-        report.agent_distance,
     )
     if only_plan is None:
         for field in fields(CollisionReport):

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from zoox_stack.core.compiled import compiled
 
 _SIGMAS = 2.5  # agents further than this many standard deviations beyond touching count as out of reach
-_NEAR = 1.0  # [m] boxes that stay further apart than this and out of reach of the errors are not looked at
+_SURE = 0.999  # who is hit with this probability already cannot be hit much more
 _NEGLIGIBLE = 1e-3  # probabilities below it do not count
-_BEYOND = 3.1  # standard deviations, beyond which less than that lies
+_BEYOND_SQUARE = 3.1**2  # squared standard deviations, beyond which less than that lies
 _CERTAIN = 2.8  # where the error function is 1 but for 1e-4
 _LEAST_MODE = 1e-3  # less probable modes are not looked at
 _LEAST_TOUCH = 0.01  # an agent and mode less probable than this have no time of touching
@@ -45,24 +45,21 @@ def _between(offset: float, half: float, sigma: float) -> float:
 def _in_frame(
     dx: float, dy: float, xx: float, xy: float, yy: float, cos: float, sin: float, length: float, width: float
 ) -> tuple[float, float]:
-    """Probability that an offset lies in a rectangle turned like this, and how far its mean lies outside [m]."""
+    """Probability that an offset lies in a rectangle turned like this, and by how much its mean lies outside [m]."""
     u, v = abs(cos * dx + sin * dy), abs(cos * dy - sin * dx)
     out_u, out_v = max(u - length, 0.0), max(v - width, 0.0)
     cross = 2.0 * cos * sin * xy
-    su = math.sqrt(max(cos * cos * xx + cross + sin * sin * yy, _LEAST_VARIANCE))
-    sv = math.sqrt(max(sin * sin * xx - cross + cos * cos * yy, _LEAST_VARIANCE))
-    inside = 0.0
-    if out_u < _BEYOND * su and out_v < _BEYOND * sv:
-        inside = _between(u, length, su) * _between(v, width, sv)
-    if out_u == 0.0 or out_v == 0.0:
-        return inside, out_u + out_v
-    return inside, math.sqrt(out_u * out_u + out_v * out_v)
+    var_u = max(cos * cos * xx + cross + sin * sin * yy, _LEAST_VARIANCE)
+    var_v = max(sin * sin * xx - cross + cos * cos * yy, _LEAST_VARIANCE)
+    if out_u * out_u > _BEYOND_SQUARE * var_u or out_v * out_v > _BEYOND_SQUARE * var_v:
+        return 0.0, out_u + out_v
+    return _between(u, length, math.sqrt(var_u)) * _between(v, width, math.sqrt(var_v)), out_u + out_v
 
 
 @compiled(
     "void(f8[:, :, ::1], UniTuple(f8, 2), f4[:, :, :, ::1], f4[:, :, ::1], f4[:, :, :, ::1], f4[:, ::1], f8[:, ::1],"
     "f8[:, ::1], i8[::1], i8[::1], f8[::1], f8[::1], b1[:, ::1], f8, f8,"
-    "f8[:, ::1], f8[:, ::1], f8[:, ::1], f8[:, ::1], f8[:, ::1])"
+    "f8[:, ::1], f8[:, ::1], f8[:, ::1], f8[:, ::1])"
 )
 def compare(
     ego: NDArray[np.float64],
@@ -84,7 +81,6 @@ def compare(
     risk: NDArray[np.float64],
     certain: NDArray[np.float64],
     touch: NDArray[np.float64],
-    nearest: NDArray[np.float64],
 ) -> None:
     """Fill the arrays of a `CollisionReport`: C plans, A agents, K modes, S times that are looked at.
 
@@ -109,7 +105,6 @@ def compare(
         risk: ``[C, A]`` 0 everywhere.
         certain: ``[C, A]`` 0 everywhere.
         touch: ``[C, A]`` inf everywhere [s].
-        nearest: ``[C, A]`` inf everywhere [m].
     """
     steps, plans = ego.shape[0], ego.shape[1]
     groups = (plans + _GROUP - 1) // _GROUP
@@ -135,7 +130,7 @@ def compare(
                 t = rows[s]
                 x, y = np.float64(positions[a, k, t, 0]), np.float64(positions[a, k, t, 1])
                 xx, yy = np.float64(covariances[a, k, t, 0]), np.float64(covariances[a, k, t, 2])
-                reach = touching + max(_SIGMAS * math.sqrt(max(xx + yy, 0.0)), _NEAR)
+                reach = touching + _SIGMAS * math.sqrt(max(xx + yy, 0.0))
                 if not (
                     all_low[s, 0] - reach < x < all_high[s, 0] + reach
                     and all_low[s, 1] - reach < y < all_high[s, 1] + reach
@@ -153,33 +148,36 @@ def compare(
                         dx, dy = x - ego[s, c, 0], y - ego[s, c, 1]
                         if not dx * dx + dy * dy < reach * reach:
                             continue
+                        worth = discount[s] if moving[s, c] else discount[s] * standing
+                        early = time[s] <= certain_until
+                        if greatest[0, c] > _SURE and greatest[1, c] >= worth and not (early and greatest[2, c] < 1.0):
+                            continue
                         if not turned:
                             cos, sin, turned = math.cos(yaw), math.sin(yaw), True
                         ego_cos, ego_sin = ego[s, c, 2], ego[s, c, 3]
                         turn_cos = abs(cos * ego_cos + sin * ego_sin)
                         turn_sin = abs(sin * ego_cos - cos * ego_sin)
-                        inside, distance = _in_frame(
+                        inside, outside = _in_frame(
                             dx, dy, xx, xy, yy, ego_cos, ego_sin,
                             ego_half[0] + half[a, 0] * turn_cos + half[a, 1] * turn_sin,
                             ego_half[1] + half[a, 0] * turn_sin + half[a, 1] * turn_cos,
                         )  # fmt: skip
                         # The other frame can only lessen the probability and add to the distance, and later times count
                         # less: what cannot be the greatest so far need not be known exactly.
-                        worth = discount[s] if moving[s, c] else discount[s] * standing
                         greater = inside > greatest[0, c] or inside * worth > greatest[1, c]
-                        if (greater and inside > _NEGLIGIBLE) or distance < nearest[c, a] or distance <= 0:
-                            second, further = _in_frame(
-                                dx, dy, xx, xy, yy, cos, sin,
-                                half[a, 0] + ego_half[0] * turn_cos + ego_half[1] * turn_sin,
-                                half[a, 1] + ego_half[0] * turn_sin + ego_half[1] * turn_cos,
-                            )  # fmt: skip
-                            inside, distance = min(inside, second), max(distance, further)
-                        nearest[c, a] = min(nearest[c, a], distance)
+                        if not (greater and inside > _NEGLIGIBLE) and outside > 0:
+                            continue
+                        second, further = _in_frame(
+                            dx, dy, xx, xy, yy, cos, sin,
+                            half[a, 0] + ego_half[0] * turn_cos + ego_half[1] * turn_sin,
+                            half[a, 1] + ego_half[0] * turn_sin + ego_half[1] * turn_cos,
+                        )  # fmt: skip
+                        inside = min(inside, second)
                         if inside > _NEGLIGIBLE:
                             greatest[0, c] = max(greatest[0, c], inside)
                             greatest[1, c] = max(greatest[1, c], inside * worth)
-                        if distance <= 0 and moving[s, c]:
-                            if time[s] <= certain_until:
+                        if outside <= 0 and further <= 0 and moving[s, c]:
+                            if early:
                                 greatest[2, c] = 1.0
                             if weight[a, k] > _LEAST_TOUCH:
                                 touch[c, a] = min(touch[c, a], time[s])

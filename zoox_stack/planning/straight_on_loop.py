@@ -12,23 +12,46 @@ from zoox_stack.core.compiled import compiled
 _DRIVES = 0.3  # [m/s] a slower ego drives into nobody
 _LEAST_MODE = 0.05  # less probable modes are not looked at
 _AHEAD, _BEHIND = math.cos(math.radians(35.0)), math.cos(math.radians(150.0))  # seen from the rear axle
-_EVERY = 0.15  # [s] between the times looked at
 
 
-@compiled("b1(f8, f8, f8, f8, f8, f8, f8, f8, f8, f8)")
-def _touch(
-    dx: float, dy: float, cos: float, sin: float, other_cos: float, other_sin: float,
-    half_length: float, half_width: float, other_length: float, other_width: float,
-) -> bool:  # fmt: skip
-    """Whether two boxes touch, by their separating axes; as `zoox_stack.core.geometry.boxes_overlap`."""
+@compiled("UniTuple(f8, 2)(f8, f8, f8, f8, f8)")
+def _overlap(offset: float, pace: float, reach: float, begin: float, end: float) -> tuple[float, float]:
+    """The part of the time from `begin` to `end` in which an offset that changes at `pace` is within `reach`."""
+    if abs(pace) < 1e-9:
+        return (begin, end) if abs(offset) <= reach else (end, begin)
+    first, last = (-reach - offset) / pace, (reach - offset) / pace
+    return max(begin, min(first, last)), min(end, max(first, last))
+
+
+@compiled("f8(f8, f8, f8, f8, f8, f8, f8, f8, f8, f8, f8, f8, f8)")
+def _meet(
+    dx: float, dy: float, wx: float, wy: float, cos: float, sin: float, other_cos: float, other_sin: float,
+    half_length: float, half_width: float, other_length: float, other_width: float, until: float,
+) -> float:  # fmt: skip
+    """When two boxes first touch, at a constant relative velocity [s]; `until` if not before.
+
+    By the times in which they overlap along each of their four separating axes, as in Ericson, Real-Time Collision
+    Detection, 2005, 5.5.
+    """
     c, s = abs(cos * other_cos + sin * other_sin), abs(sin * other_cos - cos * other_sin)
-    if abs(dx * cos + dy * sin) > half_length + other_length * c + other_width * s:
-        return False
-    if abs(dy * cos - dx * sin) > half_width + other_length * s + other_width * c:
-        return False
-    if abs(dx * other_cos + dy * other_sin) > other_length + half_length * c + half_width * s:
-        return False
-    return abs(dy * other_cos - dx * other_sin) <= other_width + half_length * s + half_width * c
+    begin, end = _overlap(
+        dx * cos + dy * sin, wx * cos + wy * sin, half_length + other_length * c + other_width * s, 0.0, until
+    )
+    if begin < end:
+        begin, end = _overlap(
+            dy * cos - dx * sin, wy * cos - wx * sin, half_width + other_length * s + other_width * c, begin, end
+        )
+    if begin < end:
+        begin, end = _overlap(
+            dx * other_cos + dy * other_sin, wx * other_cos + wy * other_sin,
+            other_length + half_length * c + half_width * s, begin, end,
+        )  # fmt: skip
+    if begin < end:
+        begin, end = _overlap(
+            dy * other_cos - dx * other_sin, wy * other_cos - wx * other_sin,
+            other_width + half_length * s + half_width * c, begin, end,
+        )  # fmt: skip
+    return begin if begin < end else until
 
 
 @compiled(
@@ -83,23 +106,24 @@ def measure_danger(
                     own_cos, own_sin = ego[n, q, 2], ego[n, q, 3]
                     dx, dy = x - ego[n, q, 0], y - ego[n, q, 1]
                     wx, wy = vx - v * own_cos, vy - v * own_sin
-                    far = span + none * math.sqrt(wx * wx + wy * wy)
-                    if dx * dx + dy * dy > far * far:
+                    away, pace = dx * dx + dy * dy, wx * wx + wy * wy
+                    far = span + none * math.sqrt(pace)
+                    if away > far * far:
                         continue
+                    if away > span * span:  # they come together, and not too far aside
+                        missed = dx * wy - dy * wx
+                        if dx * wx + dy * wy >= 0.0 or missed * missed > span * span * pace:
+                            continue
                     ahead = dx * own_cos + dy * own_sin + size[2]
                     aside = dy * own_cos - dx * own_sin
                     cosine = ahead / max(math.sqrt(ahead * ahead + aside * aside), 0.01)
                     if cosine < (_BEHIND if everywhere[n, q] else _AHEAD):
                         continue
-                    time = 0.0
-                    while time < none:
-                        if _touch(
-                            dx + time * wx, dy + time * wy, own_cos, own_sin, cos, sin,
-                            size[0], size[1], half[a, 0], half[a, 1],
-                        ):  # fmt: skip
-                            share = min((none - time) / (none - certain), 1.0)
-                            worst[n] = max(worst[n], share * fade[q])
-                            break
-                        time += _EVERY
+                    time = _meet(
+                        dx, dy, wx, wy, own_cos, own_sin, cos, sin, size[0], size[1], half[a, 0], half[a, 1], none
+                    )
+                    if time < none:
+                        share = min((none - time) / (none - certain), 1.0)
+                        worst[n] = max(worst[n], share * fade[q])
             for n in range(plans):
                 danger[n, a] += weight[a, k] * worst[n]

@@ -57,7 +57,7 @@ def weigh(prepared: Preparation, scene: PlanningScene, agents: PathAgents, confi
     open_rows = np.flatnonzero(prepared.rejections == int(Rejection.KEPT))
     open_rows = open_rows[np.argsort(own[open_rows], kind="stable")]
     costs, codes = motion.copy(), prepared.rejections.copy()
-    empty = (np.full((len(candidates), len(scene.ids)), value) for value in (0.0, 0.0, 0.0, np.inf, np.inf))
+    empty = (np.full((len(candidates), len(scene.ids)), value) for value in (0.0, 0.0, 0.0, np.inf))
     report, danger = CollisionReport(*empty), np.zeros((len(candidates), len(scene.ids)))
     block, rest = open_rows[:_BLOCK], open_rows[_BLOCK:]
     block = np.union1d(block, _stops(candidates))  # one of the stops may have to do if nothing else is left
@@ -82,7 +82,7 @@ def weigh(prepared: Preparation, scene: PlanningScene, agents: PathAgents, confi
 def weigh_all(prepared: Preparation, scene: PlanningScene, agents: PathAgents, config: PlannerConfig) -> Weighed:
     """As `weigh`, but everybody's futures count for every candidate that can be driven, and nothing is asked."""
     costs, codes = prepared.motion.copy(), prepared.rejections.copy()
-    empty = (np.full((len(codes), len(scene.ids)), value) for value in (0.0, 0.0, 0.0, np.inf, np.inf))
+    empty = (np.full((len(codes), len(scene.ids)), value) for value in (0.0, 0.0, 0.0, np.inf))
     report, danger = CollisionReport(*empty), np.zeros((len(codes), len(scene.ids)))
     rows = np.flatnonzero(codes == int(Rejection.KEPT))
     _weigh_rows(rows, prepared, scene, agents, config, costs, report, danger)

@@ -11,8 +11,10 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.ndimage import gaussian_filter1d, maximum_filter1d
 from scipy.spatial import cKDTree
 
+from zoox_stack.core.compiled import plain
 from zoox_stack.core.errors import InvalidInputError
-from zoox_stack.core.geometry import arc_lengths, resample, wrap_angle
+from zoox_stack.core.geometry import arc_lengths, resample
+from zoox_stack.road_network.polyline_loop import fill_frenet_points
 
 _ROUNDINGS = (0.75, 1.0, 1.25, 1.5, 1.75, 2.0, 2.5, 3.0)  # [m] standard deviations tried to round off sharp bends
 
@@ -176,33 +178,15 @@ def frenet_points(
         heading: ``[P]`` [rad], without jumps along a line.
         curvature: ``[P]`` [1/m].
     """
-    best_distance = np.full(len(points), np.inf)
-    station, d = np.zeros(len(points)), np.zeros(len(points))
-    segment, share = np.zeros(len(points), np.int64), np.zeros(len(points))
-    for shift in (-1, 0):
-        row = np.clip(nearest + shift, first, last - 1)
-        step = xy[row + 1] - xy[row]
-        length = np.hypot(step[:, 0], step[:, 1])
-        unit = step / length[:, None]
-        offset = points - xy[row]
-        along = (offset * unit).sum(axis=1)
-        low = np.where(row == first, -np.inf, 0.0)
-        high = np.where(row == last - 1, np.inf, length)
-        clipped = np.clip(along, low, high)
-        across = unit[:, 0] * offset[:, 1] - unit[:, 1] * offset[:, 0]
-        distance = np.hypot(along - clipped, across)
-        better = distance < best_distance
-        best_distance = np.where(better, distance, best_distance)
-        station = np.where(better, s[row] + clipped, station)
-        d = np.where(better, np.where(across >= 0, 1.0, -1.0) * distance, d)
-        segment, share = np.where(better, row, segment), np.where(better, clipped / length, share)
-    inside = np.clip(share, 0.0, 1.0)
-
-    def between(values: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.asarray(values[segment] + inside * (values[segment + 1] - values[segment]))
-
-    bend = np.where(share == inside, between(curvature), 0.0)
-    return FrenetPoints(station, d, wrap_angle(between(heading)), bend)
+    count = len(points)
+    station, d, directions, bends = (np.zeros(count) for _ in range(4))
+    fill_frenet_points(
+        plain(points, np.float64),
+        *(plain(array, np.int64) for array in (nearest, first, last)),
+        *(plain(array, np.float64) for array in (xy, s, heading, curvature)),
+        station, d, directions, bends,
+    )  # fmt: skip
+    return FrenetPoints(station, d, directions, bends)
 
 
 def thin(points: NDArray[Any], least: float) -> NDArray[np.float64]:

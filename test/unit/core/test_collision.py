@@ -49,12 +49,11 @@ def futures(
     )  # fmt: skip
 
 
-def test_overlap_is_certain_and_distance_is_none() -> None:
+def test_overlap_is_certain() -> None:
     report = assess_collisions(standing(), EGO, futures([[2.0, 0.5]]), SIZES)
     assert report.probability[0] == pytest.approx(1.0, abs=1e-3)
     assert report.certain[0] == 1.0
     assert report.time[0] == pytest.approx(0.2)
-    assert report.distance[0] == 0.0
 
 
 def test_apart_is_apart() -> None:
@@ -63,7 +62,6 @@ def test_apart_is_apart() -> None:
     assert report.probability[0] < 1e-3
     assert report.certain[0] == 0.0
     assert np.isinf(report.time[0])
-    assert report.distance[0] == pytest.approx(0.6, abs=0.01)
 
 
 def test_touching_centre_line_of_the_error_is_one_half() -> None:
@@ -107,7 +105,6 @@ def test_overlap_of_turned_boxes_agrees_with_separating_axes(x: float, y: float,
         gap = max(gap, a.min() - b.max(), b.min() - a.max())
     if abs(gap) > 1e-3:
         assert (report.certain[0] > 0.5) == (gap < 0)
-        assert (report.distance[0] > 0) == (gap > 0)
 
 
 def test_modes_weigh_by_their_probability() -> None:
@@ -217,10 +214,10 @@ def test_agents_of_one_plan_only_are_judged_as_if_asked_about_alone() -> None:
         alone = assess_collisions(
             PlanArrays(plans.x[[plan]], plans.y[[plan]], plans.yaw[[plan]], 0.1), EGO, agents[agent], SIZES
         )
-        for name in ("agent_probability", "agent_risk", "agent_certain", "agent_time", "agent_distance"):
+        for name in ("agent_probability", "agent_risk", "agent_certain", "agent_time"):
             np.testing.assert_array_equal(getattr(together, name)[plan, agent], getattr(alone, name)[0, 0], name)
         assert together.agent_probability[1 - plan, agent] == 0.0
-        assert np.isinf(together.agent_distance[1 - plan, agent])
+        assert np.isinf(together.agent_time[1 - plan, agent])
     assert together.probability.max() > 0.1
 
 
