@@ -180,11 +180,10 @@ def frenet_points(
     """
     count = len(points)
     station, d, directions, bends = (np.zeros(count) for _ in range(4))
+    f8, i8 = np.float64, np.int64
     fill_frenet_points(
-        plain(points, np.float64),
-        *(plain(array, np.int64) for array in (nearest, first, last)),
-        *(plain(array, np.float64) for array in (xy, s, heading, curvature)),
-        station, d, directions, bends,
+        plain(points, f8), plain(nearest, i8), plain(first, i8), plain(last, i8), plain(xy, f8), plain(s, f8),
+        plain(heading, f8), plain(curvature, f8), station, d, directions, bends,
     )  # fmt: skip
     return FrenetPoints(station, d, directions, bends)
 
