@@ -12,6 +12,7 @@ from zoox_stack.core.classes import PredictionSource, SignalState, WhatIfStatus
 from zoox_stack.core.collision import rows_of
 from zoox_stack.core.constant_velocity import constant_velocity_prediction
 from zoox_stack.core.errors import InvalidInputError
+from zoox_stack.core.geometry import boxes_overlap
 from zoox_stack.core.plans import EgoPlan, PlanDecision, Route, Trajectory
 from zoox_stack.core.predictions import STEP, STEPS, PredictedAgents, WhatIfAnswer, WhatIfRequest
 from zoox_stack.planning.candidates import make_candidates
@@ -38,6 +39,7 @@ _GROUND_CELL = 0.25  # [m] of the grid of drivable ground: plans pass close to i
 _GOAL_BRAKING = 1.5  # times the usual braking that stopping at the goal is worth
 _SPARE = 1.5  # of the way that usual braking takes
 _STANDS_STILL = 0.3  # [m] that a stop line leaves open beyond it
+_SMALLER = np.arange(0.95, 0.45, -0.05)  # shares of their size that boxes which reach into the ego's may be
 _LONGEST_MEMORY = 1.0  # [s] predictions older than this say less than present velocities
 LONGEST_GAP = 2.0  # [s] between scenes; after a longer one, or when time runs back, the past is forgotten
 
@@ -137,6 +139,7 @@ class Planner:
         path = with_goal_line(path, ego)
         if self._wanted_speed is not None:
             path = replace(path, speed_limit=np.full(len(path.speed_limit), self._wanted_speed))
+        scene = beside_ego(scene, ego)
         rows, overlapping = relevant_agents(scene, ego, config.trust_followers)
         agents = find_path_agents(
             path, ego, self._expected(scene).take(rows), scene.position[rows, :2], scene.yaw[rows],
@@ -356,6 +359,30 @@ def complete_futures(scene: TrackedAgents, predicted: PredictedAgents | None) ->
     return overlay(constant_velocity_prediction(scene), predicted)
 
 
+def beside_ego(scene: TrackedAgents, ego: EgoState) -> TrackedAgents:
+    """The scene with boxes that reach a little into the ego's made smaller: measured boxes are not exact.
+
+    Otherwise every plan would collide with them, or they would have to be left out and might be hit. Those that would
+    have to lose more than half their size stay as they are.
+    """
+    touching = np.flatnonzero(_overlaps(scene, ego, np.arange(len(scene)), 1.0))
+    if not len(touching):
+        return scene
+    size = scene.size.copy()
+    for row in touching:
+        fitting = [share for share in _SMALLER if not _overlaps(scene, ego, np.array([row]), share)[0]]
+        size[row, :2] *= fitting[0] if fitting else 1.0
+    return replace(scene, size=size)
+
+
+def _overlaps(scene: TrackedAgents, ego: EgoState, rows: NDArray[np.int64], share: float) -> NDArray[np.bool_]:
+    """Whether boxes of so much of their size overlap the ego's, ``[len(rows)]``."""
+    return boxes_overlap(
+        ego.centre, ego.yaw, (ego.length, ego.width),
+        scene.position[rows, :2], scene.yaw[rows], share * scene.size[rows, :2].astype(np.float64),
+    )  # fmt: skip
+
+
 def relevant_agents(
     scene: TrackedAgents, ego: EgoState, trust_followers: bool = True
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -369,9 +396,8 @@ def relevant_agents(
     ahead, left = offset @ [cos, sin], offset @ [-sin, cos]
     turn = scene.yaw - ego.yaw
     length, width = scene.size[:, 0].astype(np.float64), scene.size[:, 1].astype(np.float64)
-    along = (np.abs(np.cos(turn)) * length + np.abs(np.sin(turn)) * width) / 2
     across = (np.abs(np.sin(turn)) * length + np.abs(np.cos(turn)) * width) / 2
-    overlapping = (np.abs(ahead) < along + ego.length / 2) & (np.abs(left) < across + ego.width / 2)
+    overlapping = _overlaps(scene, ego, np.arange(len(scene)), 1.0)
     beside = np.abs(left) < across + ego.width / 2 + 0.3
     following = ~overlapping & beside & (ahead < -(ego.length / 2)) & (np.cos(turn) > 0.7)
     matter = ~overlapping & ~(following & trust_followers)

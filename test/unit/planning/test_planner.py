@@ -15,7 +15,7 @@ from zoox_stack.core.constant_velocity import constant_velocity_prediction
 from zoox_stack.core.errors import InvalidInputError
 from zoox_stack.core.plans import Route
 from zoox_stack.planning.config import PlannerConfig
-from zoox_stack.planning.planner import Planner
+from zoox_stack.planning.planner import Planner, beside_ego, relevant_agents
 from zoox_stack.road_network.made_up import crossing, curved_road, straight_road
 from zoox_stack.road_network.network import RoadNetwork
 
@@ -363,3 +363,17 @@ def test_driving_off_takes_some_decisions_in_a_row(scene: Any) -> None:
             trajectory, _ = planner.decide(proposal, None, WhatIfStatus.TIMEOUT)
             moves.append(bool(trajectory.plan.x[9] > ego.x + 0.1))
         assert moves == [i >= needed - 1 for i in range(4)]
+
+
+def test_who_stands_askew_beside_the_ego_matters_who_is_inside_its_box_does_not(agent: Any, scene: Any) -> None:
+    ego = EgoState(0, 0.0, 0.0)
+    cx, cy = ego.centre
+    askew = agent(1, cx + 2.3, cy - 2.4, 0.5, np.radians(14.0), 4.8, 1.7)  # only the rectangle around it overlaps
+    touching = agent(2, cx - 1.0, cy + 1.8, 0.0, 0.0, 4.6, 1.9)
+    inside = agent(3, cx + 0.3, cy, 0.0, 0.0, 4.6, 1.9)
+    now = beside_ego(scene(ego, [askew, touching, inside]), ego)
+    assert now.size[:, 1].tolist() == pytest.approx([1.7, 1.71, 1.9], abs=0.1)
+    assert now.size[1, 1] < 1.9
+    rows, overlapping = relevant_agents(now, ego)
+    assert rows.tolist() == [0, 1]
+    assert overlapping.tolist() == [2]
