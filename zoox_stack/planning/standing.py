@@ -20,9 +20,9 @@ _DOUBTFUL = 3.0  # [s] who stands for less may go on
 _CERTAIN = 10.0  # [s] who stands for longer will not
 _QUEUE = 12.0  # [m] between vehicles of a queue
 _WAITS_WITHIN = 20.0  # [m] before a place where one may have to wait
-_WAITED = 6.0  # [s] both have stood: the other may well go on standing,
-_WAITED_LONG = 16.0  # [s] and most likely will
-_MOST_LIKELY = 0.95
+_WAITED, _WALKER_WAITED = 6.0, 10.0  # [s] both have stood: the other may well go on standing,
+_WAITED_LONG, _WALKER_WAITED_LONG = 16.0, 20.0  # [s] and most likely will
+_MOST_LIKELY, _WALKER_MOST_LIKELY = 0.95, 0.8
 _BEHIND_EACH_OTHER = np.radians(30.0)  # who heads as the ego does is in a queue, and goes when that goes
 _EARLY = 3.0  # times earlier than giving up waiting the ego keeps its distance
 
@@ -62,7 +62,7 @@ def belief_in_staying(
     """How much to believe that each agent goes on standing because it waits for the ego, ``[len(scene)]`` 0..1.
 
     Two who wait for each other would do so for ever if each went on to expect that the other goes at once. Of people
-    on foot it is not believed.
+    on foot it is believed later, and less.
 
     Args:
         scene: All agents.
@@ -70,11 +70,13 @@ def belief_in_staying(
         stood: How long each agent has stood [s].
         ego_stood: How long the ego has [s].
     """
-    both = np.minimum(stood, ego_stood)
-    believed = _MOST_LIKELY * np.clip((both - _WAITED) / (_WAITED_LONG - _WAITED), 0.0, 1.0)
+    walks = np.isin(scene.classes, WALKERS)
+    first = np.where(walks, _WALKER_WAITED, _WAITED)
+    last = np.where(walks, _WALKER_WAITED_LONG, _WAITED_LONG)
+    most = np.where(walks, _WALKER_MOST_LIKELY, _MOST_LIKELY)
+    believed = most * np.clip((np.minimum(stood, ego_stood) - first) / (last - first), 0.0, 1.0)
     turn = np.abs(np.angle(np.exp(1j * (scene.yaw - ego.yaw))))
-    meant = ~np.isin(scene.classes, WALKERS) & (turn > _BEHIND_EACH_OTHER)
-    return np.asarray(np.where(meant, believed, 0.0))
+    return np.asarray(np.where(walks | (turn > _BEHIND_EACH_OTHER), believed, 0.0))
 
 
 def find_blocker(

@@ -92,20 +92,21 @@ def test_without_ground_beside_it_there_is_no_way_past(agent: Any, scene: Any) -
         assert any("past #1" in name for name in prepared.candidates.names) is passes
 
 
-def test_who_waits_for_the_waiting_ego_is_believed_to_stay_people_and_queues_are_not(agent: Any, scene: Any) -> None:
+def test_who_waits_for_the_waiting_ego_is_believed_to_stay_people_later_and_queues_not(agent: Any, scene: Any) -> None:
     ego = EgoState(0, 0.0, 0.0, speed=0.0)
     across, ahead = agent(1, 8.0, 5.0, 0.0, -np.pi / 2), agent(2, 12.0, 0.0)
     walker = agent(3, 6.0, -4.0, 0.0, np.pi / 2, kind=AgentClass.PEDESTRIAN)
     comes = agent(4, 30.0, 5.0, 6.0, -np.pi / 2)
     watch, second, seen = StandingWatch(), 1_000_000_000, []
-    for stamp in range(1, 20):
+    for stamp in range(1, 24):
         now = scene(replace(ego, stamp_ns=stamp * second), [across, ahead, walker, comes], stamp * second)
         stood = watch.update(now)
         seen.append(belief_in_staying(now, ego, stood, watch.ego_stood))
     assert seen[4].tolist() == [0.0] * 4
     assert 0.0 < seen[9][0] < seen[18][0] == pytest.approx(0.95)
-    assert not np.array(seen)[:, 1:].any()
-    moving = scene(replace(ego, stamp_ns=20 * second, speed=2.0), [across], 20 * second)
+    assert seen[9][2] == 0.0 < seen[14][2] < seen[22][2] == pytest.approx(0.8)
+    assert not np.array(seen)[:, [1, 3]].any()
+    moving = scene(replace(ego, stamp_ns=24 * second, speed=2.0), [across], 24 * second)
     watch.update(moving)
     assert watch.ego_stood == 0.0
 
