@@ -104,6 +104,9 @@ def _planner(drives: Sequence[ScoredDrive], places: int) -> dict[str, Any]:
         "events": {kind.name.lower(): sum(d.events[kind.name.lower()] for d in drives) for kind in EventKind},
         "uncomfortable": dict(sorted(Counter(n for d in drives for n in d.measures.uncomfortable).items())),
         "interventions": sum(drive.interventions for drive in drives),
+        "interventions_per_minute": _number(
+            60 * sum(drive.interventions for drive in drives) / max(sum(drive.duration for drive in drives), 1e-9)
+        ),
         "latency_ms": percentiles([value for drive in drives for value in drive.latencies_ms]),
         "junctions": {str(k): {"n": len(v), "score": _number(float(np.mean(v)))} for k, v in kinds.items() if v},
     }

@@ -55,6 +55,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         f"(default rig: {DEFAULT_RIG}); without it they know where everyone is",
     )  # fmt: skip
     parser.add_argument(
+        "--supervised", action="store_true",
+        help="put the supervisor between the stack's planners and the vehicle, and count what it does",
+    )  # fmt: skip
+    parser.add_argument(
         "--model", type=Path, metavar="M", help="folder with the two ONNX files (default: the ones shipped)"
     )
     parser.add_argument(
@@ -123,6 +127,7 @@ def run(args: argparse.Namespace) -> int:
     summary = summarise(scored) | {
         "duration_s": settings.duration,
         "sensors": settings.sensors or None,
+        "supervised": settings.supervised,
         "parameters": dict(benchmark.parameters),
         "failures": [vars(failure) for failure in results.failures],
         "mishaps": {
@@ -231,7 +236,7 @@ def benchmark_of(args: argparse.Namespace) -> Any:
         towns=tuple(towns),
         seeds=_seeds(args.seeds),
         planners=tuple(planners),
-        settings=DriveSettings(duration=args.duration, sensors=args.sensors),
+        settings=DriveSettings(duration=args.duration, sensors=args.sensors, supervised=args.supervised),
         model_dir=model,
         parameters=parameters,
     )

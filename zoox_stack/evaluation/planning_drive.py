@@ -36,11 +36,13 @@ class DriveSettings:
         warm_up: Traffic before the ego appears [s].
         sensors: Name of a sensor rig or path of its file, whose LiDARs are all that is seen of others; empty: they are
             known as they really are.
+        supervised: The supervisor stands between the stack's planners and the vehicle.
     """
 
     duration: float = 60.0
     warm_up: float = 20.0
     sensors: str = ""
+    supervised: bool = False
 
 
 @dataclass(eq=False)
@@ -54,6 +56,7 @@ class Driven:
         events: What happened.
         arrived: It ended because the ego came to the end of its route.
         interventions: Times at which something else than a decision began to drive.
+        takeovers: When the supervisor began to drive [ns], and why.
         latencies: Of each decision [s].
         seconds: Time that each part of the work took [s], by its name, for each decision.
         failure: Why it broke off; empty if it did not.
@@ -67,6 +70,7 @@ class Driven:
     events: list[SimulationEvent] = field(default_factory=list)
     arrived: bool = False
     interventions: int = 0
+    takeovers: list[tuple[int, str]] = field(default_factory=list)
     latencies: list[float] = field(default_factory=list)
     seconds: dict[str, list[float]] = field(default_factory=dict)
     failure: str = ""
@@ -124,7 +128,10 @@ def drive(
                 if decided is not None:
                     began = trajectory is None or trajectory.source == TrajectorySource.DECISION
                     trajectory = decided.trajectory
-                    driven.interventions += began and trajectory.source != TrajectorySource.DECISION
+                    began &= trajectory.source != TrajectorySource.DECISION
+                    driven.interventions += began
+                    if began and decided.taken_over:
+                        driven.takeovers.append((loop.scene.stamp_ns, decided.taken_over))
                 driven.events += loop.step(trajectory)
                 driven.scenes.append(near(loop.scene))
                 if step % _REPORT_EVERY == 0:

@@ -23,6 +23,7 @@ class Decided:
         answer: What prediction said to the driver's question; None if it asked nothing.
         seconds: Time each part of the work took [s], by its name.
         latency: Time from the planner's input to its trajectory [s].
+        taken_over: What the supervisor does instead of what was decided, and why; empty where it does nothing.
     """
 
     trajectory: Trajectory
@@ -31,6 +32,7 @@ class Decided:
     answer: WhatIfAnswer | None = None
     seconds: Mapping[str, float] = field(default_factory=dict)
     latency: float = 0.0
+    taken_over: str = ""
 
 
 class Driver(Protocol):

@@ -70,20 +70,23 @@ def run_task(task: DriveTask, report: Callable[[float], None]) -> str:
         if task.planner == HUMAN:
             driven = drive_human(task.town, task.seed, task.settings, Path(folder), report)
         else:
-            driver = make_driver(task.planner, task.model_dir, task.parameters)
+            driver = make_driver(task.planner, task.model_dir, task.parameters, task.settings.supervised)
             driven = drive(task.town, task.seed, driver, task.settings, Path(folder), report)
     record = record_of(task, driven, reference)
     write_record(task.record, record)
     return "" if record.scored is not None else record.failure
 
 
-def make_driver(planner: str, model_dir: str = "", parameters: Mapping[str, Any] | None = None) -> Driver:
+def make_driver(
+    planner: str, model_dir: str = "", parameters: Mapping[str, Any] | None = None, supervised: bool = False
+) -> Driver:
     """A planner with everything it needs.
 
     Args:
         planner: Its name.
         model_dir: Folder with the two ONNX files; empty for the ones shipped with the package.
         parameters: Of the planner, where they are not the usual ones.
+        supervised: With the supervisor behind it, if it is one of the stack.
 
     Raises:
         ConfigurationError: A parameter does not exist or is out of range.
@@ -97,7 +100,12 @@ def make_driver(planner: str, model_dir: str = "", parameters: Mapping[str, Any]
     from zoox_stack.evaluation.planning_stack import StackDriver
     from zoox_stack.planning.config import PlannerConfig
 
-    return StackDriver(planner, build(PlannerConfig, parameters or {}, "planner"), model_dir)
+    driver = StackDriver(planner, build(PlannerConfig, parameters or {}, "planner"), model_dir)
+    if not supervised:
+        return driver
+    from zoox_stack.evaluation.planning_supervised import SupervisedDriver
+
+    return SupervisedDriver(driver)
 
 
 def record_of(task: DriveTask, driven: Driven, reference: DriveRecord | None) -> DriveRecord:
@@ -109,6 +117,7 @@ def record_of(task: DriveTask, driven: Driven, reference: DriveRecord | None) ->
     else:
         scored = _judge(task, driven, reference)
     start = driven.scenes[0].stamp_ns if driven.scenes else 0
+    told = [*((event.stamp_ns, event.text) for event in driven.events), *driven.takeovers]
     timing = {"latency": driven.latencies, **driven.seconds}
     return DriveRecord(
         planner=task.planner,
@@ -118,7 +127,7 @@ def record_of(task: DriveTask, driven: Driven, reference: DriveRecord | None) ->
         failure=failure,
         mishaps=driven.mishaps,
         first_mishap=driven.first_mishap,
-        events=tuple((round((event.stamp_ns - start) * 1e-9, 1), event.text) for event in driven.events),
+        events=tuple((round((stamp_ns - start) * 1e-9, 1), text) for stamp_ns, text in sorted(told)),
         egos=tuple(driven.egos) if human else (),
         timing={name: tuple(1e3 * value for value in values) for name, values in timing.items()},
     )

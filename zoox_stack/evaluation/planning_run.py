@@ -18,7 +18,7 @@ from zoox_stack.simulation.workers import Job, run_jobs
 
 _HUMAN_MODULES = ("zoox_stack.evaluation.planning_human", "zoox_stack.evaluation.closed_loop_score")
 _MODULES = ("zoox_stack.evaluation.planning_job", "zoox_stack.simulation.preload")
-_STACK = "zoox_stack.evaluation.planning_stack"
+_STACK, _SUPERVISED = "zoox_stack.evaluation.planning_stack", "zoox_stack.evaluation.planning_supervised"
 
 
 @dataclass(frozen=True)
@@ -218,7 +218,7 @@ def _results(
 def _keys(benchmark: Benchmark, town: Path) -> dict[str, str]:
     """What the record of each planner in a town depends on, as a key."""
     settings = asdict(benchmark.settings)
-    del settings["sensors"]
+    del settings["sensors"], settings["supervised"]
     human = key_of(_HUMAN_MODULES, [town], settings)
     keys = {HUMAN: human}
     sensors = []
@@ -234,7 +234,8 @@ def _keys(benchmark: Benchmark, town: Path) -> dict[str, str]:
             continue
         values["parameters"] = dict(benchmark.parameters)
         model = [] if planner == "constant_velocity" else _model_files(benchmark.model_dir)
-        keys[planner] = key_of([*_DRIVES, *base[1:], _STACK], [*sensors, *model], values)
+        behind = [_SUPERVISED] if benchmark.settings.supervised else []
+        keys[planner] = key_of([*_DRIVES, *base[1:], _STACK, *behind], [*sensors, *model], values)
     return keys
 
 

@@ -78,7 +78,7 @@ def trace(task: DriveTask, out: Path, report: Callable[[float], None]) -> str:
                 for under_plan in decided.answer.predictions:
                     write(topics.CONDITIONAL_AGENTS, stamp, under_plan)
 
-        driver = make_driver(task.planner, task.model_dir, task.parameters)
+        driver = make_driver(task.planner, task.model_dir, task.parameters, task.settings.supervised)
         driven = drive(task.town, task.seed, driver, task.settings, Path(folder), report, watch)
         last = driven.scenes[-1]
         for event in driven.events:
