@@ -251,11 +251,13 @@ class Planner:
 
     def _expected(self, scene: TrackedAgents) -> PredictedAgents:
         """Futures of the scene's agents as far as they are known without predictions of this scene."""
-        expected = constant_velocity_prediction(scene)
         last = self._predicted
         if last is None or not 0 <= (age := (scene.stamp_ns - last.stamp_ns) / 1e9) <= _LONGEST_MEMORY:
-            return expected
-        return overlay(expected, later(last, round(age / STEP)))
+            return constant_velocity_prediction(scene)
+        known = later(last, round(age / STEP))
+        if np.array_equal(known.agent_ids, scene.ids):
+            return known
+        return overlay(constant_velocity_prediction(scene), known)
 
     def _last_positions(self, stamp_ns: int) -> NDArray[np.float64] | None:
         """The last chosen plan at the times of the new candidates, ``[STEPS, 2]`` [m]; NaN beyond its end."""

@@ -107,15 +107,12 @@ class ReferencePathFinder:
 
     def find(self, ego: EgoState, length: float) -> ReferencePath:
         """The path of about `length` [m] ahead of the ego."""
-        for source, path in (
-            (PathSource.ROUTE, self._along_route(ego)),
-            (PathSource.LANES, self._along_lanes(ego, length)),
-        ):
-            if path is None:
-                continue
+        if (path := self._along_route(ego)) is not None:
             lane_path, s = path
-            end = lane_path.line.length if self._stop_at_end and source == PathSource.ROUTE else None
-            return self._window(lane_path, source, ego, s, length, end)
+            end = lane_path.line.length if self._stop_at_end else None
+            return self._window(lane_path, PathSource.ROUTE, ego, s, length, end)
+        if (path := self._along_lanes(ego, length)) is not None:
+            return self._window(path[0], PathSource.LANES, ego, path[1], length)
         line = _arc(ego, length)
         path_of_arc = LanePath(line, np.full(len(line.s), -1))
         return self._window(path_of_arc, self._why_no_lane(ego), ego, BEHIND, length)
