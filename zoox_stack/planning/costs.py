@@ -56,7 +56,7 @@ COST_TERMS = (
     CostTerm("headway", "", "Square of the share by which the time headway falls short, worst moment"),
     CostTerm("time_to_collision", "", "Square of the share by which the time to collision falls short, worst moment"),
     CostTerm(
-        "straight_on", "", "1 where the boxes would meet within 1.2 s, were both to go straight on; less up to 1.9 s"
+        "straight_on", "", "1 where the boxes would meet within 1.1 s, were both to go straight on; less up to 1.8 s"
     ),
     CostTerm("passing", "", "Square of the share by which the distance to people and two-wheelers passed falls short"),
     CostTerm(
