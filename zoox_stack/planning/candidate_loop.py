@@ -13,7 +13,7 @@ _FADE = 10.0  # [m] within which a plan leaves the ego's own pose for the line's
 _LEAST_SCALE = 0.1  # of lengths beside a bend to those on the line
 
 
-@compiled("void(f8[:, ::1], f8[::1], f8[::1], f8[:, ::1], f8[::1], f8[::1], f8, f8[:, :, ::1])")
+@compiled("void(f8[:, ::1], f8[::1], f8[::1], f8[:, ::1], f8[:, ::1], f8[::1], f8, f8[:, :, ::1])")
 def shift_ways(
     point: NDArray[np.float64],
     heading: NDArray[np.float64],
@@ -32,7 +32,7 @@ def shift_ways(
         curvature: ``[G]`` [1/m].
         wanted: ``[W, 4]`` offset to the left [m], the distance within which it is reached, and from where on and within
             what distance it is given up again [m].
-        start: Offset [m], slope and second derivative [1/m] at the ego.
+        start: ``[W, 3]`` offset [m], slope and second derivative [1/m] at the ego.
         pose: x, y [m] and yaw [rad] of the ego; the yaw within half a turn of the path's.
         spacing: [m].
         shifted: ``[W, 6, G]`` filled: travelled, d, x, y, yaw (without jumps), curvature.
@@ -40,7 +40,7 @@ def shift_ways(
     places = len(heading)
     for w in range(len(wanted)):
         offset, over, back_from, back_over = wanted[w, 0], wanted[w, 1], wanted[w, 2], wanted[w, 3]
-        a0, a1, a2 = start[0], start[1] * over, start[2] * over * over / 2.0
+        a0, a1, a2 = start[w, 0], start[w, 1] * over, start[w, 2] * over * over / 2.0
         r0, r1, r2 = offset - a0 - a1 - a2, -a1 - 2.0 * a2, -2.0 * a2
         a3 = 10.0 * r0 - 4.0 * r1 + 0.5 * r2
         a4 = -15.0 * r0 + 7.0 * r1 - r2

@@ -30,6 +30,8 @@ from zoox_stack.road_network.drivable import DrivableGrid
 _GRID = 0.5  # [m] spacing of shifted paths
 _LEAVES_LANE = int(Lateral.LANE_LEFT)
 _TURNS_ABOVE = 0.7  # [m/s] below it the yaw rate says nothing of the steering
+_AT_ONCE = 0.04  # [1/m] of curvature, by which the wheels turn in 0.2 s,
+_UNNOTICED = 0.3  # [m/s^2] of lateral acceleration at most
 _MOST_START_SLOPE = 1.5  # largest sideways slope a plan starts with
 
 
@@ -205,11 +207,17 @@ def _drive(
     scale = max(1 - curvature[0] * path.ego_d, 0.2)
     slope = float(np.clip(scale * np.tan(np.clip(error, -1.3, 1.3)), -_MOST_START_SLOPE, _MOST_START_SLOPE))
     bend = ego.yaw_rate / ego.speed if ego.speed > _TURNS_ABOVE else curvature[0]
-    second = float(np.clip(bend - curvature[0], -config.max_curvature, config.max_curvature)) * (1 + slope**2) ** 1.5
+    off = float(np.clip(bend - curvature[0], -config.max_curvature, config.max_curvature))
+    start = np.tile([path.ego_d, slope, off * (1 + slope**2) ** 1.5], (len(every), 1))
+    # Who keeps its lane does not carry on what the wheels make good at once: plan after plan, it would drift off the path
+    # in every tight turn.
+    at_once = min(_AT_ONCE, _UNNOTICED / max(ego.speed, 0.1) ** 2)
+    steady = [w.lateral <= Lateral.NUDGE_RIGHT and not np.isfinite(w.back_from) for w in every]
+    start[steady, 2] *= 1.0 - min(at_once / max(abs(off), 1e-9), 1.0)
     shifted = np.empty((len(every), 6, len(along)))
     shift_ways(
         plain(point, np.float64), plain(heading, np.float64), plain(curvature, np.float64),
-        np.array([[w.offset, w.over, w.back_from, w.back_over] for w in every]), np.array([path.ego_d, slope, second]),
+        np.array([[w.offset, w.over, w.back_from, w.back_over] for w in every]), start,
         np.array([ego.x, ego.y, heading[0] + error]), _GRID, shifted,
     )  # fmt: skip
     drive_ways(

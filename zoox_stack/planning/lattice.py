@@ -128,11 +128,12 @@ def ways(
 ) -> list[Way]:
     """All ways of this tick, the middle of the lane first."""
     found = [Way(Lateral.CENTRE, "", 0.0, _length(Lateral.CENTRE, path, ego, 0.0), None)]
-    if abs(path.ego_d) > 0.3:  # back to the middle, more slowly
-        found.append(Way(Lateral.CENTRE, ", back slowly", 0.0, 1.8 * found[0].over, _BESIDE))
-        found.append(Way(Lateral.CENTRE, ", back quickly", 0.0, _quickest(path, ego, 0.0), _BESIDE))
     near = (path.line.s >= path.ego_s) & (path.line.s <= path.ego_s + _TURN_AHEAD)
     turns = bool((np.abs(path.line.curvature[near]) > _TURN).any())
+    if abs(path.ego_d) > 0.3:  # back to the middle
+        if not turns:  # no room for long ways there
+            found.append(Way(Lateral.CENTRE, ", back slowly", 0.0, 1.8 * found[0].over, _BESIDE))
+        found.append(Way(Lateral.CENTRE, ", back quickly", 0.0, _quickest(path, ego, 0.0), _BESIDE))
     for lateral, sign, word in ((Lateral.NUDGE_LEFT, 1.0, "left"), (Lateral.NUDGE_RIGHT, -1.0, "right")):
         for multiple, far in _NUDGES_IN_TURNS if turns else _NUDGES:
             for stretch, slowly in _LENGTHS:
@@ -289,8 +290,10 @@ def _past(path: ReferencePath, ego: EgoState, blocker: Blocker | None, config: P
 
 def _length(lateral: Lateral, path: ReferencePath, ego: EgoState, offset: float) -> float:
     """Distance over which the ego moves sideways [m]: by speed for comfort, by offset and heading for curvature."""
-    change = lateral >= Lateral.LANE_LEFT
-    by_speed = max(25.0, 4.5 * ego.speed) if change else max(15.0, 3.0 * ego.speed)
+    if lateral >= Lateral.LANE_LEFT:
+        by_speed = max(25.0, 4.5 * ego.speed)
+    else:  # who drifts off the middle in a tight turn would be out of it before a longer one brought it back
+        by_speed = max(8.0 if lateral == Lateral.CENTRE else 15.0, 3.0 * ego.speed)
     return max(by_speed, _by_curvature(path, ego, offset))
 
 

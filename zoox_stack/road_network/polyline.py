@@ -97,11 +97,13 @@ class Polyline:
     def smoothed(self, sigma: float) -> Polyline:
         """The same number of points, smoothed by a Gaussian of `sigma` [m] along the line; the ends stay.
 
-        An arc of radius R moves inwards by about ``sigma^2 / 2R``; where bends begin and end, the curvature comes and
-        goes over about ``3 sigma``.
+        Where bends begin and end, the curvature comes and goes over about ``3 sigma``. Once smoothed, an arc of radius
+        R would move inwards by ``sigma^2 / 2R``; so what was lost is smoothed and added again ("twicing", Tukey,
+        Exploratory Data Analysis, 1977), which leaves a quarter of that in a turn of 90 degrees.
         """
-        spacing = self.length / (len(self.s) - 1)
-        return _through(_smoothed(self.xy, sigma / spacing))
+        sigma /= self.length / (len(self.s) - 1)
+        once = _smoothed(self.xy, sigma)
+        return _through(once + _smoothed(self.xy - once, sigma))
 
     @property
     def length(self) -> float:
