@@ -47,6 +47,7 @@ _SURE = 0.8  # probability of belonging to no class
 _STOOD = 1.0  # [s] for which what stands beside the road is watched before it is no longer put out
 _OFF = 3.0  # [m] beside the road, beyond which vehicles are put out only once they have moved
 _LEAST_WAY = 0.8  # [m] that something has to go to have moved, however short it is
+_STANDING_NOISE = np.eye(3) * 0.05**2  # [m^2/s^2, rad^2/s^2] of velocity and yaw rate of what is taken to stand
 _MEMORY_OF_ATTRIBUTES = 1.0  # [s] after which an attribute not seen again is unknown
 
 
@@ -383,6 +384,9 @@ class Tracker:
         # What belongs to no class and has not left its place stands: its middle moves as more or less of it is seen.
         standing = (t.classes.argmax(axis=1) == AgentClass.UNKNOWN) & ~t.moved & partial
         velocity[standing] = 0.0
+        covariance = t.covariance.copy()
+        covariance[standing, 3:] = covariance[standing, :, 3:] = 0.0
+        covariance[standing, 3:, 3:] = _STANDING_NOISE
         return TrackedAgents(
             stamp_ns=self._stamp_ns,
             ids=t.ids,
@@ -395,7 +399,7 @@ class Tracker:
             acceleration=np.where(standing[:, None], 0.0, t.acceleration),
             yaw_rate=np.where(standing, 0.0, t.mean[:, State.YAW_RATE]),
             size=t.size.astype(np.float32),
-            covariance=t.covariance.astype(np.float32),
+            covariance=covariance.astype(np.float32),
             age=((self._stamp_ns - t.born_ns) * _NS).astype(np.float32),
             time_since_update=((self._stamp_ns - t.updated_ns) * _NS).astype(np.float32),
             attributes=t.attributes,
