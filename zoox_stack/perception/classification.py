@@ -72,6 +72,8 @@ _COMPLETE = np.concatenate([np.zeros((1, 3)), _table("complete")])
 _VIEW_PENALTY = 0.9  # log-likelihood lost when only one side or end of a vehicle is seen
 _SHORTEST_VIEW = 0.15  # [m] shoulder below which a visible end is too narrow for a vehicle
 _LONGEST_END = 2.7  # [m] a longer side cannot be the front or rear end of a vehicle
+_DEEP = 1.3  # [m] a front is seen with bonnet and windscreen: then the shorter side may be the width as well
+_LANE_WORD = 1.5  # how much the direction of the lane counts against the shape
 
 
 def classify(boxes: Boxes, unknown_prior: float | NDArray[np.float64]) -> NDArray[np.float64]:
@@ -111,24 +113,31 @@ def _misfit(name: str, value: NDArray[np.float64], below: float | None = None) -
 
 
 def complete_boxes(
-    boxes: Boxes, probabilities: NDArray[np.float64], sensor: NDArray[np.float64]
+    boxes: Boxes,
+    probabilities: NDArray[np.float64],
+    sensor: NDArray[np.float64],
+    lanes: NDArray[np.float64] | None = None,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """Complete boxes seen in part to the size of their class, away from the sensor.
 
-    A vehicle whose longer visible side is as short as a front or rear
-    counts as seen end-on and is turned by 90 degrees.
+    A vehicle whose longer visible side is as short as a front or rear counts as seen end-on and is turned by 90 degrees
+    if it is a flat one, or if the lanes there run across it.
 
     Args:
         boxes: C boxes as seen.
         probabilities: ``[C, 10]`` of `classify`.
         sensor: ``[2]`` position of the sensor [m], frame of the boxes.
+        lanes: ``[C, 2]`` from `LaneDirections.axis`, turned into the frame of the boxes; None: no map.
 
     Returns:
         Position of the box centre ``[C, 3]`` [m], yaw ``[C]`` in [-pi/2, pi/2) [rad], size ``[C, 3]`` [m].
     """
     chosen = probabilities.argmax(axis=1)
     vehicle = np.isin(chosen, VEHICLE_CLASSES)
-    turned = vehicle & (boxes.length < _LONGEST_END)
+    end_on = np.where(boxes.width < _DEEP, 1.0, -1.0)
+    if lanes is not None:
+        end_on -= _LANE_WORD * (lanes[:, 0] * np.cos(2 * boxes.yaw) + lanes[:, 1] * np.sin(2 * boxes.yaw))
+    turned = vehicle & (boxes.length < _LONGEST_END) & (end_on > 0)
     seen = np.stack([boxes.length, boxes.width], axis=1)
     seen = np.where(turned[:, None], seen[:, ::-1], seen)
     yaw = np.where(turned, boxes.yaw + np.pi / 2, boxes.yaw)

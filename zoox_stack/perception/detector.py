@@ -24,6 +24,7 @@ from zoox_stack.perception.clustering import cluster_dbscan, cluster_grid, witho
 from zoox_stack.perception.config import PerceptionConfig
 from zoox_stack.perception.drivable import DrivableTile
 from zoox_stack.perception.ground import GroundGrid, height_above_ground
+from zoox_stack.perception.lane_directions import LaneDirections
 from zoox_stack.road_network.network import RoadNetwork
 
 _CORE = 0.35  # half of the middle part of a box, in its sizes
@@ -86,7 +87,11 @@ class Detector:
         )
 
     def detect(
-        self, sweep: PointCloud, ego: EgoState | None = None, road_network: RoadNetwork | None = None
+        self,
+        sweep: PointCloud,
+        ego: EgoState | None = None,
+        road_network: RoadNetwork | None = None,
+        lanes: LaneDirections | None = None,
     ) -> DetectedAgents:
         """Detect agents in one sweep.
 
@@ -94,6 +99,7 @@ class Detector:
             sweep: In base_link; any number of points.
             ego: Pose at the stamp of the sweep; needed to use the map, and gives the ego's own box.
             road_network: If given, unknown things off the road are left out.
+            lanes: If given, they tell the long side of vehicles from the short one where their shape does not.
 
         Returns:
             Detections in base_link, best score first. A heading is that of an axis: it may be off by pi.
@@ -114,7 +120,7 @@ class Detector:
         small = segments.boxes.length < self.config.thing_extent
         chosen = chosen_clusters(segments.tree, 1 - probabilities[:, AgentClass.UNKNOWN], small)
         boxes = segments.boxes.take(chosen)
-        detections = self._describe(sweep.stamp_ns, boxes, probabilities[chosen], ego, road_network)
+        detections = self._describe(sweep.stamp_ns, boxes, probabilities[chosen], ego, road_network, lanes)
         self.timing.classification = time.perf_counter() - start
         return detections
 
@@ -188,10 +194,15 @@ class Detector:
         probabilities: NDArray[np.float64],
         ego: EgoState | None,
         road_network: RoadNetwork | None,
+        lanes: LaneDirections | None,
     ) -> DetectedAgents:
         """Complete, filter and order the boxes."""
         c = self.config
-        position, yaw, size = complete_boxes(boxes, probabilities, np.array([c.sensor_x, c.sensor_y]))
+        axes = None
+        if ego is not None and lanes is not None:
+            # The cosine and sine are of twice the angle.
+            axes = lanes.axis(to_outer(boxes.centre, [ego.x, ego.y], ego.yaw)) @ rotation_matrix(2 * ego.yaw)
+        position, yaw, size = complete_boxes(boxes, probabilities, np.array([c.sensor_x, c.sensor_y]), axes)
         known = 1 - probabilities[:, AgentClass.UNKNOWN]
         score = (0.2 + 0.8 * known) * boxes.counts / (boxes.counts + 3.0)
         kept = (boxes.length < c.max_length) & (boxes.width < c.max_width)

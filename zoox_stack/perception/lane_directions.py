@@ -52,3 +52,22 @@ class LaneDirections:
         weight = found * (np.abs(turn) > np.cos(_ALONG)) / (0.5 + np.where(found, distance, 0.0) ** 2)
         total = weight.sum(axis=1)
         return np.asarray((weight * np.sign(turn)).sum(axis=1) / np.maximum(total, 1e-9))
+
+    def axis(self, xy: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Along which axis traffic goes.
+
+        Args:
+            xy: ``[N, 2]`` map frame [m].
+
+        Returns:
+            ``[N, 2]`` mean cosine and sine of twice the directions of the lanes around: of length 1 where all have one
+            axis, 0 where none is near.
+        """
+        if self._tree is None or len(xy) == 0:
+            return np.zeros((len(xy), 2))
+        distance, index = self._tree.query(xy, k=_ASKED, distance_upper_bound=_NEAR)
+        found = np.isfinite(distance)
+        twice = 2 * self._yaw[np.where(found, index, 0)]
+        weight = found / (0.5 + np.where(found, distance, 0.0) ** 2)
+        weight /= np.maximum(weight.sum(axis=1, keepdims=True), 1e-9)
+        return np.column_stack([(weight * np.cos(twice)).sum(axis=1), (weight * np.sin(twice)).sum(axis=1)])

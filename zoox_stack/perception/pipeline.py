@@ -93,17 +93,17 @@ class Perception:
                 "PointCloud.frame", str(Frame.BASE_LINK), str(sweep.frame), "Transform the sweep first."
             )
         self._advance(sweep.stamp_ns)
-        detections = to_map(self.detector.detect(sweep, here, road_network), here)
+        lanes = off_road = None
+        if road_network is not None:
+            lanes = self._lanes_of(road_network)
+            off_road = partial(self.detector.off_road, ego=here, road_network=road_network)
+        detections = to_map(self.detector.detect(sweep, here, road_network, lanes), here)
         sensor = to_outer(np.array([self.config.sensor_x, self.config.sensor_y]), [here.x, here.y], here.yaw)
         self.last_detections = detections
         seen, view = self.detector.last_segments, None
         if seen is not None:
             at = np.array([self.config.sensor_x, self.config.sensor_y], np.float32)
             view = View(sensor, here.yaw, seen.xyz[:, :2] - at, seen.height)
-        lanes = off_road = None
-        if road_network is not None:
-            lanes = self._lanes_of(road_network)
-            off_road = partial(self.detector.off_road, ego=here, road_network=road_network)
         return self.tracker.step(
             detections, directed=False, sensor_xy=sensor, ego=here, lanes=lanes, off_road=off_road, view=view
         )

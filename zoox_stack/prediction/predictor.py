@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoox_stack.core.agents import EgoState, TrackedAgents, TrafficSignals
-from zoox_stack.core.classes import AgentClass, WhatIfStatus
+from zoox_stack.core.classes import WhatIfStatus
 from zoox_stack.core.collision import any_of
 from zoox_stack.core.constant_velocity import constant_velocity_prediction
 from zoox_stack.core.errors import InvalidInputError
@@ -24,6 +24,7 @@ from zoox_stack.prediction.futures import headings_along, to_map_axes, turned_co
 from zoox_stack.prediction.history import HistoryBuffer, SceneHistory
 from zoox_stack.prediction.lane_pieces import LanePieces
 from zoox_stack.prediction.network import BUCKETS, PredictionNetwork, bucket
+from zoox_stack.prediction.no_class import things, with_likeliest_classes
 from zoox_stack.prediction.plan_effects import plan_effects
 from zoox_stack.prediction.providers import CPU
 from zoox_stack.prediction.raster import SHAPE, SceneRasterizer
@@ -131,8 +132,9 @@ class Predictor:
         """Futures of every agent of `scene`.
 
         The network predicts the road users inside the scene image, at most `max_agents`, the nearest. The others
-        are predicted by rule (`RuleFutures`); hazards (cones, barriers) keep their velocity. Without an ego there is no
-        image: then all do, and the result says so (`PredictionSource.CONSTANT_VELOCITY`).
+        are predicted by rule (`RuleFutures`); hazards (cones, barriers), and what is of no class and stands, keep their
+        velocity. Without an ego there is no image: then all do, and the result says so
+        (`PredictionSource.CONSTANT_VELOCITY`).
         """
         return self.predict_history(self._history.push(scene), signals, self._route)
 
@@ -152,8 +154,9 @@ class Predictor:
             )  # fmt: skip
             pinned = PinnedScene(scene, empty)
         else:
-            raster = self._rasterizer.render(history, signals, route, out=self._image)
-            inputs = network_inputs(history, self._lanes, signals)
+            shown = replace(history, scene=with_likeliest_classes(scene))
+            raster = self._rasterizer.render(shown, signals, route, out=self._image)
+            inputs = network_inputs(shown, self._lanes, signals)
             rows = rows_for_network(scene, inputs.agent_pose[1:], self.config.max_agents)
             inputs = take_agents(inputs, np.concatenate([[0], rows + 1]))
             embeddings = self._network.encode(raster, inputs)[1:]  # row 0 is the ego
@@ -305,7 +308,7 @@ def rows_for_network(scene: TrackedAgents, pose: NDArray[np.float32], most: int)
     """
     x, y = pose[:, 0], pose[:, 1]
     inside = (x > X_BEHIND - MARGIN) & (x < X_AHEAD + MARGIN) & (y > Y_RIGHT - MARGIN) & (y < Y_LEFT + MARGIN)
-    rows = np.flatnonzero(inside & (scene.classes != AgentClass.HAZARD))
+    rows = np.flatnonzero(inside & ~things(scene))
     return np.sort(rows[np.argsort(np.hypot(x, y)[rows], kind="stable")[:most]])
 
 

@@ -2,7 +2,8 @@
 
 The first mode keeps the velocity, as everywhere. The others follow the lane, the straightest way at every fork, or, off
 the lanes, the heading: vehicles and cyclists by constant accelerations (who stands starts sooner or later), people on
-foot at other paces and turning aside. Hazards keep their velocity alone. N agents, K = 6 modes, T = 80 steps of 0.1 s.
+foot at other paces and turning aside. Hazards, and what is of no class and stands, keep their velocity alone. N agents,
+K = 6 modes, T = 80 steps of 0.1 s.
 """
 
 from __future__ import annotations
@@ -13,10 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoox_stack.core.agents import TrackedAgents
-from zoox_stack.core.classes import CYCLIST_CLASSES, VEHICLE_CLASSES, AgentClass, LaneType
+from zoox_stack.core.classes import CYCLIST_CLASSES, VEHICLE_CLASSES, LaneType
 from zoox_stack.core.constant_velocity import constant_velocity_prediction
 from zoox_stack.core.predictions import MODES, STEP, STEPS, PredictedAgents
 from zoox_stack.prediction.futures import STANDING_SPEED, turned_covariances
+from zoox_stack.prediction.no_class import things
 from zoox_stack.road_network.network import RoadNetwork
 from zoox_stack.road_network.polyline import Polyline
 from zoox_stack.road_network.queries import DRIVING_TYPES, LaneIndex
@@ -62,7 +64,7 @@ class RuleFutures:
         probabilities = np.array(base.probabilities)
         cycles, drives = np.isin(scene.classes, CYCLIST_CLASSES), np.isin(scene.classes, VEHICLE_CLASSES)
         starts, directions = scene.position[:, :2] - base.origin, _directions(scene)
-        walk = np.flatnonzero(~(drives | cycles) & (scene.classes != AgentClass.HAZARD))
+        walk = np.flatnonzero(~(drives | cycles) & ~things(scene))
         drive = np.flatnonzero(drives | cycles)
         if len(walk):
             moved, facing = _walks(scene.speed[walk], directions[walk])

@@ -19,6 +19,7 @@ HIDDEN = (64, 48)
 _BATCH = 2048
 _RATE = 3e-3
 _DECAY = 1e-4  # of the weights, each step, times the rate
+_JITTER = 0.1  # of every feature each time it is looked at, in standard deviations: real shapes are not quite these
 _RARE = 0.2  # exponent on how rare a class is, for the weight of its clusters
 _OPSET = 17
 
@@ -61,7 +62,7 @@ def train(
 ) -> Network:
     """Minimise the weighted cross-entropy with Adam (Kingma, Ba, 2015); the rate falls to zero as a cosine.
 
-    Rare classes count a little more than others.
+    Rare classes count a little more than others; features are jittered.
 
     Args:
         samples: To learn from.
@@ -85,7 +86,8 @@ def train(
         for begin in range(0, len(order), _BATCH):
             rows = order[begin : begin + _BATCH]
             labels = samples.labels[rows]
-            values = network.activations(samples.features[rows])
+            jitter = _JITTER * scale * random.standard_normal((len(rows), len(Feature)), dtype=np.float32)
+            values = network.activations(samples.features[rows] + jitter)
             weight = importance[labels] / len(rows)
             loss += float(-(np.log(values[-1][np.arange(len(rows)), labels] + 1e-9) * importance[labels]).sum())
             error = values[-1].copy()

@@ -58,6 +58,24 @@ def test_a_car_seen_from_behind_is_completed_forwards() -> None:
     np.testing.assert_allclose(size[0], [4.4, 1.8, 1.5])
 
 
+@pytest.mark.parametrize(("width", "along"), [(1.7, True), (0.4, False)])
+def test_a_deep_front_shows_the_length_and_a_flat_one_the_width(width: float, along: bool) -> None:
+    front = box(2.0, width, 1.5)
+    _, yaw, size = complete_boxes(front, classify(front, 0.3), SENSOR)
+    np.testing.assert_allclose(abs(yaw[0]), 0.0 if along else np.pi / 2, atol=1e-9)
+    assert size[0, 1] < 2.1
+
+
+@pytest.mark.parametrize("yaw_of_lane", [0.0, np.pi / 2])
+def test_lanes_tell_the_long_side_of_a_vehicle_seen_end_on(yaw_of_lane: float) -> None:
+    front = box(2.0, 1.7, 1.5)
+    lanes = np.array([[np.cos(2 * yaw_of_lane), np.sin(2 * yaw_of_lane)]])
+    _, yaw, _ = complete_boxes(front, classify(front, 0.3), SENSOR, lanes)
+    np.testing.assert_allclose(abs(yaw[0]), yaw_of_lane, atol=1e-9)
+    side = box(4.2, 0.4, 1.5)  # too long for an end, whatever the lanes
+    np.testing.assert_allclose(complete_boxes(side, classify(side, 0.3), SENSOR, lanes)[1], 0.0, atol=1e-9)
+
+
 def test_unknown_boxes_stay_as_they_are() -> None:
     wall = box(12.0, 0.2, 4.0)
     position, _, size = complete_boxes(wall, classify(wall, 0.3), SENSOR)

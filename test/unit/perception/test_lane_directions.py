@@ -22,3 +22,15 @@ def test_nothing_is_said_off_the_lanes_and_without_a_map() -> None:
     far = np.array([[5000.0, 5000.0]])
     assert LaneDirections(crossing()).agreement(far, np.zeros(1))[0] == 0
     assert LaneDirections(RoadNetwork()).agreement(far, np.zeros(1))[0] == 0
+    assert (LaneDirections(crossing()).axis(far) == 0).all()
+    assert (LaneDirections(RoadNetwork()).axis(far) == 0).all()
+
+
+def test_the_axis_of_a_lane_is_that_of_both_directions() -> None:
+    network = crossing()
+    line = network.centre_lines[0][:, :2]
+    middle = len(line) // 2
+    course = np.arctan2(*(line[middle + 1] - line[middle - 1])[::-1])
+    cos, sin = LaneDirections(network).axis(line[middle][None])[0]
+    assert np.hypot(cos, sin) > 0.9
+    assert abs(np.sin(np.arctan2(sin, cos) / 2 - course)) < 0.1

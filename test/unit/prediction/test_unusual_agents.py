@@ -1,6 +1,8 @@
-"""Animals and agents of unknown class are predicted and asked about as all others are."""
+"""Animals and agents of unknown class are predicted and asked about as all others are, if they do not just stand."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ from zoox_stack.core.classes import AgentClass, PredictionSource, WhatIfStatus
 from zoox_stack.core.plans import EgoPlan
 from zoox_stack.core.predictions import MODES, STEP, STEPS, WhatIfRequest
 from zoox_stack.prediction.config import PredictionConfig
+from zoox_stack.prediction.no_class import things, with_likeliest_classes
 from zoox_stack.prediction.predictor import Predictor
 from zoox_stack.road_network.made_up import crossing
 
@@ -51,7 +54,8 @@ def test_they_have_futures_with_honest_probabilities(kind: AgentClass, speed: fl
     assert out.positions.shape == (3, MODES, STEPS, 2)
     assert np.isfinite(out.positions).all()
     np.testing.assert_allclose(out.probabilities.sum(axis=1), 1.0, atol=1e-4)
-    assert predictor.by_network(now.stamp_ns).tolist() == [True, True, False]  # one is too far away for it
+    stands_for_good = kind is AgentClass.UNKNOWN  # and who is too far away is not for the network either
+    assert predictor.by_network(now.stamp_ns).tolist() == [True, not stands_for_good, False]
     assert (out.covariances[..., 0] * out.covariances[..., 2] > out.covariances[..., 1] ** 2).all()
     moved = out.map_positions - now.position[:, None, None, :2]
     time = STEP * np.arange(1, STEPS + 1)
@@ -89,5 +93,34 @@ def test_a_mixed_scene_keeps_the_order_of_the_agents(predictor: Predictor) -> No
     first = out.map_positions[:, :, 0] - now.position[:, None, :2]
     assert np.linalg.norm(first, axis=-1).max() < 1.5
     ruled = out.probabilities.max(axis=1) == 1.0
-    assert ruled.tolist() == (kinds == AgentClass.HAZARD).tolist()
+    assert ruled.tolist() == things(now).tolist()
     assert predictor.what_if(WhatIfRequest(STAMP, (straight(0, 8.0),), 60.0)).status is WhatIfStatus.OK
+
+
+def test_what_is_of_no_class_and_stands_goes_on_standing(predictor: Predictor) -> None:
+    predictor.reset()
+    now = scene(AgentClass.UNKNOWN, 0.0)
+    out = predictor.predict(now)
+    np.testing.assert_allclose(out.map_positions, np.broadcast_to(now.position[:, None, None, :2], out.positions.shape))
+
+
+@pytest.mark.parametrize(
+    ("length", "told", "expected"),
+    [
+        (0.5, {}, AgentClass.PEDESTRIAN),
+        (1.9, {}, AgentClass.BICYCLE),
+        (4.0, {}, AgentClass.CAR),
+        (4.0, {AgentClass.TRUCK: 0.3, AgentClass.CAR: 0.1}, AgentClass.TRUCK),
+        (0.5, {AgentClass.HAZARD: 0.3}, AgentClass.PEDESTRIAN),  # it moves
+    ],
+)
+def test_what_is_of_no_class_and_moves_is_the_likeliest_road_user(
+    length: float, told: dict[AgentClass, float], expected: AgentClass
+) -> None:
+    now = scene(AgentClass.UNKNOWN, 3.0)
+    probabilities = np.zeros((3, len(AgentClass)), np.float32)
+    probabilities[:, AgentClass.UNKNOWN] = 1.0 - sum(told.values())
+    for kind, value in told.items():
+        probabilities[:, kind] = value
+    now = replace(now, size=np.tile(np.float32([length, 0.5, 1.5]), (3, 1)), class_probabilities=probabilities)
+    assert with_likeliest_classes(now).classes.tolist() == [expected, AgentClass.UNKNOWN, expected]  # the second stands

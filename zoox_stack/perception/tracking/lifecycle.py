@@ -55,7 +55,7 @@ def alive(
     unseen: NDArray[np.float64],
     confirmed: NDArray[np.bool_],
     death_probability: float,
-    max_coast: float,
+    max_coast: NDArray[np.float64] | float,
 ) -> NDArray[np.bool_]:
     """Which tracks live on: existence probable enough (confirmed ones) and not unseen for too long.
 

@@ -47,6 +47,8 @@ _SURE = 0.8  # probability of belonging to no class
 _STOOD = 1.0  # [s] for which what stands beside the road is watched before it is no longer put out
 _OFF = 3.0  # [m] beside the road, beyond which vehicles are put out only once they have moved
 _LEAST_WAY = 0.8  # [m] that something has to go to have moved, however short it is
+_UNKNOWN_COAST = 0.5  # [s] that what is of no class lives without detection
+_STANDING_NOISE = np.eye(3) * 0.05**2  # [m^2/s^2, rad^2/s^2] of velocity and yaw rate of what is taken to stand
 _MEMORY_OF_ATTRIBUTES = 1.0  # [s] after which an attribute not seen again is unknown
 
 
@@ -205,7 +207,8 @@ class Tracker:
         speed = np.hypot(velocity[:, 0], velocity[:, 1])
         vehicle = np.isin(t.classes[rows].argmax(axis=1), VEHICLE_CLASSES)
         spread = np.sqrt(np.trace(t.covariance[rows, 3:5, 3:5], axis1=1, axis2=2) / 2)
-        moving = (speed > np.where(vehicle, 2.0, 0.7)) & (speed > 3 * spread)
+        # Who walks looks where it goes; boxes say nothing about that.
+        moving = (speed > np.where(vehicle, 2.0, 0.4)) & (speed > np.where(vehicle, 3.0, 1.5) * spread)
         rows, velocity = rows[moving], velocity[moving]
         angle = np.arctan2(velocity[:, 1], velocity[:, 0]) - t.mean[rows, State.YAW]
         innovation = np.where(vehicle[moving], wrap_angle(2 * angle) / 2, wrap_angle(angle))[:, None]
@@ -302,7 +305,10 @@ class Tracker:
         stale = (self._stamp_ns - t.attributes_ns) * _NS > _MEMORY_OF_ATTRIBUTES
         t.attributes = np.where(stale, np.uint8(0), t.attributes)
         t.facing = np.where((self._stamp_ns - t.facing_ns) * _NS > _MEMORY_OF_ATTRIBUTES, np.nan, t.facing)
-        self.tracks = t.select(lifecycle.alive(t.log_odds, unseen, t.confirmed, c.death_probability, c.max_coast))
+        # What was never known to be a road user is not missed for long: it was a piece, or has another name by now.
+        unknown = t.classes.argmax(axis=1) == AgentClass.UNKNOWN
+        longest = np.where(unknown, min(_UNKNOWN_COAST, c.max_coast), c.max_coast)
+        self.tracks = t.select(lifecycle.alive(t.log_odds, unseen, t.confirmed, c.death_probability, longest))
 
     def _begin(self, measured: Measurements, matched: NDArray[np.intp]) -> None:
         """Tracks from detections that belong to none, unless they lie inside a vehicle seen this very moment."""
@@ -383,6 +389,9 @@ class Tracker:
         # What belongs to no class and has not left its place stands: its middle moves as more or less of it is seen.
         standing = (t.classes.argmax(axis=1) == AgentClass.UNKNOWN) & ~t.moved & partial
         velocity[standing] = 0.0
+        covariance = t.covariance.copy()
+        covariance[standing, 3:] = covariance[standing, :, 3:] = 0.0
+        covariance[standing, 3:, 3:] = _STANDING_NOISE
         return TrackedAgents(
             stamp_ns=self._stamp_ns,
             ids=t.ids,
@@ -395,7 +404,7 @@ class Tracker:
             acceleration=np.where(standing[:, None], 0.0, t.acceleration),
             yaw_rate=np.where(standing, 0.0, t.mean[:, State.YAW_RATE]),
             size=t.size.astype(np.float32),
-            covariance=t.covariance.astype(np.float32),
+            covariance=covariance.astype(np.float32),
             age=((self._stamp_ns - t.born_ns) * _NS).astype(np.float32),
             time_since_update=((self._stamp_ns - t.updated_ns) * _NS).astype(np.float32),
             attributes=t.attributes,

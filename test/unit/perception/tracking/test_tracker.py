@@ -292,9 +292,29 @@ def test_what_is_of_no_class_stands_until_it_has_left_its_place() -> None:
     for k in range(12):
         scene = seen(tracker, k * SECOND // 10, [[10.0 + 0.05 * k, 0.0]], agent_class=AgentClass.UNKNOWN)
     assert scene.velocity.tolist() == [[0.0, 0.0]]  # 0.6 m of drift: its middle, not itself
+    assert np.diag(scene.covariance[0])[3:].max() < 0.01  # and it is believed to stand
     for k in range(12, 40):
         scene = seen(tracker, k * SECOND // 10, [[10.0 + 0.05 * k, 0.0]], agent_class=AgentClass.UNKNOWN)
     np.testing.assert_allclose(scene.velocity, [[0.5, 0.0]], atol=0.15)
+
+
+@pytest.mark.parametrize(("agent_class", "there"), [(AgentClass.UNKNOWN, False), (AgentClass.CAR, True)])
+def test_what_is_of_no_class_is_not_missed_for_long(agent_class: AgentClass, there: bool) -> None:
+    tracker = Tracker()
+    for k in range(12):
+        seen(tracker, k * SECOND // 10, [[10.0, 0.0]], agent_class=agent_class)
+    for k in range(12, 19):
+        scene = seen(tracker, k * SECOND // 10, np.zeros((0, 2)), agent_class=agent_class)
+    assert bool(len(scene)) is there
+
+
+@pytest.mark.parametrize("walks", [0.0, np.pi / 2, 2.5])
+def test_who_walks_looks_where_it_goes_whatever_its_box_says(walks: float) -> None:
+    tracker = Tracker()
+    for k in range(30):
+        way = 10.0 + 0.1 * k * np.array([[np.cos(walks), np.sin(walks)]])
+        scene = seen(tracker, k * SECOND // 10, way, agent_class=AgentClass.PEDESTRIAN, yaw=walks + 1.4)
+    assert abs(wrap_angle(scene.yaw[0] - walks)) < 0.3
 
 
 def test_the_first_jumps_of_a_standing_car_are_no_speed() -> None:
