@@ -39,8 +39,10 @@ _LEAST_LIMIT_TIME = 0.5  # [s]
 # turns on a smaller circle: with 1.066 rad at the wheels 0.70 1/m.
 _BRISK: Mapping[str, Any] = {
     "max_acceleration": 4.0, "comfort_acceleration": 2.0, "max_lateral_acceleration": 6.0,
-    "comfort_lateral_acceleration": 3.5, "max_curvature": 0.6,
+    "comfort_lateral_acceleration": 3.5, "max_curvature": 0.6, "start_ticks": 1,
 }  # fmt: skip
+# Who knows the futures need not reckon with others.
+_KNOWING: Mapping[str, Any] = {"weight_unrecoverable": 0.0, "weight_straight_on": 0.0}
 _RECENT = 30  # [steps] after a lane change one is still held responsible for who comes from behind
 
 
@@ -170,6 +172,8 @@ def _drive(
     model_dir: str,
 ) -> ProblemResult:
     config = replace(parameters, wheelbase=settings.wheelbase, trust_followers=False, **_BRISK)
+    if known.planner == RECORDED:
+        config = replace(config, **_KNOWING)
     driver = StackDriver(CONSTANT_VELOCITY if known.planner == RECORDED else known.planner, config, model_dir)
     if known.planner == RECORDED:
         driver.predictor = RecordedFutures(scenes)
@@ -194,11 +198,7 @@ def _drive(
     for step in range(problem.last_step):
         scene = replace(_scene(scenes, step), ego=ego)
         limit = usual_speed(ego, place, usual)
-        # The problem ends with its last step: what comes later rules nothing out and weighs little.
-        until = float(np.clip(STEP * (problem.last_step - step), _LEAST_LIMIT_TIME, config.collision_limit_time))
-        driver.planner.config = replace(
-            driver.planner.config, collision_limit_time=until, risk_discount_time=min(config.risk_discount_time, until)
-        )
+        driver.planner.config = _ending(driver.planner.config, config, STEP * (problem.last_step - step))
         driver.planner.set_wanted_speed(limit if target is None else wanted_speed(target, ego, step, limit))
         trajectory = _decide(driver, scene, way) or trajectory
         if trajectory is None:
@@ -284,6 +284,16 @@ def _kind(egos: Sequence[EgoState], scene: TrackedAgents, row: int, place: Drive
     if int(lanes[1]) in beside:
         return CUT_IN
     return BEHIND if ahead < -ego.length / 2 else SIDE
+
+
+def _ending(now: PlannerConfig, usual: PlannerConfig, left: float) -> PlannerConfig:
+    """Parameters with some time left [s]: what comes after the last step rules nothing out and weighs little."""
+    left = max(left, _LEAST_LIMIT_TIME)
+    return replace(
+        now, motion_limit_time=min(usual.motion_limit_time, left),
+        collision_limit_time=min(usual.collision_limit_time, left),
+        risk_discount_time=min(usual.risk_discount_time, left),
+    )  # fmt: skip
 
 
 def _decide(driver: StackDriver, scene: TrackedAgents, way: _Way) -> Trajectory | None:

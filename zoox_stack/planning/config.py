@@ -35,6 +35,10 @@ class PlannerConfig:
     friction: float = parameter(
         0.9, "Share of gravity that the tyres hold in all directions together", low=0.1, high=2.0
     )
+    motion_limit_time: float = parameter(
+        8.0, "Only limits of the vehicle and edges of the road that a candidate breaks before this time rule it out",
+        unit="s", low=0.5, high=8.0,
+    )  # fmt: skip
     # Comfort
     comfort_acceleration: float = parameter(1.5, "Usual acceleration", unit="m/s^2", low=0.1, high=5.0)
     comfort_deceleration: float = parameter(2.0, "Usual braking", unit="m/s^2", low=0.1, high=5.0)
