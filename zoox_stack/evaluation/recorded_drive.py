@@ -34,7 +34,7 @@ from zoox_stack.road_network.network import RoadNetwork
 SOLVED, GOAL_MISSED, COLLISION, OFF_ROAD, FAILED = "solved", "goal_missed", "collision", "off_road", "failed"
 FRONT, BEHIND, SIDE, CUT_IN, AT_START = "front", "from_behind", "side", "after_lane_change", "at_start"
 OFF_ROAD_LIMIT = 0.3  # [m] of a corner of the ego's box, as in closed-loop scores
-_LEAST_LIMIT_TIME = 0.5  # [s]
+_LEAST_JUDGED = 0.5  # [s]
 # Goals are where somebody was who drove faster through curves and from a stop than our planner usually does; the body
 # turns on a smaller circle: with 1.066 rad at the wheels 0.70 1/m.
 _BRISK: Mapping[str, Any] = {
@@ -198,7 +198,9 @@ def _drive(
     for step in range(problem.last_step):
         scene = replace(_scene(scenes, step), ego=ego)
         limit = usual_speed(ego, place, usual)
-        driver.planner.config = _ending(driver.planner.config, config, STEP * (problem.last_step - step))
+        # The problem ends with its last step: what comes later does not matter.
+        left = float(np.clip(STEP * (problem.last_step - step), _LEAST_JUDGED, config.judged_time))
+        driver.planner.config = replace(driver.planner.config, judged_time=left)
         driver.planner.set_wanted_speed(limit if target is None else wanted_speed(target, ego, step, limit))
         trajectory = _decide(driver, scene, way) or trajectory
         if trajectory is None:
@@ -284,16 +286,6 @@ def _kind(egos: Sequence[EgoState], scene: TrackedAgents, row: int, place: Drive
     if int(lanes[1]) in beside:
         return CUT_IN
     return BEHIND if ahead < -ego.length / 2 else SIDE
-
-
-def _ending(now: PlannerConfig, usual: PlannerConfig, left: float) -> PlannerConfig:
-    """Parameters with some time left [s]: what comes after the last step rules nothing out and weighs little."""
-    left = max(left, _LEAST_LIMIT_TIME)
-    return replace(
-        now, motion_limit_time=min(usual.motion_limit_time, left),
-        collision_limit_time=min(usual.collision_limit_time, left),
-        risk_discount_time=min(usual.risk_discount_time, left),
-    )  # fmt: skip
 
 
 def _decide(driver: StackDriver, scene: TrackedAgents, way: _Way) -> Trajectory | None:

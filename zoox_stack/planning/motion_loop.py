@@ -131,7 +131,7 @@ def _off_ground(grid: NDArray[np.uint8], low_x: float, low_y: float, cell: float
 
 @compiled(
     "void(f8[:, :, ::1], f8[::1], b1[::1], f8[:, ::1], f8[::1], f8[::1], f8[::1], u1[:, ::1], f8[::1], b1[::1],"
-    "f8[:, ::1], f8, i8, u1[::1], f8[:, ::1])"
+    "f8[:, ::1], f8, u1[::1], f8[:, ::1])"
 )
 def measure_motion(
     motion: NDArray[np.float64],
@@ -146,7 +146,6 @@ def measure_motion(
     on_road_now: NDArray[np.bool_],
     last_plan: NDArray[np.float64],
     dt: float,
-    ruling: int,
     broken: NDArray[np.uint8],
     terms: NDArray[np.float64],
 ) -> None:
@@ -166,7 +165,6 @@ def measure_motion(
         on_road_now: Whether the ego's middle is on drivable ground, and whether its whole box is.
         last_plan: ``[T, 2]`` positions [m], NaN beyond its end; ``[0, 2]`` without one.
         dt: [s].
-        ruling: Number of steps in which something can be broken; terms are of all T.
         broken: ``[C]`` filled: bits of `Broken`.
         terms: ``[C, 11]`` filled: columns `Term`.
     """
@@ -177,7 +175,7 @@ def measure_motion(
     for c in range(count):
         squares = jerks = laterals = deviation = over = off = seen = apart = compared = worst = 0.0
         wrong = crossed = blind = deepest = 0.0
-        flags = broken_so_far = 0
+        flags = 0
         before_a, place, place_middle = now[0], 0, 0
         for t in range(steps):
             s, d, yaw = motion[0, c, t], motion[1, c, t], motion[4, c, t]
@@ -254,9 +252,7 @@ def measure_motion(
                                 off += 1.0
                             if depth > _CORNERS_OVER and beside[c] and on_road_now[1]:
                                 flags |= 1
-            if t < ruling:
-                broken_so_far = flags
-        broken[c] = broken_so_far
+        broken[c] = flags
         terms[c, 0], terms[c, 1], terms[c, 2] = squares / steps, jerks / steps, laterals / steps
         terms[c, 3], terms[c, 4] = deviation / steps, over / steps
         deepest = min(deepest / _TOO_DEEP, 1.0)
