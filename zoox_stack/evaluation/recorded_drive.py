@@ -40,7 +40,7 @@ _LEAST_JUDGED = 0.5  # [s]
 _BRISK: Mapping[str, Any] = {
     "max_acceleration": 4.0, "comfort_acceleration": 2.0, "max_lateral_acceleration": 6.0,
     "comfort_lateral_acceleration": 3.5, "max_curvature": 0.6, "start_ticks": 1,
-    "weight_progress": 24.0, "weight_lateral": 0.05, "weight_lane_deviation": 2.0,
+    "weight_progress": 24.0, "weight_lateral": 0.05, "weight_lane_deviation": 2.0, "weight_lane_change": 6.0,
 }  # fmt: skip
 # Who knows the futures need not reckon with others.
 _KNOWING: Mapping[str, Any] = {"weight_unrecoverable": 0.0, "weight_straight_on": 0.0}
