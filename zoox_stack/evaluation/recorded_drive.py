@@ -35,14 +35,14 @@ SOLVED, GOAL_MISSED, COLLISION, OFF_ROAD, FAILED = "solved", "goal_missed", "col
 FRONT, BEHIND, SIDE, CUT_IN, AT_START = "front", "from_behind", "side", "after_lane_change", "at_start"
 OFF_ROAD_LIMIT = 0.3  # [m] of a corner of the ego's box, as in closed-loop scores
 _LEAST_JUDGED = 0.5  # [s]
-# Goals are where somebody was who drove faster through curves and from a stop than our planner usually does; the body
-# turns on a smaller circle: with 1.066 rad at the wheels 0.70 1/m.
+# Goals are where somebody was who drove faster through curves and from a stop than our planner usually does, and to be
+# there in time counts more than comfort. The body turns on a smaller circle: with 1.066 rad at the wheels 0.70 1/m.
 _BRISK: Mapping[str, Any] = {
     "max_acceleration": 4.0, "comfort_acceleration": 2.0, "max_lateral_acceleration": 6.0,
     "comfort_lateral_acceleration": 3.5, "max_curvature": 0.6, "start_ticks": 1,
     "weight_progress": 24.0, "weight_lateral": 0.05, "weight_lane_deviation": 2.0, "weight_lane_change": 6.0,
 }  # fmt: skip
-# Who knows the futures need not reckon with others.
+# Who knows everyone's future need not be ready for another one.
 _KNOWING: Mapping[str, Any] = {"weight_unrecoverable": 0.0, "weight_straight_on": 0.0}
 _RECENT = 30  # [steps] after a lane change one is still held responsible for who comes from behind
 

@@ -58,8 +58,8 @@ class PlannerConfig:
         8.0, "A route further from the ego than this is not followed", unit="m", low=1.0, high=50.0
     )
     judged_time: float = parameter(
-        8.0, "What candidates do until then counts; what comes later neither rules out nor costs", unit="s", low=0.5,
-        high=8.0,
+        8.0, "Limits, the ego's motion, collisions and gaps count until then; later they neither rule out nor cost",
+        unit="s", low=0.5, high=8.0,
     )  # fmt: skip
     signal_max_age: float = parameter(2.0, "Older states of traffic signals are not used", unit="s", low=0.0, high=30.0)
     signal_confidence: float = parameter(0.5, "Less certain states of traffic signals are not used", low=0.0, high=1.0)
