@@ -204,8 +204,9 @@ def _gaps(
         front, aside = candidates.s[picked] + to_front, candidates.d[picked] + slope * to_front
         measure_gaps(
             np.stack([front, aside, candidates.speed[picked]]), agents.time[until],
-            *(plain(values[:, until], np.float64) for values in (agents.s, agents.d, agents.speed)),
-            *(plain(values[:, until], np.float64) for values in (agents.half_along, agents.half_across)),
+            plain(agents.s[:, until], np.float64), plain(agents.d[:, until], np.float64),
+            plain(agents.speed[:, until], np.float64), plain(agents.half_along[:, until], np.float64),
+            plain(agents.half_across[:, until], np.float64),
             plain(agents.probability, np.float64),
             np.ones(short.shape[1:], bool) if counted is None else plain(counted, np.bool_),
             ego.length / 2, ego.width / 2 + SIDE_MARGIN, config.time_headway, _SAFE_TIME_TO_COLLISION,
