@@ -54,6 +54,10 @@ class PlanArrays:
         """Only the plans `rows`."""
         return PlanArrays(self.x[rows], self.y[rows], self.yaw[rows], self.step)
 
+    def until(self, steps: int) -> PlanArrays:
+        """Only the first `steps` points."""
+        return PlanArrays(self.x[:, :steps], self.y[:, :steps], self.yaw[:, :steps], self.step)
+
     @classmethod
     def from_plans(cls, plans: Sequence[EgoPlan]) -> PlanArrays:
         """Stack plans; they must share length and step."""

@@ -34,13 +34,16 @@ from zoox_stack.road_network.network import RoadNetwork
 SOLVED, GOAL_MISSED, COLLISION, OFF_ROAD, FAILED = "solved", "goal_missed", "collision", "off_road", "failed"
 FRONT, BEHIND, SIDE, CUT_IN, AT_START = "front", "from_behind", "side", "after_lane_change", "at_start"
 OFF_ROAD_LIMIT = 0.3  # [m] of a corner of the ego's box, as in closed-loop scores
-_LEAST_LIMIT_TIME = 0.5  # [s]
-# Goals are where somebody was who drove faster through curves and from a stop than our planner usually does; the body
-# turns on a smaller circle: with 1.066 rad at the wheels 0.70 1/m.
+_LEAST_JUDGED = 0.5  # [s]
+# Goals are where somebody was who drove faster through curves and from a stop than our planner usually does, and to be
+# there in time counts more than comfort. The body turns on a smaller circle: with 1.066 rad at the wheels 0.70 1/m.
 _BRISK: Mapping[str, Any] = {
     "max_acceleration": 4.0, "comfort_acceleration": 2.0, "max_lateral_acceleration": 6.0,
-    "comfort_lateral_acceleration": 3.5, "max_curvature": 0.6,
+    "comfort_lateral_acceleration": 3.5, "max_curvature": 0.6, "start_ticks": 1,
+    "weight_progress": 24.0, "weight_lateral": 0.05, "weight_lane_deviation": 2.0, "weight_lane_change": 6.0,
 }  # fmt: skip
+# Who knows everyone's future need not be ready for another one.
+_KNOWING: Mapping[str, Any] = {"weight_unrecoverable": 0.0, "weight_straight_on": 0.0}
 _RECENT = 30  # [steps] after a lane change one is still held responsible for who comes from behind
 
 
@@ -170,6 +173,8 @@ def _drive(
     model_dir: str,
 ) -> ProblemResult:
     config = replace(parameters, wheelbase=settings.wheelbase, trust_followers=False, **_BRISK)
+    if known.planner == RECORDED:
+        config = replace(config, **_KNOWING)
     driver = StackDriver(CONSTANT_VELOCITY if known.planner == RECORDED else known.planner, config, model_dir)
     if known.planner == RECORDED:
         driver.predictor = RecordedFutures(scenes)
@@ -194,11 +199,9 @@ def _drive(
     for step in range(problem.last_step):
         scene = replace(_scene(scenes, step), ego=ego)
         limit = usual_speed(ego, place, usual)
-        # The problem ends with its last step: what comes later rules nothing out and weighs little.
-        until = float(np.clip(STEP * (problem.last_step - step), _LEAST_LIMIT_TIME, config.collision_limit_time))
-        driver.planner.config = replace(
-            driver.planner.config, collision_limit_time=until, risk_discount_time=min(config.risk_discount_time, until)
-        )
+        # The problem ends with its last step: what comes later does not matter.
+        left = float(np.clip(STEP * (problem.last_step - step), _LEAST_JUDGED, config.judged_time))
+        driver.planner.config = replace(driver.planner.config, judged_time=left)
         driver.planner.set_wanted_speed(limit if target is None else wanted_speed(target, ego, step, limit))
         trajectory = _decide(driver, scene, way) or trajectory
         if trajectory is None:

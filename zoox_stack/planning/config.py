@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from zoox_stack.core.parameters import parameter
+from zoox_stack.core.predictions import STEP
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,10 @@ class PlannerConfig:
     max_route_distance: float = parameter(
         8.0, "A route further from the ego than this is not followed", unit="m", low=1.0, high=50.0
     )
+    judged_time: float = parameter(
+        8.0, "Limits, the ego's motion, collisions and gaps count until then; later they neither rule out nor cost",
+        unit="s", low=0.5, high=8.0,
+    )  # fmt: skip
     signal_max_age: float = parameter(2.0, "Older states of traffic signals are not used", unit="s", low=0.0, high=30.0)
     signal_confidence: float = parameter(0.5, "Less certain states of traffic signals are not used", low=0.0, high=1.0)
     # Collisions
@@ -108,3 +113,8 @@ class PlannerConfig:
     weight_rss_margin: float = parameter(4.0, "Weight of being closer than is safe by RSS", low=0.0, high=1e4)
     weight_right_of_way: float = parameter(1.5, "Weight of taking the right of way from others", low=0.0, high=1e4)
     weight_waiting: float = parameter(6.0, "Weight of waiting behind who stands for good", low=0.0, high=1e4)
+
+    @property
+    def judged_steps(self) -> int:
+        """Steps of candidates that count."""
+        return round(self.judged_time / STEP)

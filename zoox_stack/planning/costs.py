@@ -109,7 +109,7 @@ def motion_costs(
     """
     raw = np.zeros((len(candidates), len(COST_NAMES)))
     here = float(np.interp(path.ego_s, path.line.s, desired_speed(path, config)))
-    raw[:, _COLUMN["progress"]] = _lost_progress(candidates, here)
+    raw[:, _COLUMN["progress"]] = _lost_progress(candidates.distance[:, : config.judged_steps], here)
     raw[:, _OF_TERMS] = np.minimum(terms, _MOST)
     if waiting is not None:
         raw[:, _COLUMN["waiting"]] = waiting
@@ -162,16 +162,16 @@ def interaction_costs(
     return raw * weights(config)
 
 
-def _lost_progress(candidates: Candidates, wanted: float) -> NDArray[np.float64]:
-    """Share of the way lost, ``[C]``, 0..1: half for the way at the end, half for the mean way until then.
+def _lost_progress(distance: NDArray[np.float64], wanted: float) -> NDArray[np.float64]:
+    """Share of the way ``[C, T]`` lost, ``[C]``, 0..1: half for the way at the end, half for the mean way until then.
 
     The mean makes an ego that has to stop anyway get there soon, instead of crawling. Measured against the wanted
     speed, or against the fastest candidate where even that cannot reach it.
     """
-    lost = np.zeros(len(candidates))
+    lost, steps = np.zeros(len(distance)), distance.shape[1]
     for way, usual in (
-        (candidates.distance[:, -1], wanted * STEPS * STEP),
-        (candidates.distance.mean(axis=1), wanted * (STEPS + 1) / 2 * STEP),
+        (distance[:, -1], wanted * steps * STEP),
+        (distance.mean(axis=1), wanted * (steps + 1) / 2 * STEP),
     ):
         farthest = float(way.max(initial=0.0))
         best = min(max(usual, 2.0), farthest) if farthest > 2.0 else max(usual, 2.0)
@@ -193,7 +193,8 @@ def _gaps(
     """
     short = np.zeros((4, len(rows), len(agents)))
     if len(agents) and len(rows):
-        columns = np.maximum(np.round(agents.time / STEP).astype(int) - 1, 0)
+        until = agents.time <= config.judged_time + STEP / 2
+        columns = np.maximum(np.round(agents.time[until] / STEP).astype(int) - 1, 0)
         picked = np.ix_(rows, columns)
         to_front = ego.rear_axle_to_centre + ego.length / 2
         before, after = np.ix_(rows, np.maximum(columns - 1, 0)), np.ix_(rows, np.minimum(columns + 1, STEPS - 1))
@@ -202,9 +203,10 @@ def _gaps(
         )
         front, aside = candidates.s[picked] + to_front, candidates.d[picked] + slope * to_front
         measure_gaps(
-            np.stack([front, aside, candidates.speed[picked]]), agents.time,
-            plain(agents.s, np.float64), plain(agents.d, np.float64), plain(agents.speed, np.float64),
-            plain(agents.half_along, np.float64), plain(agents.half_across, np.float64),
+            np.stack([front, aside, candidates.speed[picked]]), agents.time[until],
+            plain(agents.s[:, until], np.float64), plain(agents.d[:, until], np.float64),
+            plain(agents.speed[:, until], np.float64), plain(agents.half_along[:, until], np.float64),
+            plain(agents.half_across[:, until], np.float64),
             plain(agents.probability, np.float64),
             np.ones(short.shape[1:], bool) if counted is None else plain(counted, np.bool_),
             ego.length / 2, ego.width / 2 + SIDE_MARGIN, config.time_headway, _SAFE_TIME_TO_COLLISION,

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoox_stack.core.classes import PredictionSource, Rejection, TrajectorySource, WhatIfStatus
-from zoox_stack.core.collision import CollisionReport, PlanArrays, assess_collisions
+from zoox_stack.core.collision import CollisionReport, assess_collisions
 from zoox_stack.core.plans import PlanDecision, Trajectory
 from zoox_stack.core.predictions import STEP, PredictedAgents, WhatIfAnswer
 from zoox_stack.planning.answer_check import check_answer
@@ -203,7 +203,7 @@ def _rescore(proposal: Proposal, answer: WhatIfAnswer, config: PlannerConfig) ->
         futures = every.take(here)
         rows = np.searchsorted(scene.ids, futures.agent_ids)
         sizes, existence = scene.sizes[rows], scene.existence[rows]
-        arrays = PlanArrays(candidates.x[asked], candidates.y[asked], candidates.yaw[asked], STEP)
+        arrays = candidates.arrays.until(config.judged_steps).take(asked)
         answered = assess_collisions(
             arrays, ego, futures, sizes, existence,
             discount_time=config.risk_discount_time, certain_until=config.collision_limit_time,

@@ -66,6 +66,7 @@ def check_motion(
     What the ego already breaks at the start (over the lateral limit, off the road) does not rule a plan out while
     it does not get worse. Places where the reference path itself leaves the mapped ground do not count as off-road. Of
     plans along the middle of the lane only the middle of the box must stay on the road, of others the whole box.
+    Only the steps until `PlannerConfig.judged_time` count; a closed stop line must not be crossed later either.
 
     Args:
         candidates: C candidates.
@@ -94,7 +95,7 @@ def check_motion(
     broken = np.zeros(len(candidates), np.uint8)
     terms = np.zeros((len(candidates), len(Term)))
     measure_motion(
-        candidates.motion,
+        plain(candidates.motion[:, :, : config.judged_steps], np.float64),
         plain(candidates.target_d, np.float64),
         plain(candidates.laterals != int(Lateral.CENTRE), np.bool_),
         np.column_stack([

@@ -156,10 +156,9 @@ def _weigh_rows(
 ) -> None:
     """Fill in costs, collisions and danger of some candidates."""
     found = assess_collisions(
-        prepared.candidates.arrays.take(rows), prepared.ego, scene.futures, scene.sizes, scene.existence,
-        discount_time=config.risk_discount_time, certain_until=config.collision_limit_time,
-        standing_share=config.standing_risk,
-        speeds=prepared.candidates.speed[rows],
+        prepared.candidates.arrays.until(config.judged_steps).take(rows), prepared.ego, scene.futures, scene.sizes,
+        scene.existence, discount_time=config.risk_discount_time, certain_until=config.collision_limit_time,
+        standing_share=config.standing_risk, speeds=prepared.candidates.speed[rows],
     )  # fmt: skip
     for field in fields(CollisionReport):
         getattr(report, field.name)[rows] = getattr(found, field.name)

@@ -14,6 +14,7 @@ from zoox_stack.core.classes import Rejection
 from zoox_stack.core.geometry import wrap_angle
 from zoox_stack.core.predictions import STEP
 from zoox_stack.planning.candidates import Candidates
+from zoox_stack.planning.config import PlannerConfig
 from zoox_stack.planning.feasibility import check_motion
 from zoox_stack.planning.lattice import Lateral
 from zoox_stack.planning.planner import Planner
@@ -121,6 +122,19 @@ def test_too_fast_for_the_curve_falls_by_acceleration(scene: Any) -> None:
     fast = proposal.candidates.speed[:, 20] ** 2 / 25.0 > 5.0
     assert fast.any()
     assert (proposal.rejections[fast] != Rejection.KEPT).all()
+
+
+def test_limits_do_not_count_after_the_time_that_is_judged(scene: Any) -> None:
+    now = scene(EgoState(0, 35.0, 0.0, speed=18.0), [])  # in the curve after 1.4 s
+    codes = {}
+    for until in (1.0, 8.0):
+        planner = Planner(PlannerConfig(judged_time=until))
+        planner.set_road_network(curved_road(radius=25.0, lanes=1))
+        proposal = planner.propose(now, None, None)
+        codes[until] = proposal.rejections[proposal.candidates.speed[:, 25] ** 2 / 25.0 > 5.0]
+    assert len(codes[1.0])
+    assert (codes[8.0] == Rejection.ACCELERATION).any()
+    assert (codes[1.0] != Rejection.ACCELERATION).all()
 
 
 def test_closed_line_rejects_what_crosses_it(scene: Any) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from zoox_stack.core.agents import EgoState
-from zoox_stack.core.classes import AgentClass
+from zoox_stack.core.classes import AgentClass, Rejection
 from zoox_stack.core.errors import ConfigurationError
 from zoox_stack.core.parameters import build, describe
 from zoox_stack.planning import weighing
@@ -69,6 +69,17 @@ def test_costs_grow_with_what_they_are_for(agent: Any, scene: Any) -> None:
     blocked = propose(scene(ego, [agent(1, 60.0, 0.0)]))
     assert column(blocked, "collision")["go"] > 10 * column(blocked, "collision")["comfortable stop"]
     assert column(blocked, "time_to_collision")["go"] > column(blocked, "time_to_collision")["emergency stop"]
+
+
+def test_what_comes_after_the_time_that_is_judged_costs_nothing(agent: Any, scene: Any) -> None:
+    ego = EgoState(0, 20.0, 0.0, speed=10.0)
+    later, sooner = agent(1, 60.0, 0.0), agent(1, 32.0, 0.0)  # met after 3.5 s, and after 0.7 s
+    for who, counts in ((later, False), (sooner, True)):
+        brief = propose(scene(ego, [who]), judged_time=1.5)
+        assert (column(brief, "collision")["keep"] > 0.0) == counts
+        assert (brief.rejections[brief.candidates.names.index("keep")] == Rejection.COLLISION) == counts
+    progress = [column(propose(scene(ego, []), judged_time=until), "progress")["ease"] for until in (1.0, 4.0)]
+    assert progress[0] < progress[1]  # braking has just begun
 
 
 def test_headway_counts_only_in_the_own_lane(agent: Any, scene: Any, monkeypatch: pytest.MonkeyPatch) -> None:

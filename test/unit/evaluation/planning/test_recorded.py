@@ -150,6 +150,17 @@ def test_a_goal_too_far_away_is_missed(tmp_path: Path) -> None:
     assert (result.outcome, result.detail, result.steps) == (GOAL_MISSED, "position", 20)
 
 
+def test_what_comes_after_the_last_step_does_not_matter(tmp_path: Path) -> None:
+    fast = goal((15, 17), rectangle(70.0, 0.0), interval("velocity", 11.0, 13.0))
+    queue = (car(20, 82.0, 0.0, 0.0), car(30, 82.0, 3.5, 0.0))  # standing 6 m behind the goal
+    assert drive_problem(write(tmp_path / "a.xml", fast, *queue), 0, RECORDED).outcome == SOLVED
+
+
+def test_who_stands_starts_at_once_where_time_is_short(tmp_path: Path) -> None:
+    soon = goal((40, 40), rectangle(70.0, 0.0))
+    assert drive_problem(write(tmp_path / "a.xml", soon, speed=0.0), 0, RECORDED).outcome == SOLVED
+
+
 def test_the_end_of_the_map_is_not_driven_over_where_there_is_time(tmp_path: Path) -> None:
     path = write(tmp_path / "a.xml", goal((60, 60)), length=120.0)
     assert drive_problem(path, 0, "constant_velocity").outcome == SOLVED
