@@ -209,8 +209,8 @@ def _drive(
     bend = ego.yaw_rate / ego.speed if ego.speed > _TURNS_ABOVE else curvature[0]
     off = float(np.clip(bend - curvature[0], -config.max_curvature, config.max_curvature))
     start = np.tile([path.ego_d, slope, off * (1 + slope**2) ** 1.5], (len(every), 1))
-    # Who keeps its lane does not carry on what the wheels make good at once: plan after plan, it would drift off the path
-    # in every tight turn.
+    # Who keeps its lane does not carry on what the wheels make good at once: plan after plan, it would drift off the
+    # path in every tight turn.
     at_once = min(_AT_ONCE, _UNNOTICED / max(ego.speed, 0.1) ** 2)
     steady = [w.lateral <= Lateral.NUDGE_RIGHT and not np.isfinite(w.back_from) for w in every]
     start[steady, 2] *= 1.0 - min(at_once / max(abs(off), 1e-9), 1.0)
