@@ -135,13 +135,16 @@ def test_the_command_measures_a_bag(tmp_path: Path, capsys: pytest.CaptureFixtur
             bag.write(topics.LIDAR_POINTS.name, stamp, encode(sweep(stamp, x)))
             bag.write(topics.KINEMATIC_STATE.name, stamp, encode(ego))
             bag.write(topics.GROUND_TRUTH.name, stamp, encode(truth))
-    assert cli.main(["evaluate", "perception", "--data", str(path), "--json"]) == 0
+    parameters = tmp_path / "perception.yaml"  # the network does not take plain boxes for cars
+    parameters.write_text("perception:\n  ros__parameters:\n    classifier: size\n")
+    command = ["evaluate", "perception", "--data", str(path), "--parameters", str(parameters)]
+    assert cli.main([*command, "--json"]) == 0
     result = json.loads(capsys.readouterr().out)
     assert result["sweeps"] == 12
     assert result["all"]["recall"] == pytest.approx(10 / 12, abs=1e-3)  # a track takes three sweeps to be believed
     assert result["classes"]["car"]["class_accuracy"] == 1.0
     assert result["all"]["position_error"]["median"] < 0.3
-    assert cli.main(["evaluate", "perception", "--data", str(path), "--per-log"]) == 0
+    assert cli.main([*command, "--per-log"]) == 0
     assert "recall" in capsys.readouterr().out
 
 
