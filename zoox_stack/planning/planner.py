@@ -73,7 +73,7 @@ class Planner:
         self._grid = DrivableGrid(self._index, cell=_GROUND_CELL, margin=0.0) if self._index is not None else None
         self._sides = LaneSides(self._index) if self._index is not None else None
         self._give_way = GiveWayFinder(self._index) if self._index is not None else None
-        self._finder.set_index(self._index)
+        self._finder.set_index(self._index, self._grid)
 
     @property
     def index(self) -> LaneIndex | None:

@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 from zoox_stack.core.agents import EgoState
 from zoox_stack.core.errors import InvalidInputError
 from zoox_stack.core.plans import Route
+from zoox_stack.planning.path_fitting import BoxShape, fit_to_road
 from zoox_stack.planning.route_line import path_of_route
+from zoox_stack.road_network.drivable import DrivableGrid
 from zoox_stack.road_network.polyline import Polyline
 from zoox_stack.road_network.queries import LaneIndex, LanePath, StopPoints
 
@@ -19,7 +21,8 @@ SPACING = 1.0  # [m]
 LOST_SPEED = 4.0  # [m/s] beside all lanes of a map
 BEHIND = 10.0  # [m] of the path kept behind the ego
 _SMOOTHED = 1.5  # [m] over which lines drawn by hand or made of arcs are smoothed: wheels take time to turn
-_MAX_BEND = 0.21  # [1/m] of a path; the ego turns in 0.24
+_MAX_BEND = 0.21  # [1/m] of a path; the ego turns in 0.24,
+_MAX_FITTED_BEND = 0.22  # which very tight places may need
 _MAX_ARC_CURVATURE = 0.15  # [1/m]
 _ARC_SPEED = 2.0  # [m/s] below this speed the yaw rate says nothing about the curve ahead
 _ARC_LENGTH = 30.0  # [m] after which an arc runs out into a straight line
@@ -76,6 +79,8 @@ class ReferencePathFinder:
     def __init__(self, max_route_distance: float = 8.0) -> None:
         self._max_route_distance = max_route_distance
         self._index: LaneIndex | None = None
+        self._ground: DrivableGrid | None = None
+        self._box: BoxShape | None = None
         self._route: Route | None = None
         self._stop_at_end = False
         self._route_path: LanePath | None = None
@@ -87,9 +92,9 @@ class ReferencePathFinder:
         self._last_s: float | None = None
         self._last_lanes: frozenset[int] = frozenset()
 
-    def set_index(self, index: LaneIndex | None) -> None:
-        """Use another map."""
-        self._index = index
+    def set_index(self, index: LaneIndex | None, ground: DrivableGrid | None = None) -> None:
+        """Use another map; `ground`: where it lets the ego drive."""
+        self._index, self._ground = index, ground
         self._build_route()
 
     def set_route(self, route: Route | None, *, stop_at_end: bool = False) -> None:
@@ -107,6 +112,9 @@ class ReferencePathFinder:
 
     def find(self, ego: EgoState, length: float) -> ReferencePath:
         """The path of about `length` [m] ahead of the ego."""
+        if (box := BoxShape.of(ego)) != self._box:
+            self._box = box
+            self._build_route()
         if (path := self._along_route(ego)) is not None:
             lane_path, s = path
             end = lane_path.line.length if self._stop_at_end else None
@@ -131,7 +139,16 @@ class ReferencePathFinder:
         if self._route is None:
             return
         path = path_of_route(self._index, self._route)
-        self._route_path = None if path is None else LanePath(path.line.bent_at_most(_MAX_BEND), path.lanes)
+        if path is None:
+            return
+        line = path.line.bent_at_most(_MAX_BEND).smoothed(_SMOOTHED).bent_at_most(_MAX_BEND)
+        self._route_path = LanePath(line, path.lanes)
+        if self._index is not None and self._ground is not None and self._box is not None:
+            width = np.full(len(line.s), np.inf)
+            for i, row in enumerate(path.lanes):
+                if row >= 0 and not self._index.network.lane_in_intersection[row]:
+                    width[i] = self._index.width(int(row))
+            self._route_path = fit_to_road(path, line, width, self._ground, self._box, _MAX_FITTED_BEND)
 
     def _along_route(self, ego: EgoState) -> tuple[LanePath, float] | None:
         path = self._route_path
@@ -165,13 +182,15 @@ class ReferencePathFinder:
         self, path: LanePath, source: PathSource, ego: EgoState, s: float, length: float, goal: float | None = None
     ) -> ReferencePath:
         """The part of a path around the ego; where it ends too early it goes on along the lanes, else straight."""
+        smooth = source is PathSource.ROUTE and path.line.length >= s + length
         path = self._extended(path, s + length)
         start = max(0.0, s - BEHIND)
         first = int(np.clip(np.searchsorted(path.line.s, start, side="right") - 1, 0, len(path.line.s) - 2))
         line = path.line.cut(start, s + length)
-        if source in (PathSource.ROUTE, PathSource.LANES):
+        if source in (PathSource.ROUTE, PathSource.LANES) and not smooth:
             line = line.smoothed(_SMOOTHED)
-        line = line.bent_at_most(_MAX_BEND)
+        if not smooth:
+            line = line.bent_at_most(_MAX_BEND)
         part = LanePath(line, path.lanes[first : first + len(line.s)])
         here = line.project_pose(ego.x, ego.y, ego.yaw, s - start - 5.0, s - start + 5.0)
         if here is None:

@@ -93,6 +93,23 @@ class DrivableGrid:
         column, row = np.clip(cell[..., 0], 0, width - 1), np.clip(cell[..., 1], 0, height - 1)
         return np.asarray(self._distance[row, column], np.float64)
 
+    def clearance(self, points: NDArray[Any]) -> NDArray[np.float64]:
+        """How far each point ``[..., 2]`` [m] lies inside drivable ground, negative outside; between cells linear.
+
+        Inf everywhere if the map says nothing; beyond the grid that at its rim.
+        """
+        if not self.known:
+            return np.full(points.shape[:-1], np.inf)
+        place = (np.asarray(points, np.float64) - self._low) / self._cell - 0.5
+        height, width = self._grid.shape
+        column, row = np.clip(place[..., 0], 0, width - 1.001), np.clip(place[..., 1], 0, height - 1.001)
+        left, low = column.astype(np.int64), row.astype(np.int64)
+        right, up = column - left, row - low
+        here = self._inside
+        lower = here[low, left] * (1 - right) + here[low, left + 1] * right
+        upper = here[low + 1, left] * (1 - right) + here[low + 1, left + 1] * right
+        return np.asarray(lower * (1 - up) + upper * up, np.float64)
+
     @cached_property
     def depths(self) -> NDArray[np.uint8]:
         """How far the middle of each cell lies off drivable ground, ``[rows, columns]`` [0.05 m], at most 12.75 m.
@@ -106,6 +123,13 @@ class DrivableGrid:
     def _distance(self) -> NDArray[np.float32]:
         """Of every cell to the nearest drivable one [m]."""
         return np.asarray(cv2.distanceTransform(1 - self._grid, cv2.DIST_L2, 5) * self._cell, np.float32)
+
+    @cached_property
+    def _inside(self) -> NDArray[np.float32]:
+        """Of every cell to the edge of the ground, negative off it [m]."""
+        inside = cv2.distanceTransform(self._grid, cv2.DIST_L2, 5) * self._cell
+        half = self._cell / 2  # the edge lies between the last cell on the ground and the first off it
+        return np.asarray(np.where(self._grid > 0, inside - half, half - self._distance), np.float32)
 
     def _pixels(self, xy: NDArray[Any]) -> NDArray[np.int32]:
         return np.round(((xy - self._low) / self._cell - 0.5) * (1 << _SHIFT)).astype(np.int32)

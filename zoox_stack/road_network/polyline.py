@@ -91,7 +91,7 @@ class Polyline:
             near = gaussian_filter1d(
                 maximum_filter1d(sharp.astype(float), 2 * round(2 * sigma / spacing) + 1), sigma / spacing
             )
-            line = _through(line.xy + near[:, None] * (_smoothed(line.xy, sigma / spacing) - line.xy))
+            line = polyline_through(line.xy + near[:, None] * (_smoothed(line.xy, sigma / spacing) - line.xy))
         return line
 
     def smoothed(self, sigma: float) -> Polyline:
@@ -103,7 +103,7 @@ class Polyline:
         """
         sigma /= self.length / (len(self.s) - 1)
         once = _smoothed(self.xy, sigma)
-        return _through(once + _smoothed(self.xy - once, sigma))
+        return polyline_through(once + _smoothed(self.xy - once, sigma))
 
     @property
     def length(self) -> float:
@@ -190,6 +190,14 @@ def frenet_points(
     return FrenetPoints(station, d, directions, bends)
 
 
+def polyline_through(xy: NDArray[np.float64]) -> Polyline:
+    """The line through points that are already dense."""
+    s = arc_lengths(xy)
+    tangent = np.gradient(xy, s, axis=0)
+    heading = np.unwrap(np.arctan2(tangent[:, 1], tangent[:, 0]))
+    return Polyline(xy, s, heading, np.gradient(heading, s))
+
+
 def thin(points: NDArray[Any], least: float) -> NDArray[np.float64]:
     """Drop points closer than `least` [m] to the last kept one, so that standing leaves no knot; keep the last."""
     points = np.asarray(points, dtype=np.float64)
@@ -200,14 +208,6 @@ def thin(points: NDArray[Any], least: float) -> NDArray[np.float64]:
     if kept[-1] != len(points) - 1 and len(kept) > 1:
         kept[-1] = len(points) - 1
     return points[kept]
-
-
-def _through(xy: NDArray[np.float64]) -> Polyline:
-    """The line through points that are already dense."""
-    s = arc_lengths(xy)
-    tangent = np.gradient(xy, s, axis=0)
-    heading = np.unwrap(np.arctan2(tangent[:, 1], tangent[:, 0]))
-    return Polyline(xy, s, heading, np.gradient(heading, s))
 
 
 def _smoothed(xy: NDArray[np.float64], sigma: float) -> NDArray[np.float64]:
