@@ -85,6 +85,9 @@ class PlannerConfig:
     trust_followers: bool = parameter(
         True, "Who drives behind the ego in its lane keeps its distance; false in traffic that reacts to nobody"
     )
+    right_of_way_trust: float = parameter(
+        0.9, "Share of the drivers that give way to a plan where they have to, if what_if is asked", low=0.0, high=1.0
+    )
     # Weights of the cost terms; meanings and units stand in zoox_stack.planning.costs
     weight_progress: float = parameter(6.0, "Weight of lost progress", low=0.0, high=1e4)
     weight_acceleration: float = parameter(0.2, "Weight of longitudinal acceleration", low=0.0, high=1e4)

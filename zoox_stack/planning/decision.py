@@ -16,7 +16,8 @@ from zoox_stack.planning.answer_check import check_answer
 from zoox_stack.planning.config import PlannerConfig
 from zoox_stack.planning.costs import COST_NAMES, interaction_costs
 from zoox_stack.planning.fallback import FallbackCheck
-from zoox_stack.planning.futures import staying, way_lost
+from zoox_stack.planning.futures import concatenated, staying, way_lost
+from zoox_stack.planning.giving_way import give_way
 from zoox_stack.planning.lattice import STOPS, Lateral, desired_speed
 from zoox_stack.planning.path_agents import MOST_PATH_AGENTS, find_path_agents
 from zoox_stack.planning.proposal import PlanningScene, Proposal
@@ -192,12 +193,13 @@ def _rescore(proposal: Proposal, answer: WhatIfAnswer, config: PlannerConfig) ->
     lost = way_lost(answers, scene.futures if from_model else None, scene.ids)
     lost = lost * scene.existence
     imposed = lost.max(axis=1, initial=0.0)
+    answers = give_way(answers, proposal.own_way, scene, candidates, asked, ego)
     report, agents, counted = proposal.report.of_plans(asked), proposal.agents, None
     danger = proposal.danger[asked]
     parts = [(plan, part) for plan, part in enumerate(answers) if len(part)]
     if parts and len(scene.ids):
         # All answered futures in one go, each with the plan it belongs to.
-        every = PredictedAgents.concatenate([part for _, part in parts])
+        every = concatenated([part for _, part in parts])
         here = np.flatnonzero(np.isin(every.agent_ids, scene.ids))
         plan = np.repeat([plan for plan, _ in parts], [len(part) for _, part in parts])[here]
         futures = every.take(here)

@@ -33,8 +33,8 @@ def overlay(base: PredictedAgents, over: PredictedAgents) -> PredictedAgents:
     rows = rows[known]
 
     def joined(name: str) -> NDArray[Any]:
-        array = _padded(getattr(base, name), k, name).copy()
-        new = _padded(getattr(over, name), k, name)[known]
+        array = pad_modes(getattr(base, name), k, name).copy()
+        new = pad_modes(getattr(over, name), k, name)[known]
         array[rows] = new + (over.origin - base.origin).astype(np.float32) if name == "positions" else new
         return array
 
@@ -84,7 +84,7 @@ def staying(predicted: PredictedAgents, position: NDArray[np.float64], share: ND
         return predicted
     way = np.hypot(*(predicted.positions[rows, :, -1] - predicted.positions[rows, :, 0]).transpose(2, 0, 1))
     modes = predicted.modes + int((way.min(axis=1) > _NEARLY_STANDS).any())
-    joined = {name: _padded(getattr(predicted, name), modes, name).copy() for name in _OF_MODES}
+    joined = {name: pad_modes(getattr(predicted, name), modes, name).copy() for name in _OF_MODES}
     mode = np.where(way.min(axis=1) > _NEARLY_STANDS, modes - 1, way.argmin(axis=1))
     joined["positions"][rows, mode] = (position[rows] - predicted.origin)[:, None]
     joined["headings"][rows, mode] = joined["headings"][rows, mode, :1]
@@ -92,6 +92,21 @@ def staying(predicted: PredictedAgents, position: NDArray[np.float64], share: ND
     joined["probabilities"][rows, mode] += share[rows]
     changes: dict[str, Any] = joined
     return replace(predicted, **changes)
+
+
+def concatenated(parts: Sequence[PredictedAgents]) -> PredictedAgents:
+    """The agents of all parts, one after the other, though numbers of modes and origins differ.
+
+    Everything else is that of the first.
+    """
+    modes, origin = max(part.modes for part in parts), parts[0].origin
+    alike = []
+    for part in parts:
+        arrays: dict[str, Any] = {name: pad_modes(getattr(part, name), modes, name) for name in _OF_MODES}
+        if not np.array_equal(part.origin, origin):
+            arrays["positions"] = arrays["positions"] + (part.origin - origin).astype(np.float32)
+        alike.append(replace(part, origin=origin, **arrays))
+    return PredictedAgents.concatenate(alike)
 
 
 def expected_way(predicted: PredictedAgents, ids: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -132,8 +147,8 @@ def way_lost(
     return np.asarray(np.where(np.isfinite(lost), lost, 0.0))
 
 
-def _padded(array: NDArray[Any], modes: int, name: str) -> NDArray[Any]:
-    """Fill the mode axis: with probability 0, or with copies of the first mode."""
+def pad_modes(array: NDArray[Any], modes: int, name: str) -> NDArray[Any]:
+    """An array of futures with more modes: with probability 0, or with copies of the first mode."""
     missing = modes - array.shape[1]
     if missing == 0:
         return array

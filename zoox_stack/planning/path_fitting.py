@@ -1,9 +1,9 @@
 """A path whose whole box stays on the road: in tight turns the middle of the lane is not where base_link can drive.
 
-Where the box would come closer to the edge of the ground than a margin, the path is drawn anew: of all curves that the
-wheels can follow, the one that least leaves the ground, strays from the lane, enters the lanes beside and bends. Found by
-non-linear least squares over the curvature every 2 m; compare the path optimizers of Ziegler, Bender, Dang and
-Stiller, "Trajectory Planning for Bertha", IV 2014.
+Where the box would come closer to the edge of the ground than a margin, and in bends, the path is drawn anew: of all
+curves that the wheels can follow, the one that least leaves the ground, strays from the lane, enters the lanes beside
+and bends. Found by non-linear least squares over the curvature every 2 m; compare Ziegler, Bender, Dang and Stiller,
+"Trajectory Planning for Bertha", IV 2014.
 """
 
 from __future__ import annotations

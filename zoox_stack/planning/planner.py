@@ -21,12 +21,13 @@ from zoox_stack.planning.costs import motion_costs
 from zoox_stack.planning.decision import choose
 from zoox_stack.planning.feasibility import check_motion
 from zoox_stack.planning.futures import later, overlay, staying
+from zoox_stack.planning.giving_way import trust_in_giving_way
 from zoox_stack.planning.occlusion import sight_speeds
 from zoox_stack.planning.path_agents import find_path_agents
 from zoox_stack.planning.path_sides import LaneSides
 from zoox_stack.planning.proposal import Preparation, Proposal
 from zoox_stack.planning.reference_path import PathSource, ReferencePath, ReferencePathFinder
-from zoox_stack.planning.right_of_way import GiveWayFinder, GiveWayPlaces
+from zoox_stack.planning.right_of_way import GiveWayFinder, GiveWayPlaces, OwnWay
 from zoox_stack.planning.standing import StandingWatch, belief_in_staying, find_blocker, has_way_past, waiting_term
 from zoox_stack.planning.weighing import weigh
 from zoox_stack.road_network.drivable import DrivableGrid
@@ -146,6 +147,7 @@ class Planner:
             scene.size[rows, :2].astype(np.float64), scene.existence[rows].astype(np.float64),
         )  # fmt: skip
         give_way = self._give_way.find(path, ego) if self._give_way is not None else GiveWayPlaces.of([])
+        own_way = self._own_way(path, ego)
         waits_at = np.concatenate([path.stops.s, give_way.begin, path.line.s[path.in_intersection]])
         stood = self._standing.update(scene)
         stays = belief_in_staying(scene, ego, stood, self._standing.ego_stood)
@@ -170,6 +172,7 @@ class Planner:
             rejections=motion.rejections,
             motion=motion_costs(candidates, path, motion.terms, config, waiting),
             give_way=give_way,
+            own_way=own_way,
             notes=_notes(path, signals, config),
         )
 
@@ -219,6 +222,7 @@ class Planner:
             danger=weighed.danger,
             asked=asked,
             request=request,
+            own_way=prepared.own_way,
             notes=prepared.notes,
         )
 
@@ -248,6 +252,14 @@ class Planner:
         if last is not None and not 0 <= stamp_ns - last <= LONGEST_GAP * 1e9:
             self.reset()
         self._last_stamp = stamp_ns
+
+    def _own_way(self, path: ReferencePath, ego: EgoState) -> OwnWay:
+        """Where others have to give way to the ego."""
+        if self._give_way is None:
+            return OwnWay(GiveWayPlaces.of([]), (), 0.0)
+        places = self._give_way.find_own(path, ego)
+        trust = trust_in_giving_way(self.config.right_of_way_trust, self._standing.ego_stood)
+        return OwnWay(places, tuple(self._give_way.line(int(row)) for row in places.lanes), trust)
 
     def _expected(self, scene: TrackedAgents) -> PredictedAgents:
         """Futures of the scene's agents as far as they are known without predictions of this scene."""

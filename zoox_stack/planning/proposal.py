@@ -14,7 +14,7 @@ from zoox_stack.core.predictions import PredictedAgents, WhatIfRequest
 from zoox_stack.planning.candidates import Candidates
 from zoox_stack.planning.path_agents import PathAgents
 from zoox_stack.planning.reference_path import ReferencePath
-from zoox_stack.planning.right_of_way import GiveWayPlaces
+from zoox_stack.planning.right_of_way import GiveWayPlaces, OwnWay
 
 WALKERS = (AgentClass.PEDESTRIAN, AgentClass.ANIMAL)
 
@@ -63,6 +63,7 @@ class Preparation:
         rejections: uint8 ``[C]`` `Rejection` by geometry, dynamics and signals.
         motion: float64 ``[C, M]`` weighted costs of the ego's own motion.
         give_way: Where others go first.
+        own_way: Where the ego does.
         notes: What is missing in the input, for people.
     """
 
@@ -76,6 +77,7 @@ class Preparation:
     rejections: NDArray[np.uint8]
     motion: NDArray[np.float64]
     give_way: GiveWayPlaces
+    own_way: OwnWay
     notes: tuple[str, ...] = ()
 
     def planning_scene(self, futures: PredictedAgents) -> PlanningScene:
@@ -115,6 +117,7 @@ class Proposal:
         danger: float64 ``[C, A]`` of going straight on, from `straight_on`, with unconditional futures.
         asked: int64 ``[N]`` candidate rows to ask about, the best first; empty if there is nothing to ask.
         request: The question, None if there is nothing to ask.
+        own_way: Where the ego goes first.
         notes: What is missing in the input, for people.
     """
 
@@ -133,6 +136,7 @@ class Proposal:
     danger: NDArray[np.float64]
     asked: NDArray[np.int64]
     request: WhatIfRequest | None
+    own_way: OwnWay
     notes: tuple[str, ...] = ()
 
     @property

@@ -15,6 +15,7 @@ from zoox_stack.planning.path_agents import PathAgents, in_way
 from zoox_stack.planning.reference_path import ReferencePath
 from zoox_stack.road_network.area_index import AreaIndex
 from zoox_stack.road_network.conflicts import GiveWay
+from zoox_stack.road_network.polyline import Polyline
 from zoox_stack.road_network.queries import LaneIndex, LanePath
 
 _AROUND = 3.0  # [m] before and after a place within which somebody who comes onto the path counts
@@ -33,21 +34,38 @@ class GiveWayPlaces:
         end: Arc length along the path [m].
         lanes: int64 row of the lane that goes first; -1: a crosswalk, where pedestrians go first.
         lane_begin: Where the conflict begins along that lane [m].
+        lane_end: Where it ends [m].
     """
 
     begin: NDArray[np.float64]
     end: NDArray[np.float64]
     lanes: NDArray[np.int64]
     lane_begin: NDArray[np.float64]
+    lane_end: NDArray[np.float64]
 
     @classmethod
-    def of(cls, found: list[tuple[float, float, int, float]]) -> GiveWayPlaces:
-        """From begin, end, lane and its begin of each place."""
-        table = np.array(found, np.float64).reshape(-1, 4)
-        return cls(table[:, 0], table[:, 1], table[:, 2].astype(np.int64), table[:, 3])
+    def of(cls, found: list[tuple[float, float, int, float, float]]) -> GiveWayPlaces:
+        """From begin, end, lane, its begin and end of each place."""
+        table = np.array(found, np.float64).reshape(-1, 5)
+        return cls(table[:, 0], table[:, 1], table[:, 2].astype(np.int64), table[:, 3], table[:, 4])
 
     def __len__(self) -> int:
         return len(self.begin)
+
+
+@dataclass(frozen=True, eq=False)
+class OwnWay:
+    """Where others have to give way to the ego, and how sure it may be that they do.
+
+    Attributes:
+        places: Stretches of the path; their lanes are those that give way.
+        lines: Of these lanes.
+        trust: Share of the drivers that will give way, 0..1.
+    """
+
+    places: GiveWayPlaces
+    lines: tuple[Polyline, ...]
+    trust: float
 
 
 class GiveWayFinder:
@@ -64,23 +82,39 @@ class GiveWayFinder:
     def find(self, path: ReferencePath, ego: EgoState) -> GiveWayPlaces:
         """The places ahead of the ego's rear; lanes that give way to each other are left out."""
         rear = path.ego_s + ego.rear_axle_to_centre - ego.length / 2
+        found = self._conflicts_along(path, rear, ego_gives_way=True)
+        found += [(*stretch, -1, 0.0, 0.0) for stretch in self._crosswalks(path) if stretch[1] > rear]
+        return GiveWayPlaces.of(found)
+
+    def find_own(self, path: ReferencePath, ego: EgoState) -> GiveWayPlaces:
+        """The places ahead of the ego's front where it goes first; the lanes are those that give way to it."""
+        front = path.ego_s + ego.rear_axle_to_centre + ego.length / 2
+        return GiveWayPlaces.of(self._conflicts_along(path, front, ego_gives_way=False))
+
+    def line(self, row: int) -> Polyline:
+        """Of a lane."""
+        return self._index.lines[row]
+
+    def _conflicts_along(
+        self, path: ReferencePath, begin: float, *, ego_gives_way: bool
+    ) -> list[tuple[float, float, int, float, float]]:
+        """Begin, end, the other lane, begin and end along that."""
         conflicts, found = self._conflicts, []
         for row, start, end in LanePath(path.line, path.lanes).runs():
-            numbers = conflicts.of_lane[row] if end > rear else ()
+            numbers = conflicts.of_lane[row] if end > begin else ()
             at_start: float | None = None
             for i in map(int, numbers):
                 is_first = int(conflicts.first[i]) == row
-                if conflicts.gives_way[i] != (GiveWay.FIRST if is_first else GiveWay.SECOND):
+                if conflicts.gives_way[i] != (GiveWay.FIRST if is_first == ego_gives_way else GiveWay.SECOND):
                     continue
                 own, other = (conflicts.first_interval, conflicts.second_interval)[:: 1 if is_first else -1]
                 lane = int(conflicts.second[i] if is_first else conflicts.first[i])
                 if at_start is None:
                     at_start = float(self._index.lines[row].project(path.line.at(start)[0][None]).s[0])
                 low, high = start + own[i, 0] - at_start, start + own[i, 1] - at_start
-                if high > rear and low <= end:
-                    found.append((float(low), float(high), lane, float(other[i, 0])))
-        found += [(*stretch, -1, 0.0) for stretch in self._crosswalks(path) if stretch[1] > rear]
-        return GiveWayPlaces.of(found)
+                if high > begin and low <= end:
+                    found.append((float(low), float(high), lane, float(other[i, 0]), float(other[i, 1])))
+        return found
 
     def _crosswalks(self, path: ReferencePath) -> list[tuple[float, float]]:
         on = np.concatenate([[False], self._areas.contains(path.line.xy, AreaType.CROSSWALK), [False]])
