@@ -145,7 +145,8 @@ def _waiting(
     along = arc_lengths(way) + 1e-6 * np.arange(len(way))
     joined["positions"][0, -1] = np.stack([np.interp(gone, along, way[:, k]) for k in range(2)], axis=-1) - own.origin
     joined["headings"][0, -1] = np.interp(gone, along, heading)
-    joined["covariances"][0, -1] = own.covariances[0, best[1]]
+    spread = np.concatenate([own.covariances[0, best[1], :1], own.covariances[0, best[1]]])  # as when it came by there
+    joined["covariances"][0, -1] = np.stack([np.interp(gone, along, spread[:, k]) for k in range(3)], axis=-1)
     joined["probabilities"] = np.append(chance - moved, moved.sum())[None].astype(np.float32)
     return replace(own, **joined)
 
