@@ -86,8 +86,8 @@ def fit_to_road(
 def _tight_places(line: Polyline, ground: DrivableGrid, box: BoxShape) -> list[tuple[int, int]]:
     """First and past-the-last points of the parts of a line to draw anew; they do not overlap."""
     clearance = ground.clearance(_corners(line.xy, line.heading, box)).min(axis=-1)
-    clearance[[0, -1]] = np.inf  # where the line begins and ends, the box reaches beyond the road
-    tight = np.flatnonzero((clearance < _CLOSE) | (np.abs(line.curvature) > _SHARP))
+    inside = (line.s > box.length) & (line.s < line.length - box.length)  # else the box reaches beyond the road's end
+    tight = np.flatnonzero(inside & ((clearance < _CLOSE) | (np.abs(line.curvature) > _SHARP)))
     groups = np.split(tight, np.flatnonzero(np.diff(tight) > 2 * _LEAD + 5) + 1) if len(tight) else []
     return [(max(0, int(g[0]) - _LEAD), min(len(line.s), int(g[-1]) + _LEAD + 1)) for g in groups]
 

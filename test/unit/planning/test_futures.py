@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from zoox_stack.core.predictions import PredictedAgents
-from zoox_stack.planning.futures import expected_way, later, overlay, staying, way_lost
+from zoox_stack.planning.futures import concatenated, expected_way, later, overlay, staying, way_lost
 
 
 def futures(ids: list[int], speed: float, modes: int = 1, origin: tuple[float, float] = (0.0, 0.0)) -> PredictedAgents:
@@ -32,6 +32,14 @@ def test_overlay_replaces_only_agents_given() -> None:
     np.testing.assert_allclose(end, [[10.0, 40.0], [20.0, 8.0], [30.0, 40.0]], atol=1e-4)
     np.testing.assert_allclose(merged.probabilities[0], [1.0, 0.0, 0.0, 0.0])
     np.testing.assert_allclose(merged.probabilities[1], 0.25)
+
+
+def test_concatenated_whatever_their_modes_and_origins() -> None:
+    joined = concatenated([futures([1], 5.0), futures([2, 3], 1.0, modes=4, origin=(100.0, -50.0))])
+    assert joined.agent_ids.tolist() == [1, 2, 3]
+    np.testing.assert_allclose(joined.map_positions[:, 0, -1], [[10.0, 40.0], [20.0, 8.0], [30.0, 8.0]], atol=1e-4)
+    np.testing.assert_allclose(joined.probabilities[0], [1.0, 0.0, 0.0, 0.0])
+    np.testing.assert_allclose(joined.probabilities.sum(axis=1), 1.0)
 
 
 def test_overlay_of_all_or_of_none() -> None:

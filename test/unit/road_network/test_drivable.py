@@ -83,3 +83,16 @@ def test_large_maps_get_larger_cells() -> None:
     places = np.array([[50.0, 50.0], [far + 50, far + 50], [far / 2, far / 2]])
     assert grid.contains(places).tolist() == [True, True, False]
     assert grid._grid.size < 31_000_000
+
+
+def test_clearance_is_the_distance_to_the_edge() -> None:
+    grid = DrivableGrid(LaneIndex(straight_road(lanes=1)), cell=0.25, margin=0.0)
+    y = np.arange(-3.0, 3.0, 0.1)
+    clearance = grid.clearance(np.stack([np.full_like(y, 100.0), y], axis=1))
+    np.testing.assert_allclose(clearance, 1.75 - np.abs(y), atol=0.2)
+    assert np.abs(np.diff(clearance)).max() < 0.15  # without steps from cell to cell
+
+
+def test_clearance_without_a_map_and_beyond_it() -> None:
+    assert np.isinf(DrivableGrid(LaneIndex(RoadNetwork())).clearance(POINTS)).all()
+    assert (DrivableGrid(LaneIndex(crossing())).clearance(np.array([[1e6, 0.0], [-1e6, 1e6]])) < 0).all()
