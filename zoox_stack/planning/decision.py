@@ -213,7 +213,10 @@ def _rescore(proposal: Proposal, answer: WhatIfAnswer, config: PlannerConfig) ->
             speeds=candidates.speed[asked], only_plan=plan,
         )  # fmt: skip
         report = report.with_answers(plan, rows, answered)
-        there = replace(scene, sizes=sizes, existence=existence, futures=futures)
+        there = replace(
+            scene, position=scene.position[rows], yaw=scene.yaw[rows], speed=scene.speed[rows], sizes=sizes,
+            existence=existence, futures=futures,
+        )  # fmt: skip
         danger[plan, rows] = straight_on(candidates, asked, ego, there, proposal.path, plan)[plan, np.arange(len(plan))]
         new = find_path_agents(
             proposal.path, ego, futures, scene.position[rows], scene.yaw[rows], sizes, existence,

@@ -15,6 +15,7 @@ from zoox_stack.planning.reference_path import ReferencePath
 from zoox_stack.planning.straight_on_loop import measure_danger
 
 _MOMENTS = np.array([2, 6, 10, 15, 20, 25, 31, 37])  # steps at which the time to collision is looked at, to 3.8 s
+_STARTED = 3  # step whose speed counts for the present moment: who drives off now will be in the way as things are now
 _CERTAIN, _NONE = 1.1, 1.8  # [s] times to collision up to which the danger is 1, and from which on there is none
 _MARGIN = 0.1  # [m] around the ego
 _RECKLESS = 6.0  # [s] time constant with which later moments count less
@@ -30,7 +31,7 @@ def straight_on(
 ) -> NDArray[np.float64]:
     """Share of danger of N plans with A agents, 0..1: 1 where a moment of the next seconds has a second or less left.
 
-    At each moment both boxes go straight on at their speeds, as in the metric of nuPlan's closed-loop score (see
+    Now and at each of the moments both boxes go straight on at their speeds, as in the metric of nuPlan's score (see
     docs/planning-evaluation.md): those ahead count, and in intersections or beside the middle of the lane all but those
     behind.
 
@@ -38,7 +39,7 @@ def straight_on(
         candidates: All candidates.
         rows: ``[N]`` those meant.
         ego: The ego.
-        scene: A agents with their futures; of the other fields only sizes and existence are used.
+        scene: A agents with their futures.
         path: Reference path.
         only_plan: ``[A]`` which of the N plans each future belongs to; None: to all.
     """
@@ -47,12 +48,14 @@ def straight_on(
     moments = _MOMENTS[futures.steps > _MOMENTS + 1]
     if not danger.size or not len(moments):
         return danger
-    picked = np.ix_(rows, moments)
+    steps = np.append(0, moments)
+    picked = np.ix_(rows, steps)
     yaw = candidates.yaw[picked]
     cos, sin = np.cos(yaw), np.sin(yaw)
     middle = ego.rear_axle_to_centre
     x, y = (candidates.x[picked] - futures.origin[0], candidates.y[picked] - futures.origin[1])
-    own = np.stack([x + middle * cos, y + middle * sin, cos, sin, candidates.speed[picked]], axis=-1)
+    speed = candidates.speed[np.ix_(rows, np.append(_STARTED, moments))]
+    own = np.stack([x + middle * cos, y + middle * sin, cos, sin, speed], axis=-1)
     at = np.minimum(np.searchsorted(path.line.s, candidates.s[picked] + middle), len(path.line.s) - 1)
     everywhere = path.in_intersection[at] | (candidates.laterals[rows] != int(Lateral.CENTRE))[:, None]
     velocity = (futures.positions[:, :, moments + 1] - futures.positions[:, :, moments - 1]) / (2 * STEP)
@@ -60,6 +63,9 @@ def straight_on(
     others = np.concatenate(
         [futures.positions[:, :, moments], np.cos(heading)[..., None], np.sin(heading)[..., None], velocity], axis=-1
     )
+    ahead = np.stack([np.cos(scene.yaw), np.sin(scene.yaw)], axis=-1)
+    now = np.concatenate([scene.position - futures.origin, ahead, scene.speed[:, None] * ahead], axis=-1)
+    others = np.concatenate([np.repeat(now[:, None, None], futures.modes, axis=1), others], axis=2)
     measure_danger(
         plain(own, np.float64),
         plain(everywhere, np.bool_),
@@ -70,7 +76,7 @@ def straight_on(
         np.full(len(futures), -1) if only_plan is None else plain(only_plan, np.int64),
         _CERTAIN,
         _NONE,
-        np.exp(-(moments + 1) * STEP / _RECKLESS),
+        np.exp(-(steps + 1) * STEP / _RECKLESS),
         danger,
     )
     return danger
