@@ -88,6 +88,8 @@ def staying(predicted: PredictedAgents, position: NDArray[np.float64], share: ND
     mode = np.where(way.min(axis=1) > _NEARLY_STANDS, modes - 1, way.argmin(axis=1))
     joined["positions"][rows, mode] = (position[rows] - predicted.origin)[:, None]
     joined["headings"][rows, mode] = joined["headings"][rows, mode, :1]
+    spread, sure = joined["covariances"][rows, mode], share[rows, None, None]  # who stays is where it is now
+    joined["covariances"][rows, mode] = (1.0 - sure) * spread + sure * spread[:, :1]
     joined["probabilities"][rows] *= (1.0 - share[rows])[:, None]
     joined["probabilities"][rows, mode] += share[rows]
     changes: dict[str, Any] = joined

@@ -28,6 +28,7 @@ from zoox_stack.planning.path_sides import LaneSides
 from zoox_stack.planning.proposal import Preparation, Proposal
 from zoox_stack.planning.reference_path import PathSource, ReferencePath, ReferencePathFinder
 from zoox_stack.planning.right_of_way import GiveWayFinder, GiveWayPlaces, OwnWay
+from zoox_stack.planning.signal_states import kept_by_signals, known_states
 from zoox_stack.planning.standing import StandingWatch, belief_in_staying, find_blocker, has_way_past, waiting_term
 from zoox_stack.planning.weighing import weigh
 from zoox_stack.road_network.drivable import DrivableGrid
@@ -151,6 +152,9 @@ class Planner:
         waits_at = np.concatenate([path.stops.s, give_way.begin, path.line.s[path.in_intersection]])
         stood = self._standing.update(scene)
         stays = belief_in_staying(scene, ego, stood, self._standing.ego_stood)
+        if self._index is not None:
+            states = known_states(signals, scene.stamp_ns, config)
+            stays = np.maximum(stays, kept_by_signals(scene, path, give_way, stood, states, self._index.signals_of))
         blocker = find_blocker(path, ego, agents, scene, rows, stood, waits_at, stays)
         if blocker is not None and not has_way_past(path, ego, blocker, self._grid):
             blocker = None
@@ -300,13 +304,9 @@ def closed_stops(
         closed = [goal] if needed <= _GOAL_BRAKING * config.comfort_deceleration else []
     if path.source == PathSource.AGAINST:  # to a stop, and no farther
         closed.append(front + max(ego.speed, 0.0) ** 2 / (2 * config.comfort_deceleration) * _SPARE - _STANDS_STILL)
-    if signals is None or not len(path.stops.s) or abs(stamp_ns - signals.stamp_ns) > config.signal_max_age * 1e9:
+    state = known_states(signals, stamp_ns, config)
+    if not state:
         return np.array(closed)
-    state = {
-        int(i): SignalState(int(s))
-        for i, s, c in zip(signals.ids, signals.states, signals.confidence, strict=True)
-        if c >= config.signal_confidence
-    }
     for s, governing in zip(path.stops.s, path.stops.signals, strict=True):
         gap = float(s) - front
         if gap < 0 and (gap < -_JUST_OVER or ego.speed > _NEARLY_STANDS):

@@ -257,7 +257,7 @@ class LaneIndex:
         crossed = self._stop_lines_crossed(path.line)
         governed: dict[float, set[int]] = {s: set() for s in crossed}
         for row, start, end in path.runs():
-            signals = self._signals_of_lane.get(row, ())
+            signals = self.signals_of(row)
             if not signals:
                 continue
             entry = start if self.network.lane_in_intersection[row] else end
@@ -266,6 +266,10 @@ class LaneIndex:
             governed.setdefault(stop, set()).update(signals)
         stations = sorted(governed)
         return StopPoints(np.array(stations), tuple(tuple(sorted(governed[s])) for s in stations))
+
+    def signals_of(self, row: int) -> tuple[int, ...]:
+        """Ids of the signals that govern a lane."""
+        return self._signals_of_lane.get(row, ())
 
     @cached_property
     def _signals_of_lane(self) -> dict[int, tuple[int, ...]]:

@@ -102,9 +102,9 @@ def test_who_waits_for_the_waiting_ego_is_believed_to_stay_people_later_and_queu
         now = scene(replace(ego, stamp_ns=stamp * second), [across, ahead, walker, comes], stamp * second)
         stood = watch.update(now)
         seen.append(belief_in_staying(now, ego, stood, watch.ego_stood))
-    assert seen[4].tolist() == [0.0] * 4
-    assert 0.0 < seen[9][0] < seen[18][0] == pytest.approx(0.95)
-    assert seen[9][2] == 0.0 < seen[14][2] < seen[22][2] == pytest.approx(0.8)
+    assert seen[3].tolist() == [0.0] * 4
+    assert 0.0 < seen[7][0] < seen[12][0] == pytest.approx(0.95)
+    assert seen[7][2] == 0.0 < seen[12][2] < seen[22][2] == pytest.approx(0.8)
     assert not np.array(seen)[:, [1, 3]].any()
     moving = scene(replace(ego, stamp_ns=24 * second, speed=2.0), [across], 24 * second)
     watch.update(moving)
