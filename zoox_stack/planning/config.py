@@ -40,7 +40,7 @@ class PlannerConfig:
     comfort_acceleration: float = parameter(1.5, "Usual acceleration", unit="m/s^2", low=0.1, high=5.0)
     comfort_deceleration: float = parameter(2.0, "Usual braking", unit="m/s^2", low=0.1, high=5.0)
     comfort_lateral_acceleration: float = parameter(
-        1.8, "Lateral acceleration wanted at most in curves", unit="m/s^2", low=0.2, high=8.0
+        2.5, "Lateral acceleration wanted at most in curves", unit="m/s^2", low=0.2, high=8.0
     )
     comfort_yaw_acceleration: float = parameter(
         1.5, "How fast the ego begins and ends to turn at most", unit="rad/s^2", low=0.1, high=10.0
