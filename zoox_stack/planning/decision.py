@@ -193,7 +193,7 @@ def _rescore(proposal: Proposal, answer: WhatIfAnswer, config: PlannerConfig) ->
     lost = way_lost(answers, scene.futures if from_model else None, scene.ids)
     lost = lost * scene.existence
     imposed = lost.max(axis=1, initial=0.0)
-    answers = give_way(answers, proposal.own_way, scene, candidates, asked, ego)
+    answers = give_way(answers, proposal.own_way, scene, candidates, asked, ego, proposal.path)
     report, agents, counted = proposal.report.of_plans(asked), proposal.agents, None
     danger = proposal.danger[asked]
     parts = [(plan, part) for plan, part in enumerate(answers) if len(part)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,18 +15,37 @@ from zoox_stack.core.predictions import STEP, PredictedAgents
 from zoox_stack.planning.candidates import Candidates
 from zoox_stack.planning.futures import concatenated, pad_modes
 from zoox_stack.planning.proposal import PlanningScene
+from zoox_stack.planning.reference_path import ReferencePath
 from zoox_stack.planning.right_of_way import GiveWayPlaces, OwnWay
-from zoox_stack.road_network.polyline import Polyline
 
 _OF_MODES = ("positions", "headings", "covariances")
-_NEAR = 80.0  # [m] between an agent and a place at which it may have to give way
+_EVERY, _NEAR = 4, 4.0  # steps looked at, and [m] from a place within which one of them has to be, to look closer
 _UNLIKELY = 0.03  # futures less probable than this are not looked at
-_BESIDE, _ASKEW = 2.0, np.radians(40.0)  # from the lane and its heading, up to which a future is on it
+_BESIDE, _ASKEW = 2.0, np.radians(40.0)  # [m] from a lane and its heading, up to which somebody is on it
 _BEFORE = 1.0  # [m] before the place they stop,
 _GENTLE = 2.0  # [m/s^2] with this braking
 _COMFORTABLE, _HARD = 2.5, 4.0  # [m/s^2] who would have to brake so hard will; who would have to brake so hard will not
-_THROUGH = 0.5  # [s] after an agent is through, the ego comes: it need not wait
+_THROUGH, _AFTER = 0.5, 1.0  # [s] who is through so long before the ego, or comes so long after it, need not wait
 _WAITED, _WAITED_LONG = 5.0, 9.0  # [s] the ego has stood: the others begin to go first; they all do
+
+
+@dataclass(frozen=True)
+class _Comes:
+    """One future of an agent comes to a place where its driver has to give way.
+
+    Attributes:
+        mode: Which future.
+        place: Which place.
+        room: Way until it has to stand [m], negative if it is too late for that.
+        arrives: When it gets there [s].
+        through: When it has left [s].
+    """
+
+    mode: int
+    place: int
+    room: float
+    arrives: float
+    through: float
 
 
 def trust_in_giving_way(belief: float, ego_stood: float) -> float:
@@ -41,11 +60,13 @@ def give_way(
     candidates: Candidates,
     rows: NDArray[np.int64],
     ego: EgoState,
+    path: ReferencePath,
 ) -> list[PredictedAgents]:
     """Answers to plans, in which those who have to give way mostly do.
 
-    A future that crosses the path where its driver has to give way, and is not through when the plan comes, becomes
-    less probable. Instead the driver slows down along the same way and stops before the place, if that is not too hard.
+    A future that crosses the path where its driver has to give way, not long after the plan has left and not before it
+    comes, becomes less probable. Instead the driver slows down along the same way and stops before the place, if that
+    is not too hard.
 
     Args:
         answers: Futures under each of N plans, not of all agents; those they leave out have their unconditional ones.
@@ -54,118 +75,150 @@ def give_way(
         candidates: All candidates.
         rows: ``[N]`` the plans.
         ego: The ego.
+        path: Reference path; who is on it gives way no more.
 
     Returns:
         One for each plan; agents that give way to it are in there, whether or not they were before.
     """
-    concerned = _concerned(own_way, scene)
-    if not len(concerned) or own_way.trust <= 0:
+    if own_way.trust <= 0 or not len(own_way.places) or not len(scene.ids):
         return list(answers)
-    return [
-        _under(answer, own_way, scene, concerned, candidates.s[row] + ego.rear_axle_to_centre, ego)
-        for answer, row in zip(answers, rows, strict=True)
-    ]
-
-
-def _concerned(own_way: OwnWay, scene: PlanningScene) -> list[tuple[int, NDArray[np.int64]]]:
-    """Rows of agents that may have to give way, and the places each of them may have to."""
+    foot = path.line.project(scene.position)
+    on_path = (np.abs(foot.d) < _BESIDE) & (np.abs(wrap_angle(scene.yaw - foot.heading)) < _ASKEW)
+    concerned = ~scene.walks & ~on_path
+    usual = _all_that_come(scene.futures, np.where(concerned, np.arange(len(scene.ids)), -1), own_way, scene)
+    order = np.argsort(scene.ids, kind="stable")
     found = []
-    for row in np.flatnonzero(~scene.walks):
-        places = [
-            z
-            for z, line in enumerate(own_way.lines)
-            if np.hypot(*(line.at(own_way.places.lane_begin[z])[0] - scene.position[row])) < _NEAR
-        ]
-        if places:
-            found.append((int(row), np.array(places)))
+    for answer, plan in zip(answers, rows, strict=True):
+        row = order[np.minimum(np.searchsorted(scene.ids, answer.agent_ids, sorter=order), len(order) - 1)]
+        known = scene.ids[row] == answer.agent_ids
+        coming = _all_that_come(answer, np.where(known & concerned[row], row, -1), own_way, scene)
+        times = _plan_times(candidates.s[plan] + ego.rear_axle_to_centre, ego.length / 2, own_way.places)
+        changed, answered = [], set(row[known].tolist())
+        for at, agent, comes in [*coming, *(item for item in usual if item[1] not in answered)]:
+            own = (answer if agent in answered else scene.futures).take(np.array([at]))
+            if (waiting := _waiting(own, comes, times, own_way.trust, scene, agent)) is not None:
+                changed.append(waiting)
+        ids = np.array([int(part.agent_ids[0]) for part in changed])
+        others = answer.take(np.flatnonzero(~np.isin(answer.agent_ids, ids)))
+        parts = [part for part in (others, *changed) if len(part)]
+        found.append(concatenated(parts) if changed else answer)
     return found
 
 
-def _under(
-    answer: PredictedAgents,
+def _plan_times(
+    middle: NDArray[np.float64], half: float, places: GiveWayPlaces
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """When a plan whose box middle is at `middle` ``[T]`` enters and leaves each place [s], inf if it does not."""
+    steps = [(middle + half < places.begin[:, None]).sum(axis=1), (middle - half < places.end[:, None]).sum(axis=1)]
+    enters, leaves = (np.where(count < len(middle), count * STEP, np.inf) for count in steps)
+    return enters, leaves
+
+
+def _all_that_come(
+    futures: PredictedAgents, rows: NDArray[np.int64], own_way: OwnWay, scene: PlanningScene
+) -> list[tuple[int, int, list[_Comes]]]:
+    """Agents that come to a place: their place in `futures`, their row of the scene, and how.
+
+    Args:
+        futures: Of B agents.
+        rows: ``[B]`` rows of the scene, -1 for those that need not be looked at.
+        own_way: The places.
+        scene: All agents that matter.
+    """
+    looked = np.flatnonzero(rows >= 0)
+    if not len(looked):
+        return []
+    places = own_way.places
+    middle = np.stack([
+        line.at((low + high) / 2)[0]
+        for line, low, high in zip(own_way.lines, places.lane_begin, places.lane_end, strict=True)
+    ])  # fmt: skip
+    reach = (places.lane_end - places.lane_begin) / 2 + _NEAR
+    seen = futures.positions[looked, :, ::_EVERY].astype(np.float64) + futures.origin
+    apart = seen[:, :, :, None] - middle
+    near = ((apart**2).sum(axis=-1) < reach**2).any(axis=2)  # [agents, modes, places]
+    near &= (futures.probabilities[looked] > _UNLIKELY)[:, :, None]
+    found = []
+    for i in np.flatnonzero(near.any(axis=(1, 2))):
+        at, row = int(looked[i]), int(rows[looked[i]])
+        comes = [how for z in np.flatnonzero(near[i].any(axis=0)) for how in _come_to(
+            futures, at, row, np.flatnonzero(near[i, :, z]), int(z), own_way, scene
+        )]  # fmt: skip
+        if comes:
+            found.append((at, row, comes))
+    return found
+
+
+def _come_to(
+    futures: PredictedAgents,
+    at: int,
+    row: int,
+    modes: NDArray[np.int64],
+    z: int,
     own_way: OwnWay,
     scene: PlanningScene,
-    concerned: list[tuple[int, NDArray[np.int64]]],
-    middle: NDArray[np.float64],
-    ego: EgoState,
-) -> PredictedAgents:
-    """One answer, for a plan whose box middle is at `middle` ``[T]`` along the path."""
-    half, places = ego.length / 2, own_way.places
-    enters = (middle + half < places.begin[:, None]).sum(axis=1) * STEP  # of each place
-    comes = enters < len(middle) * STEP
-    changed: list[PredictedAgents] = []
-    for row, numbers in concerned:
-        numbers = numbers[comes[numbers]]
-        if not len(numbers):
-            continue
-        at = np.flatnonzero(answer.agent_ids == scene.ids[row])
-        own = answer.take(at) if len(at) else scene.futures.take(np.array([row]))
-        if (waiting := _waiting(own, row, numbers, enters, own_way, scene)) is not None:
-            changed.append(waiting)
-    if not changed:
-        return answer
-    ids = np.array([int(part.agent_ids[0]) for part in changed])
-    parts = [answer.take(np.flatnonzero(~np.isin(answer.agent_ids, ids))), *changed] if len(answer) else changed
-    return concatenated(parts)
+) -> list[_Comes]:
+    """Which of some futures of an agent come to a place, and are not there already."""
+    ways, headings = _from_now(futures, at, row, modes, scene)
+    half, places = float(scene.sizes[row, 0]) / 2, own_way.places
+    foot = own_way.lines[z].project(ways.reshape(-1, 2))
+    s, d, direction = (value.reshape(headings.shape) for value in (foot.s, foot.d, foot.heading))
+    on = (np.abs(d) < _BESIDE) & (np.abs(wrap_angle(headings - direction)) < _ASKEW)
+    inside = on & (s + half > places.lane_begin[z]) & (s - half < places.lane_end[z])
+    found = []
+    for k in np.flatnonzero(inside.any(axis=1) & ~inside[:, 0]):
+        first = int(inside[k].argmax())
+        last = inside.shape[1] - int(inside[k, ::-1].argmax())
+        over = s[k, first] + half - places.lane_begin[z]  # by which it is inside already
+        step = max(float(s[k, first] - s[k, first - 1]), 1e-6)
+        room = float(arc_lengths(ways[k, : first + 1])[-1]) - min(over, step) - _BEFORE
+        found.append(_Comes(int(modes[k]), z, room, first * STEP, last * STEP))
+    return found
+
+
+def _from_now(
+    futures: PredictedAgents, at: int, row: int, modes: NDArray[np.int64], scene: PlanningScene
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Positions ``[M, T + 1, 2]`` and headings ``[M, T + 1]`` of futures with the present before them."""
+    now = np.broadcast_to(scene.position[row], (len(modes), 1, 2))
+    ways = np.concatenate([now, futures.positions[at, modes] + futures.origin], axis=1)
+    yaw = np.full((len(modes), 1), scene.yaw[row])
+    return ways, np.concatenate([yaw, futures.headings[at, modes]], axis=1)
 
 
 def _waiting(
     own: PredictedAgents,
-    row: int,
-    numbers: NDArray[np.int64],
-    enters: NDArray[np.float64],
-    own_way: OwnWay,
+    comes: list[_Comes],
+    times: tuple[NDArray[np.float64], NDArray[np.float64]],
+    trust: float,
     scene: PlanningScene,
+    row: int,
 ) -> PredictedAgents | None:
-    """The futures of one agent with a share that waits; None if there is none."""
-    chance = own.probabilities[0].astype(np.float64)
-    half, speed = float(scene.sizes[row, 0]) / 2, float(scene.speed[row])
-    moved, best = np.zeros(len(chance)), (0.0, -1, 0.0)
-    for mode in np.flatnonzero(chance > _UNLIKELY):
-        way = np.concatenate([scene.position[row][None], own.positions[0, mode] + own.origin])
-        along = arc_lengths(way)
-        heading = np.concatenate([[scene.yaw[row]], own.headings[0, mode]])
-        for z in numbers:
-            place = _comes_to(own_way.lines[z], own_way.places, int(z), way, heading, half)
-            if place is None or place[1] * STEP + _THROUGH < enters[z]:
-                continue
-            room = float(along[place[0]]) - _BEFORE
-            needed = speed**2 / (2 * room) if room > 0.1 else np.inf if speed > 0.5 else 0.0
-            share = own_way.trust * float(np.clip((_HARD - needed) / (_HARD - _COMFORTABLE), 0.0, 1.0))
-            moved[mode] = max(moved[mode], share * chance[mode])
-            if share * chance[mode] > best[0]:
-                best = (share * chance[mode], int(mode), max(room, 0.0))
-    if best[1] < 0:
+    """The futures of one agent with a share that waits for a plan; None if there is none."""
+    enters, leaves = times
+    chance, speed = own.probabilities[0].astype(np.float64), float(scene.speed[row])
+    room = np.full(len(chance), np.inf)
+    for how in comes:
+        if how.through + _THROUGH >= enters[how.place] and how.arrives <= leaves[how.place] + _AFTER:
+            room[how.mode] = min(room[how.mode], how.room)
+    needed = np.where(room > 0.1, speed**2 / (2 * np.maximum(room, 0.1)), np.inf if speed > 0.5 else 0.0)
+    share = trust * np.clip((_HARD - needed) / (_HARD - _COMFORTABLE), 0.0, 1.0)
+    moved = np.where(np.isfinite(room), share * chance, 0.0)
+    best = int(moved.argmax())
+    if moved[best] <= 0:
         return None
+    ways, headings = _from_now(own, 0, row, np.array([best]), scene)
     modes = own.modes + 1
     joined: dict[str, Any] = {name: pad_modes(getattr(own, name), modes, name).copy() for name in _OF_MODES}
-    way = np.concatenate([scene.position[row][None], own.positions[0, best[1]] + own.origin])
-    heading = np.unwrap(np.concatenate([[scene.yaw[row]], own.headings[0, best[1]]]))
-    gone = _braked(speed, best[2], own.steps)
-    along = arc_lengths(way) + 1e-6 * np.arange(len(way))
-    joined["positions"][0, -1] = np.stack([np.interp(gone, along, way[:, k]) for k in range(2)], axis=-1) - own.origin
-    joined["headings"][0, -1] = np.interp(gone, along, heading)
-    spread = np.concatenate([own.covariances[0, best[1], :1], own.covariances[0, best[1]]])  # as when it came by there
+    gone = _braked(speed, max(float(room[best]), 0.0), own.steps)
+    along = arc_lengths(ways[0]) + 1e-6 * np.arange(ways.shape[1])
+    place = np.stack([np.interp(gone, along, ways[0, :, k]) for k in range(2)], axis=-1)
+    joined["positions"][0, -1] = place - own.origin
+    joined["headings"][0, -1] = np.interp(gone, along, np.unwrap(headings[0]))
+    spread = np.concatenate([own.covariances[0, best, :1], own.covariances[0, best]])  # as when it came by there
     joined["covariances"][0, -1] = np.stack([np.interp(gone, along, spread[:, k]) for k in range(3)], axis=-1)
     joined["probabilities"] = np.append(chance - moved, moved.sum())[None].astype(np.float32)
     return replace(own, **joined)
-
-
-def _comes_to(
-    line: Polyline,
-    places: GiveWayPlaces,
-    z: int,
-    way: NDArray[np.float64],
-    heading: NDArray[np.float64],
-    half: float,
-) -> tuple[int, int] | None:
-    """Steps at which a future comes to a place of the lane and is through; None if not, or if it is there already."""
-    foot = line.project(way)
-    on = (np.abs(foot.d) < _BESIDE) & (np.abs(wrap_angle(heading - foot.heading)) < _ASKEW)
-    inside = on & (foot.s + half > places.lane_begin[z]) & (foot.s - half < places.lane_end[z])
-    if inside[0] or not inside.any():
-        return None
-    return int(inside.argmax()), len(inside) - int(inside[::-1].argmax())
 
 
 def _braked(speed: float, room: float, steps: int) -> NDArray[np.float64]:

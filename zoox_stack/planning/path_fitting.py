@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import maximum_filter1d
 from scipy.optimize import least_squares
 
 from zoox_stack.core.agents import EgoState
@@ -23,14 +24,17 @@ from zoox_stack.road_network.queries import LanePath
 _MARGIN = 0.15  # [m] wanted between the box and the edge of the ground
 _CLOSE = 0.1  # [m] a path that keeps so much is left alone,
 _SHARP = 0.1  # [1/m] if it bends no more than this
+_NEARBY, _BENT = 8, 0.03  # [points] around a narrow place within which it bends by so much [1/m], or it is left alone
+_LONGEST = 90  # [points] of a place; the work grows with the square
 _LEAD = 15  # [points], about as many metres, before and after a tight place within which the path may move
 _LANE_OVER = 0.2  # [m] the box may reach over the edge of its lane
 _DEVIATION, _OFF_ROAD, _OFF_LANE, _BEND, _WINDING = 0.15, 6.0, 1.0, 1.5, 3.0  # weights of the residuals
 _JOIN = 10.0  # weight of coming back to the line at the end
+_WORSE = 0.02  # [m] of clearance that a better bend may cost
 _JOINED = 0.1  # [m], [rad] by which the end may miss the line
 _KNOT = 2  # [points] between which the curvature is linear
 _STEP = 1e-4  # [1/m] of the numeric derivative
-_MOST_STEPS = 60
+_MOST_STEPS = 40
 
 
 @dataclass(frozen=True)
@@ -69,7 +73,8 @@ def fit_to_road(
     points, kept, done = [], [], 0.0
     for first, last in _tight_places(line, ground, box):
         place = _Place(path.line, line, first, last, lane_width, ground, box, limit)
-        if (found := place.solve()) is None:
+        found = place.solve() if first >= done else None
+        if found is None:
             continue
         xy, end = found
         before = np.flatnonzero((rows >= done) & (rows < first))
@@ -87,15 +92,44 @@ def _tight_places(line: Polyline, ground: DrivableGrid, box: BoxShape) -> list[t
     """First and past-the-last points of the parts of a line to draw anew; they do not overlap."""
     clearance = ground.clearance(_corners(line.xy, line.heading, box)).min(axis=-1)
     inside = (line.s > box.length) & (line.s < line.length - box.length)  # else the box reaches beyond the road's end
-    tight = np.flatnonzero(inside & ((clearance < _CLOSE) | (np.abs(line.curvature) > _SHARP)))
-    groups = np.split(tight, np.flatnonzero(np.diff(tight) > 2 * _LEAD + 5) + 1) if len(tight) else []
-    return [(max(0, int(g[0]) - _LEAD), min(len(line.s), int(g[-1]) + _LEAD + 1)) for g in groups]
+    bend = np.abs(line.curvature)
+    turns = maximum_filter1d(bend, 2 * _NEARBY + 1) > _BENT  # a narrow straight road is as good as it gets
+    tight = np.flatnonzero(inside & (((clearance < _CLOSE) & turns) | (bend > _SHARP)))
+    found: list[tuple[int, int]] = []
+    for group in _groups(tight):
+        first, last = int(group[0]) - _LEAD, int(group[-1]) + _LEAD + 1
+        if found and first < found[-1][1]:  # two that are close to each other share what lies between
+            first = (found[-1][1] - _LEAD + int(group[0])) // 2
+            found[-1] = (found[-1][0], first)
+        found.append((max(0, first), min(len(line.s), last)))
+    return [(first, last) for first, last in found if last - first <= _LONGEST]
+
+
+def _groups(tight: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+    """Points parted where they are far apart, and where they would be too many at the largest gap."""
+    if not len(tight):
+        return []
+    groups = []
+    waiting = np.split(tight, np.flatnonzero(np.diff(tight) > 2 * _LEAD + 5) + 1)[::-1]
+    while waiting:
+        group = waiting.pop()
+        gaps = np.diff(group)
+        if group[-1] - group[0] > _LONGEST - 2 * _LEAD and gaps.max() >= _LEAD // 2:
+            cut = int(gaps.argmax()) + 1
+            waiting += [group[cut:], group[:cut]]
+        else:
+            groups.append(group)
+    return groups
 
 
 def _corners(xy: NDArray[np.float64], yaw: NDArray[np.float64], box: BoxShape) -> NDArray[np.float64]:
     """``[..., 4, 2]`` of boxes whose base_link is at ``[..., 2]``, heading ``[...]``."""
     centre = xy + box.to_centre * np.stack([np.cos(yaw), np.sin(yaw)], axis=-1)
     return box_corners(centre, yaw, box.length, box.width)
+
+
+def _part_of(line: Polyline, rows: slice) -> Polyline:
+    return Polyline(line.xy[rows], line.s[rows] - line.s[rows.start], line.heading[rows], line.curvature[rows])
 
 
 class _Place:
@@ -115,11 +149,7 @@ class _Place:
         self._first, self._ground, self._box, self._limit = first, ground, box, limit
         self._line, self._part = line, slice(first, last)
         around = slice(max(0, first - 5), min(len(centre.s), last + 10))  # a route may come by the same place again
-        self._centre = Polyline(
-            centre.xy[around], centre.s[around] - centre.s[around.start], centre.heading[around],
-            centre.curvature[around],
-        )  # fmt: skip
-        self._before = first - around.start
+        self._around, self._centre, self._smooth = around.start, _part_of(centre, around), _part_of(line, around)
         self._half_width = lane_width[around] / 2 + _LANE_OVER
         count = last - first
         self._step = float(line.s[last - 1] - line.s[first]) / (count - 1)
@@ -134,12 +164,14 @@ class _Place:
             other, other_cost = self._from(np.zeros_like(self._now))
             found = other if other_cost < cost else found
         xy, yaw = self._drive(found)
-        foot = self._line.project(xy[-1:])
+        foot = self._smooth.project(xy[-1:])
         missed = max(abs(float(foot.d[0])), abs(float(np.sin(foot.heading[0] - yaw[-1]))))
         corners = _corners(self._line.xy[self._part], self._line.heading[self._part], self._box)
-        if missed > _JOINED or self._clearance(found) < self._ground.clearance(corners).min():
+        wanted = min(float(self._ground.clearance(corners).min()), _MARGIN)
+        if missed > _JOINED or self._clearance(found) < wanted - _WORSE:
             return None
-        return xy, float(np.interp(foot.s[0], self._line.s, np.arange(len(self._line.s))))
+        end = np.interp(foot.s[0], self._smooth.s, np.arange(len(self._smooth.s)))
+        return xy, self._around + float(end)
 
     def _from(self, curvature: NDArray[np.float64]) -> tuple[NDArray[np.float64], float]:
         """Curvatures at the knots, and what they cost."""

@@ -148,18 +148,19 @@ class Planner:
             scene.size[rows, :2].astype(np.float64), scene.existence[rows].astype(np.float64),
         )  # fmt: skip
         give_way = self._give_way.find(path, ego) if self._give_way is not None else GiveWayPlaces.of([])
-        own_way = self._own_way(path, ego)
         waits_at = np.concatenate([path.stops.s, give_way.begin, path.line.s[path.in_intersection]])
         stood = self._standing.update(scene)
         stays = belief_in_staying(scene, ego, stood, self._standing.ego_stood)
+        states = known_states(signals, scene.stamp_ns, config)
         if self._index is not None:
-            states = known_states(signals, scene.stamp_ns, config)
-            stays = np.maximum(stays, kept_by_signals(scene, path, give_way, stood, states, self._index.signals_of))
+            kept = kept_by_signals(scene, path, give_way, stood, states, self._index)
+            stays = np.maximum(stays, kept)
+        own_way = self._own_way(path, ego, states)
         blocker = find_blocker(path, ego, agents, scene, rows, stood, waits_at, stays)
         if blocker is not None and not has_way_past(path, ego, blocker, self._grid):
             blocker = None
         candidates = make_candidates(path, ego, agents, config, self._grid, blocker)
-        stops = closed_stops(path, ego, signals, scene.stamp_ns, config)
+        stops = closed_stops(path, ego, states, config)
         last = self._last_positions(scene.stamp_ns)
         sides = self._sides.along(path) if self._sides is not None else None
         sight = sight_speeds(path, ego, scene, give_way, self._index, config)
@@ -257,11 +258,11 @@ class Planner:
             self.reset()
         self._last_stamp = stamp_ns
 
-    def _own_way(self, path: ReferencePath, ego: EgoState) -> OwnWay:
+    def _own_way(self, path: ReferencePath, ego: EgoState, states: dict[int, SignalState]) -> OwnWay:
         """Where others have to give way to the ego."""
         if self._give_way is None:
             return OwnWay(GiveWayPlaces.of([]), (), 0.0)
-        places = self._give_way.find_own(path, ego)
+        places = self._give_way.find_own(path, ego, states)
         trust = trust_in_giving_way(self.config.right_of_way_trust, self._standing.ego_stood)
         return OwnWay(places, tuple(self._give_way.line(int(row)) for row in places.lanes), trust)
 
@@ -286,7 +287,7 @@ class Planner:
 
 
 def closed_stops(
-    path: ReferencePath, ego: EgoState, signals: TrafficSignals | None, stamp_ns: int, config: PlannerConfig
+    path: ReferencePath, ego: EgoState, states: dict[int, SignalState], config: PlannerConfig
 ) -> NDArray[np.float64]:
     """Stop lines that must not be crossed now, the goal among them, arc lengths [m].
 
@@ -304,17 +305,14 @@ def closed_stops(
         closed = [goal] if needed <= _GOAL_BRAKING * config.comfort_deceleration else []
     if path.source == PathSource.AGAINST:  # to a stop, and no farther
         closed.append(front + max(ego.speed, 0.0) ** 2 / (2 * config.comfort_deceleration) * _SPARE - _STANDS_STILL)
-    state = known_states(signals, stamp_ns, config)
-    if not state:
-        return np.array(closed)
     for s, governing in zip(path.stops.s, path.stops.signals, strict=True):
         gap = float(s) - front
         if gap < 0 and (gap < -_JUST_OVER or ego.speed > _NEARLY_STANDS):
             continue
         needed = max(ego.speed, 0.0) ** 2 / (2 * max(gap, 0.1))
-        states = {state.get(i) for i in governing}
-        red = SignalState.RED in states and needed <= config.max_deceleration
-        if red or (SignalState.YELLOW in states and needed <= config.comfort_deceleration):
+        shown = {states.get(i) for i in governing}
+        red = SignalState.RED in shown and needed <= config.max_deceleration
+        if red or (SignalState.YELLOW in shown and needed <= config.comfort_deceleration):
             closed.append(float(s))
     return np.array(closed)
 

@@ -32,7 +32,7 @@ class PlanningScene:
         speed: float64 ``[A]`` [m/s].
         walks: bool ``[A]`` pedestrians and animals.
         futures: Unconditional futures of these agents.
-        stays: float64 ``[A]`` how much to believe that they go on standing, from `belief_in_staying`.
+        stays: float64 ``[A]`` how much to believe that they go on standing: `belief_in_staying`, `kept_by_signals`.
         overlapping: int64, ids left out because they overlap the ego now (most likely the ego itself or bad boxes).
     """
 

@@ -10,17 +10,19 @@ from numpy.typing import NDArray
 
 from zoox_stack.core.agents import EgoState
 from zoox_stack.core.errors import InvalidInputError
+from zoox_stack.core.geometry import resample
 from zoox_stack.core.plans import Route
 from zoox_stack.planning.path_fitting import BoxShape, fit_to_road
 from zoox_stack.planning.route_line import path_of_route
 from zoox_stack.road_network.drivable import DrivableGrid
-from zoox_stack.road_network.polyline import Polyline
+from zoox_stack.road_network.polyline import Polyline, polyline_through
 from zoox_stack.road_network.queries import LaneIndex, LanePath, StopPoints
 
 SPACING = 1.0  # [m]
 LOST_SPEED = 4.0  # [m/s] beside all lanes of a map
 BEHIND = 10.0  # [m] of the path kept behind the ego
 _SMOOTHED = 1.5  # [m] over which lines drawn by hand or made of arcs are smoothed: wheels take time to turn
+_JOINT = 6.0  # [m] over which one smoothed line goes over into another
 _MAX_BEND = 0.21  # [1/m] of a path; the ego turns in 0.24,
 _MAX_FITTED_BEND = 0.22  # which very tight places may need
 _MAX_ARC_CURVATURE = 0.15  # [1/m]
@@ -108,13 +110,18 @@ class ReferencePathFinder:
             InvalidInputError: The route names lanes that the map does not have.
         """
         self._route, self._stop_at_end = route, stop_at_end
-        self._build_route()
+        try:
+            self._build_route()
+        except InvalidInputError:
+            self._route = None
+            raise
 
     def find(self, ego: EgoState, length: float) -> ReferencePath:
         """The path of about `length` [m] ahead of the ego."""
         if (box := BoxShape.of(ego)) != self._box:
-            self._box = box
+            self._box, last = box, self._last_s
             self._build_route()
+            self._last_s = last
         if (path := self._along_route(ego)) is not None:
             lane_path, s = path
             end = lane_path.line.length if self._stop_at_end else None
@@ -182,14 +189,14 @@ class ReferencePathFinder:
         self, path: LanePath, source: PathSource, ego: EgoState, s: float, length: float, goal: float | None = None
     ) -> ReferencePath:
         """The part of a path around the ego; where it ends too early it goes on along the lanes, else straight."""
-        smooth = source is PathSource.ROUTE and path.line.length >= s + length
+        ready = path.line.length - _JOINT if source is PathSource.ROUTE else 0.0  # a route is smooth already
         path = self._extended(path, s + length)
         start = max(0.0, s - BEHIND)
         first = int(np.clip(np.searchsorted(path.line.s, start, side="right") - 1, 0, len(path.line.s) - 2))
         line = path.line.cut(start, s + length)
-        if source in (PathSource.ROUTE, PathSource.LANES) and not smooth:
-            line = line.smoothed(_SMOOTHED)
-        if not smooth:
+        if source in (PathSource.ROUTE, PathSource.LANES):
+            line = _smooth_from(line, ready - float(path.line.s[first]))
+        else:
             line = line.bent_at_most(_MAX_BEND)
         part = LanePath(line, path.lanes[first : first + len(line.s)])
         here = line.project_pose(ego.x, ego.y, ego.yaw, s - start - 5.0, s - start + 5.0)
@@ -227,11 +234,10 @@ class ReferencePathFinder:
                 joint = onward.line.project(end[None])
                 rest = onward.line.s > joint.s[0] + 5.0
                 if abs(joint.d[0]) < 2.0 and rest.any():
-                    xy = np.concatenate([path.line.xy, onward.line.xy[rest]])
-                    line = Polyline.from_points(xy, SPACING, 1.0)
-                    lanes = self._index.path_along(line).lanes
-                    keep = min(len(path.lanes), len(lanes))
-                    path = LanePath(line, np.concatenate([path.lanes[:keep], lanes[keep:]]))
+                    new = resample(np.concatenate([end[None], onward.line.xy[rest]]), SPACING)[1:]
+                    line = polyline_through(np.concatenate([path.line.xy, new]))
+                    lanes = self._index.path_along(line).lanes[len(path.lanes) :]
+                    path = LanePath(line, np.concatenate([path.lanes, lanes]))
                     missing = wanted - line.length
                     end, heading = line.xy[-1], float(line.heading[-1])
         if missing <= 0:
@@ -246,6 +252,15 @@ class ReferencePathFinder:
             np.concatenate([path.line.curvature, np.zeros(count)]),
         )
         return LanePath(line, np.concatenate([path.lanes, np.full(count, -1)]))
+
+
+def _smooth_from(line: Polyline, begin: float) -> Polyline:
+    """Smooth a line from an arc length on [m], blended in over the next metres."""
+    share = np.clip((line.s - begin) / _JOINT, 0.0, 1.0)[:, None]
+    if share[-1] <= 0:
+        return line
+    smooth = line.smoothed(_SMOOTHED).bent_at_most(_MAX_BEND)
+    return smooth if share[0] >= 1 else polyline_through(line.xy + share * (smooth.xy - line.xy))
 
 
 def _usable(d: float, heading: float, ego: EgoState, max_distance: float) -> bool:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoox_stack.core.agents import EgoState
-from zoox_stack.core.classes import AreaType
+from zoox_stack.core.classes import AreaType, SignalState
 from zoox_stack.core.predictions import STEP
 from zoox_stack.planning.candidates import Candidates
 from zoox_stack.planning.path_agents import PathAgents, in_way
@@ -86,17 +86,28 @@ class GiveWayFinder:
         found += [(*stretch, -1, 0.0, 0.0) for stretch in self._crosswalks(path) if stretch[1] > rear]
         return GiveWayPlaces.of(found)
 
-    def find_own(self, path: ReferencePath, ego: EgoState) -> GiveWayPlaces:
-        """The places ahead of the ego's front where it goes first; the lanes are those that give way to it."""
-        front = path.ego_s + ego.rear_axle_to_centre + ego.length / 2
-        return GiveWayPlaces.of(self._conflicts_along(path, front, ego_gives_way=False))
+    def find_own(self, path: ReferencePath, ego: EgoState, states: dict[int, SignalState]) -> GiveWayPlaces:
+        """The places ahead of the ego's rear where it goes first; the lanes are those that give way to it.
+
+        Args:
+            path: Reference path.
+            ego: The ego.
+            states: Of the signals, by id; they come before the map.
+        """
+        rear = path.ego_s + ego.rear_axle_to_centre - ego.length / 2
+        return GiveWayPlaces.of(self._conflicts_along(path, rear, ego_gives_way=False, states=states))
 
     def line(self, row: int) -> Polyline:
         """Of a lane."""
         return self._index.lines[row]
 
     def _conflicts_along(
-        self, path: ReferencePath, begin: float, *, ego_gives_way: bool
+        self,
+        path: ReferencePath,
+        begin: float,
+        *,
+        ego_gives_way: bool,
+        states: dict[int, SignalState] | None = None,
     ) -> list[tuple[float, float, int, float, float]]:
         """Begin, end, the other lane, begin and end along that."""
         conflicts, found = self._conflicts, []
@@ -109,6 +120,8 @@ class GiveWayFinder:
                     continue
                 own, other = (conflicts.first_interval, conflicts.second_interval)[:: 1 if is_first else -1]
                 lane = int(conflicts.second[i] if is_first else conflicts.first[i])
+                if states is not None and not goes_first(row, lane, states, self._index):
+                    continue
                 if at_start is None:
                     at_start = float(self._index.lines[row].project(path.line.at(start)[0][None]).s[0])
                 low, high = start + own[i, 0] - at_start, start + own[i, 1] - at_start
@@ -171,3 +184,18 @@ def imposed_on_priority(
             braking = np.where(affected & (braking > _UNFELT), np.minimum(braking, _HARDEST), 0.0)
             found = np.maximum(found, braking * agents.probability[b])
     return found
+
+
+def goes_first(own: int, other: int, states: dict[int, SignalState], index: LaneIndex) -> bool:
+    """Whether signals leave it to the map which of two lanes goes first: they come before it.
+
+    Args:
+        own: Lane row of the ego: its signals have to be green if it has any.
+        other: Lane row of the other; without signals on the own lane it must not have green.
+        states: Of the signals, by id.
+        index: The map.
+    """
+    mine = [states.get(signal) for signal in index.signals_of(own)]
+    if mine:
+        return all(state == SignalState.GREEN for state in mine)
+    return all(states.get(signal) != SignalState.GREEN for signal in index.signals_of(other))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from itertools import groupby
 
 import numpy as np
@@ -14,6 +13,7 @@ from zoox_stack.planning.config import PlannerConfig
 from zoox_stack.planning.proposal import WALKERS
 from zoox_stack.planning.reference_path import ReferencePath
 from zoox_stack.planning.right_of_way import GiveWayPlaces
+from zoox_stack.road_network.queries import LaneIndex
 
 _BEFORE, _AFTER = 6.0, 3.0  # [m] before and after the way through an intersection that its crosswalks lie at most
 _ENTERED = 4.0  # [m] into it that the crosswalk before it may reach
@@ -41,7 +41,7 @@ def kept_by_signals(
     places: GiveWayPlaces,
     stood: NDArray[np.float64],
     states: dict[int, SignalState],
-    signals_of: Callable[[int], tuple[int, ...]],
+    index: LaneIndex,
 ) -> NDArray[np.float64]:
     """How much to believe that people go on standing because the ego has green, and so they have red.
 
@@ -53,7 +53,7 @@ def kept_by_signals(
         places: Where the ego gives way, the crosswalks among them.
         stood: How long each agent has stood [s].
         states: Of the signals, by id.
-        signals_of: Ids of the signals that govern a lane.
+        index: The map.
 
     Returns:
         ``[len(scene)]`` 0..1.
@@ -61,7 +61,7 @@ def kept_by_signals(
     believed = np.zeros(len(scene))
     waits = np.flatnonzero(np.isin(scene.classes, WALKERS) & (stood >= _STOOD))
     crosswalks = np.flatnonzero(places.lanes < 0)
-    closed = _closed_stretches(path, states, signals_of) if len(waits) and len(crosswalks) else []
+    closed = _closed_stretches(path, states, index) if len(waits) and len(crosswalks) else []
     if not closed:
         return believed
     at = path.line.project(scene.position[waits, :2])
@@ -74,18 +74,21 @@ def kept_by_signals(
 
 
 def _closed_stretches(
-    path: ReferencePath, states: dict[int, SignalState], signals_of: Callable[[int], tuple[int, ...]]
+    path: ReferencePath, states: dict[int, SignalState], index: LaneIndex
 ) -> list[tuple[float, float]]:
     """Parts of the path on which crosswalks are closed to people, because the ego has green [m]."""
-    found = []
+    found, before = [], -1
     for inside, run in groupby(range(len(path.lanes)), key=lambda i: bool(path.in_intersection[i])):
         points = list(run)
+        lanes = list(dict.fromkeys(path.lanes[points].tolist()))
         if not inside:
+            before = lanes[-1]
             continue
-        ids = {signal for row in set(path.lanes[points].tolist()) for signal in signals_of(row)}
+        # Some maps put signals on the lanes through an intersection, some on those that lead to it.
+        ids = {signal for row in lanes for signal in index.signals_of(row)} or set(index.signals_of(before))
         if not ids or any(states.get(signal) != SignalState.GREEN for signal in ids):
             continue
         begin, end = float(path.line.s[points[0]]), float(path.line.s[points[-1]])
-        turns = abs(path.line.heading[points[-1]] - path.line.heading[points[0]]) > _TURNS
-        found.append((begin - _BEFORE, begin + _ENTERED if turns else end + _AFTER))
+        turn = sum(float(index.lines[row].heading[-1] - index.lines[row].heading[0]) for row in lanes)
+        found.append((begin - _BEFORE, begin + _ENTERED if abs(turn) > _TURNS else end + _AFTER))
     return found

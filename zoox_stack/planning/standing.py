@@ -102,7 +102,7 @@ def find_blocker(
         rows: Rows of the scene.
         stood: How long each agent of the scene has stood [s].
         waits_at: Arc lengths of stop lines, places where others go first and places inside intersections [m].
-        stays: From `belief_in_staying`, for each agent of the scene.
+        stays: From `belief_in_staying` and `kept_by_signals`, for each agent of the scene.
     """
     if not len(agents):
         return None

@@ -15,6 +15,7 @@ from zoox_stack.planning.reference_path import ReferencePath
 from zoox_stack.planning.straight_on_loop import measure_danger
 
 _MOMENTS = np.array([2, 6, 10, 15, 20, 25, 31, 37])  # steps at which the time to collision is looked at, to 3.8 s
+_STANDS = 0.3  # [m/s]
 _STARTED = 3  # step whose speed counts for the present moment: who drives off now will be in the way as things are now
 _CERTAIN, _NONE = 1.1, 1.8  # [s] times to collision up to which the danger is 1, and from which on there is none
 _MARGIN = 0.1  # [m] around the ego
@@ -31,9 +32,9 @@ def straight_on(
 ) -> NDArray[np.float64]:
     """Share of danger of N plans with A agents, 0..1: 1 where a moment of the next seconds has a second or less left.
 
-    Now and at each of the moments both boxes go straight on at their speeds, as in the metric of nuPlan's score (see
-    docs/planning-evaluation.md): those ahead count, and in intersections or beside the middle of the lane all but those
-    behind.
+    At each moment, and for who stands also now, both boxes go straight on at their speeds, as in the metric of nuPlan's
+    score (see docs/planning-evaluation.md): those ahead count, and in intersections or beside the middle of the lane
+    all but those behind.
 
     Args:
         candidates: All candidates.
@@ -48,13 +49,16 @@ def straight_on(
     moments = _MOMENTS[futures.steps > _MOMENTS + 1]
     if not danger.size or not len(moments):
         return danger
-    steps = np.append(0, moments)
+    starts = (
+        abs(ego.speed) < _STANDS
+    )  # of who drives all plans pay the same for the present, and it would hide the rest
+    steps = np.append(0, moments) if starts else moments
     picked = np.ix_(rows, steps)
     yaw = candidates.yaw[picked]
     cos, sin = np.cos(yaw), np.sin(yaw)
     middle = ego.rear_axle_to_centre
     x, y = (candidates.x[picked] - futures.origin[0], candidates.y[picked] - futures.origin[1])
-    speed = candidates.speed[np.ix_(rows, np.append(_STARTED, moments))]
+    speed = candidates.speed[np.ix_(rows, np.append(_STARTED, moments) if starts else moments)]
     own = np.stack([x + middle * cos, y + middle * sin, cos, sin, speed], axis=-1)
     at = np.minimum(np.searchsorted(path.line.s, candidates.s[picked] + middle), len(path.line.s) - 1)
     everywhere = path.in_intersection[at] | (candidates.laterals[rows] != int(Lateral.CENTRE))[:, None]
@@ -63,9 +67,11 @@ def straight_on(
     others = np.concatenate(
         [futures.positions[:, :, moments], np.cos(heading)[..., None], np.sin(heading)[..., None], velocity], axis=-1
     )
-    ahead = np.stack([np.cos(scene.yaw), np.sin(scene.yaw)], axis=-1)
-    now = np.concatenate([scene.position - futures.origin, ahead, scene.speed[:, None] * ahead], axis=-1)
-    others = np.concatenate([np.repeat(now[:, None, None], futures.modes, axis=1), others], axis=2)
+    if starts:
+        ahead = np.stack([np.cos(scene.yaw), np.sin(scene.yaw)], axis=-1)
+        speeds = scene.speed[:, None] * ahead
+        now = np.concatenate([scene.position + STEP * speeds - futures.origin, ahead, speeds], axis=-1)
+        others = np.concatenate([np.repeat(now[:, None, None], futures.modes, axis=1), others], axis=2)
     measure_danger(
         plain(own, np.float64),
         plain(everywhere, np.bool_),

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from zoox_stack.core.agents import EgoState, TrackedAgents
-from zoox_stack.core.classes import AgentClass, PredictionSource, WhatIfStatus
+from zoox_stack.core.agents import EgoState, TrackedAgents, TrafficSignals
+from zoox_stack.core.classes import AgentClass, PredictionSource, SignalState, WhatIfStatus
 from zoox_stack.core.constant_velocity import constant_velocity_prediction
 from zoox_stack.core.predictions import PredictedAgents, WhatIfAnswer
 from zoox_stack.core.ragged import Ragged
@@ -53,7 +53,9 @@ def under(proposal: Proposal, name: str, answer: PredictedAgents | None = None) 
     row = proposal.candidates.names.index(name)
     answer = proposal.scene.futures.take(np.zeros(0, np.int64)) if answer is None else answer
     rows = np.array([row])
-    return give_way([answer], proposal.own_way, proposal.scene, proposal.candidates, rows, proposal.ego)[0]
+    return give_way([answer], proposal.own_way, proposal.scene, proposal.candidates, rows, proposal.ego, proposal.path)[
+        0
+    ]
 
 
 def test_who_gives_way_stops_before_the_place(propose: Any) -> None:
@@ -91,6 +93,7 @@ def test_an_answer_keeps_its_other_agents_and_futures(propose: Any) -> None:
         ("keep", {"y": -11.0}),  # it could only brake hard
         ("keep", {"y": -12.0, "speed": 14.0}),  # it is through before
         ("keep", {"y": -110.0}),  # it is far away
+        ("go", {"y": -75.0}),  # it comes when the ego is gone
         ("keep", {"kind": AgentClass.PEDESTRIAN}),
         ("keep", {"trust": 0.0}),
     ],
@@ -98,6 +101,58 @@ def test_an_answer_keeps_its_other_agents_and_futures(propose: Any) -> None:
 def test_who_does_not_give_way(propose: Any, plan: str, change: dict[str, Any]) -> None:
     _, proposal = propose(**change)
     assert not len(under(proposal, plan))
+
+
+@pytest.mark.parametrize("speed", [4.0, 8.0, 10.0])
+def test_it_stops_before_the_place_however_fast_it_comes(propose: Any, speed: float) -> None:
+    _, proposal = propose(y=-4.0 * speed, speed=speed)
+    found = under(proposal, "keep")
+    begin = proposal.own_way.places.lane_begin[0]
+    lane = proposal.own_way.lines[0].project(found.map_positions[0, -1, -1:])
+    assert float(lane.s[0]) + 2.3 == pytest.approx(begin - 1.0, abs=0.1)
+
+
+def test_who_drives_ahead_of_the_ego_does_not_give_way_to_it(agent: Any, scene: Any) -> None:
+    """Where the lanes merge it lies on the lane that gives way, too."""
+    network = crossing(signals=False)
+    rows: list[list[int]] = [[] for _ in network.lane_ids]
+    for turn in (17, 18, 19):
+        rows[turn] = [WEST_STRAIGHT]
+    planner = Planner()
+    planner.set_road_network(replace(network, yields=Ragged.from_rows(rows, np.int32)))
+    for gap in (8.0, 10.0, 12.0, 15.0):
+        proposal = planner.propose(scene(EGO, [agent(7, EGO.x + gap, -1.75, 8.0)]), None, None)
+        assert len(proposal.own_way.places)
+        assert not len(under(proposal, "keep"))
+
+
+def test_the_place_is_known_until_the_ego_has_left_it(agent: Any, scene: Any) -> None:
+    for x, known in ((-6.0, True), (0.0, True), (14.0, False)):
+        planner = Planner()
+        planner.set_road_network(with_priority(SOUTH_STRAIGHT, WEST_STRAIGHT))
+        now = scene(replace(EGO, x=x), [agent(7, 1.75, -40.0, 8.0, np.pi / 2)])
+        assert bool(len(planner.propose(now, None, None).own_way.places)) is known
+
+
+@pytest.mark.parametrize(
+    ("own", "other", "first"),
+    [
+        (SignalState.GREEN, SignalState.RED, True),
+        (SignalState.GREEN, SignalState.GREEN, True),  # as for left turns across oncoming traffic: then the map says it
+        (SignalState.RED, SignalState.GREEN, False),
+        (SignalState.UNKNOWN, SignalState.GREEN, False),
+    ],
+)
+def test_signals_come_before_the_map(own: SignalState, other: SignalState, first: bool, agent: Any, scene: Any) -> None:
+    network = crossing()
+    rows: list[list[int]] = [[] for _ in network.lane_ids]
+    rows[SOUTH_STRAIGHT] = [WEST_STRAIGHT]
+    planner = Planner()
+    planner.set_road_network(replace(network, yields=Ragged.from_rows(rows, np.int32)))
+    states = np.array([own, other], np.uint8)
+    signals = TrafficSignals(1_000_000_000, np.array([3, 4]), states, np.ones(2, np.float32))
+    proposal = planner.propose(scene(EGO, [agent(7, 1.75, -32.0, 8.0, np.pi / 2)]), None, signals)
+    assert bool(len(proposal.own_way.places)) is first
 
 
 def test_who_would_have_to_brake_harder_does_so_less_often(propose: Any) -> None:

@@ -62,9 +62,11 @@ def test_it_comes_back_to_the_lane_and_points_stay_apart() -> None:
     assert np.diff(path.line.s).max() < 1.5
 
 
-def test_bends_are_driven_with_less_of_a_bend_and_in_their_lane() -> None:
-    line, path = fitted(crossing(signals=False), LEFT_TURN)
-    assert np.abs(path.line.curvature).max() <= np.abs(line.curvature).max() + 1e-6
+@pytest.mark.parametrize(("half_size", "turn"), [(6.0, RIGHT_TURN), (6.0, LEFT_TURN), (8.0, RIGHT_TURN)])
+def test_bends_are_driven_with_less_of_a_bend_and_in_their_lane(half_size: float, turn: tuple[int, ...]) -> None:
+    line, path = fitted(crossing(half_size=half_size, signals=False), turn)
+    assert np.abs(path.line.curvature).max() < 0.95 * np.abs(line.curvature).max()
+    assert off_road(path.line, LaneIndex(crossing(half_size=half_size, signals=False))) < 0.0
     outside = np.hypot(*path.line.xy.T) > 25.0
     assert np.abs(line.project(path.line.xy[outside]).d).max() < 0.75
 
@@ -85,6 +87,48 @@ def test_without_known_ground_the_line_stays() -> None:
     nowhere = DrivableGrid(LaneIndex(RoadNetwork()))
     free: NDArray[np.float64] = np.full(len(path.lanes), np.inf)
     assert fit_to_road(path, path.line, free, nowhere, BOX, LIMIT).line is path.line
+
+
+def lap_path(laps: int, side: float = 80.0, radius: float = 5.0) -> LanePath:
+    """Round a square to the left, several times."""
+    turn = np.linspace(0.0, np.pi / 2, 12)
+    corner = np.stack([radius * np.sin(turn), radius * (1 - np.cos(turn))], axis=1)
+    points, at, heading = [np.zeros((1, 2))], np.zeros(2), 0.0
+    for _ in range(4 * laps):
+        rotation = np.array([[np.cos(heading), np.sin(heading)], [-np.sin(heading), np.cos(heading)]])
+        straight, arc = np.array([[side / 2, 0.0]]), np.array([side - 2 * radius, 0.0]) + corner
+        points.append(at + np.concatenate([straight, arc]) @ rotation)
+        at, heading = points[-1][-1], heading + np.pi / 2
+    line = Polyline.from_points(np.concatenate(points), 1.0)
+    return LanePath(line, np.arange(len(line.s)))
+
+
+class NarrowRoad(DrivableGrid):
+    """Ground 1.3 m to both sides of a line."""
+
+    def __init__(self, line: Polyline) -> None:
+        super().__init__(LaneIndex(crossing()))
+        self._line = line
+
+    def clearance(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.asarray(1.3 - np.abs(self._line.project(points.reshape(-1, 2)).d)).reshape(points.shape[:-1])
+
+
+@pytest.mark.parametrize("laps", [1, 2, 3])
+def test_a_route_may_come_by_the_same_place_again(laps: int) -> None:
+    path = lap_path(laps)
+    line = path.line.bent_at_most(0.21).smoothed(1.5).bent_at_most(0.21)
+    free = np.full(len(line.s), np.inf)
+    found = fit_to_road(path, line, free, NarrowRoad(lap_path(1).line), BOX, LIMIT)
+    assert found.line.length == pytest.approx(line.length, rel=0.03)
+    assert (np.diff(found.lanes) >= 0).all()
+    assert np.diff(found.lanes).max() <= 3
+
+
+def test_long_narrow_roads_cost_no_time() -> None:
+    path = LanePath(Polyline.from_points(np.array([[0.0, 0.0], [400.0, 0.0]])), np.zeros(401, np.int64))
+    found = fit_to_road(path, path.line, np.full(401, 2.0), NarrowRoad(path.line), BoxShape(4.8, 2.7, 1.4), LIMIT)
+    assert found.line is path.line
 
 
 def test_the_same_again_is_the_same() -> None:

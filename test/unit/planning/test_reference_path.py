@@ -9,6 +9,7 @@ from zoox_stack.core.agents import EgoState
 from zoox_stack.core.errors import InvalidInputError
 from zoox_stack.core.plans import Route
 from zoox_stack.planning.reference_path import PathSource, ReferencePathFinder
+from zoox_stack.road_network.drivable import DrivableGrid
 from zoox_stack.road_network.made_up import crossing, straight_road
 from zoox_stack.road_network.network import RoadNetwork
 from zoox_stack.road_network.queries import LaneIndex
@@ -127,3 +128,24 @@ def test_a_route_of_lanes_is_driven_from_its_first_point_to_its_last() -> None:
     assert path.goal_s - path.ego_s == pytest.approx(80.0, abs=0.2)
     made.set_route(change)
     assert made.find(EgoState(0, 150.0, 3.5, speed=8.0), 120.0).goal_s is None
+
+
+def test_a_refused_route_leaves_the_lanes() -> None:
+    found = ReferencePathFinder()
+    found.set_index(LaneIndex(crossing()))
+    with pytest.raises(InvalidInputError):
+        found.set_route(Route(0, np.zeros((2, 3)), np.array([2, 3])))
+    assert found.find(EgoState(0, -60.0, -1.75, speed=8.0), 100.0).source == PathSource.LANES
+
+
+def test_a_fitted_turn_stays_fitted_near_the_end_of_the_route() -> None:
+    network = crossing(arm=60.0, half_size=2.5, signals=False)
+    index = LaneIndex(network)
+    found = ReferencePathFinder()
+    found.set_index(index, DrivableGrid(index, cell=0.25, margin=0.0))
+    found.set_route(Route(0, np.zeros((2, 3)), np.array([2, 121, 13])))  # from the west to the south
+    ego = EgoState(0, -40.0, -1.75, speed=8.0)
+    far, near = found.find(ego, 60.0).line, found.find(ego, 150.0).line
+    assert near.length > far.length + 20.0
+    turn = np.flatnonzero(np.hypot(*far.xy.T) < 20.0)
+    assert np.abs(near.project(far.xy[turn]).d).max() < 0.01

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from zoox_stack.core.agents import EgoState, TrafficSignals
 from zoox_stack.core.classes import AgentClass, SignalState
 from zoox_stack.core.plans import Route
+from zoox_stack.core.ragged import Ragged
 from zoox_stack.planning.config import PlannerConfig
 from zoox_stack.planning.planner import Planner
 from zoox_stack.planning.proposal import Proposal
@@ -56,6 +58,29 @@ def test_who_stays_because_the_ego_has_green(
     walker = agent(1, x, y, speed, np.pi / 2, 0.6, 0.6, AgentClass.PEDESTRIAN)
     proposal = waited(scene, [walker], state, lanes)
     assert proposal.scene.stays.tolist() == [0.95 if kept else 0.0]
+
+
+def test_who_has_turned_still_crosses_people_who_have_green(agent: Any, scene: Any) -> None:
+    walker = agent(1, 5.5, 10.5, 0.0, np.pi / 2, 0.6, 0.6, AgentClass.PEDESTRIAN)
+    planner = Planner()
+    planner.set_road_network(crossing(half_size=30.0))
+    planner.set_route(Route(0, np.zeros((2, 3)), np.array(LEFT)))
+    turned = EgoState(0, 1.75, 22.0, np.pi / 2, speed=6.0)
+    walker = agent(1, 5.5, 26.5, 0.0, np.pi / 2, 0.6, 0.6, AgentClass.PEDESTRIAN)
+    for stamp in (SECOND, 2 * SECOND, 3 * SECOND):
+        proposal = planner.propose(scene(turned, [walker], stamp), None, signals(SignalState.GREEN, stamp))
+    assert proposal.scene.stays.tolist() == [0.0]
+
+
+def test_signals_of_the_lane_before_the_intersection(agent: Any, scene: Any) -> None:
+    network = crossing()
+    before = Ragged.from_rows([[0], [1], [2], [3]], np.int32)  # of each signal the lane that leads in
+    planner = Planner()
+    planner.set_road_network(replace(network, signal_lanes=before))
+    walker = agent(1, -10.5, -5.5, 0.0, np.pi / 2, 0.6, 0.6, AgentClass.PEDESTRIAN)
+    for stamp in (SECOND, 2 * SECOND, 3 * SECOND):
+        proposal = planner.propose(scene(EGO, [walker], stamp), None, signals(SignalState.GREEN, stamp))
+    assert proposal.scene.stays.tolist() == [0.95]
 
 
 def test_cars_at_a_crosswalk_are_not_people(agent: Any, scene: Any) -> None:
