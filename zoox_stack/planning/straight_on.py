@@ -16,7 +16,7 @@ from zoox_stack.planning.straight_on_loop import measure_danger
 
 _MOMENTS = np.array([2, 6, 10, 15, 20, 25, 31, 37])  # steps at which the time to collision is looked at, to 3.8 s
 _STANDS = 0.3  # [m/s]
-_STARTED = 3  # step whose speed counts for the present moment: who drives off now will be in the way as things are now
+_STARTED = 9  # step whose speed counts for the present moment: who drives off now will be in the way as things are now
 _CERTAIN, _NONE = 1.1, 1.8  # [s] times to collision up to which the danger is 1, and from which on there is none
 _MARGIN = 0.1  # [m] around the ego
 _RECKLESS = 6.0  # [s] time constant with which later moments count less
