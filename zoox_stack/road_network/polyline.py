@@ -38,7 +38,7 @@ class FrenetPoints:
 
 @dataclass(frozen=True, eq=False)
 class Polyline:
-    """Equally spaced points of a line in the ground plane; P >= 2 points, arrays ``[P]`` or ``[P, 2]``.
+    """About equally spaced points of a line in the ground plane; P >= 2 points, arrays ``[P]`` or ``[P, 2]``.
 
     Attributes:
         xy: float64 ``[P, 2]`` [m].
