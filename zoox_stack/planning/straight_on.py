@@ -49,9 +49,8 @@ def straight_on(
     moments = _MOMENTS[futures.steps > _MOMENTS + 1]
     if not danger.size or not len(moments):
         return danger
-    starts = (
-        abs(ego.speed) < _STANDS
-    )  # of who drives all plans pay the same for the present, and it would hide the rest
+    # Of who drives, all plans would pay the same for the present, and it would hide the later moments.
+    starts = abs(ego.speed) < _STANDS
     steps = np.append(0, moments) if starts else moments
     picked = np.ix_(rows, steps)
     yaw = candidates.yaw[picked]

@@ -93,7 +93,7 @@ def test_an_answer_keeps_its_other_agents_and_futures(propose: Any) -> None:
         ("keep", {"y": -11.0}),  # it could only brake hard
         ("keep", {"y": -12.0, "speed": 14.0}),  # it is through before
         ("keep", {"y": -110.0}),  # it is far away
-        ("go", {"y": -75.0}),  # it comes when the ego is gone
+        ("go", {"y": -54.0}),  # it comes when the ego is gone
         ("keep", {"kind": AgentClass.PEDESTRIAN}),
         ("keep", {"trust": 0.0}),
     ],

@@ -61,12 +61,11 @@ def test_who_stays_because_the_ego_has_green(
 
 
 def test_who_has_turned_still_crosses_people_who_have_green(agent: Any, scene: Any) -> None:
-    walker = agent(1, 5.5, 10.5, 0.0, np.pi / 2, 0.6, 0.6, AgentClass.PEDESTRIAN)
     planner = Planner()
-    planner.set_road_network(crossing(half_size=30.0))
+    planner.set_road_network(crossing(half_size=40.0))
     planner.set_route(Route(0, np.zeros((2, 3)), np.array(LEFT)))
-    turned = EgoState(0, 1.75, 22.0, np.pi / 2, speed=6.0)
-    walker = agent(1, 5.5, 26.5, 0.0, np.pi / 2, 0.6, 0.6, AgentClass.PEDESTRIAN)
+    turned = EgoState(0, 1.75, 33.0, yaw=np.pi / 2, speed=6.0)
+    walker = agent(1, 5.5, 36.5, 0.0, np.pi / 2, 0.6, 0.6, AgentClass.PEDESTRIAN)
     for stamp in (SECOND, 2 * SECOND, 3 * SECOND):
         proposal = planner.propose(scene(turned, [walker], stamp), None, signals(SignalState.GREEN, stamp))
     assert proposal.scene.stays.tolist() == [0.0]

@@ -108,8 +108,8 @@ def test_who_drives_off_as_somebody_passes_is_in_danger_whatever_that_one_is_exp
     """Its course now would hit an ego that moves; it is expected to turn away."""
     proposal = propose(scene(replace(EGO, speed=0.0), [agent(1, 27.5, 2.5, 4.0, np.radians(230.0))]))
     futures = proposal.scene.futures
-    away = futures.positions + np.array([0.0, 4.0], np.float32)
+    away = futures.positions + np.array([0.0, 60.0], np.float32)
     proposal = replace(proposal, scene=replace(proposal.scene, futures=replace(futures, positions=away)))
-    go, stay = danger(proposal, "brisk", "comfortable stop", inside=True)
+    go, stay = danger(proposal, "go", "comfortable stop", inside=True)
     assert go > 0.5
     assert stay == 0.0
