@@ -13,7 +13,7 @@ from zoox_stack.core.compiled import plain
 from zoox_stack.core.predictions import STEP, STEPS
 from zoox_stack.planning.candidates import Candidates
 from zoox_stack.planning.config import PlannerConfig
-from zoox_stack.planning.lattice import Lateral, desired_speed
+from zoox_stack.planning.lattice import desired_speed
 from zoox_stack.planning.motion_loop import Term, measure_gaps
 from zoox_stack.planning.path_agents import SIDE_MARGIN, PathAgents
 from zoox_stack.planning.reference_path import ReferencePath
@@ -66,7 +66,10 @@ COST_TERMS = (
     CostTerm(
         "off_road", "", "Share of the corners of the ego's box off the drivable ground, and up to 0.1 for the deepest"
     ),
-    CostTerm("lane_change", "", "1 for a change of lane, 0.2 for leaving the centre of the lane"),
+    CostTerm(
+        "lane_change", "", "1 for leaving the lane, 0.2 for its centre; 0.8 to 4.8 for staying out of that of the route"
+    ),
+    CostTerm("slow_lane", "", "Share of the way lost in 20 s behind slower vehicles, more than in the best lane"),
     CostTerm("waiting", "", "1 for staying behind who stands for good, more the closer, as certain as that is by now"),
     CostTerm("consistency", "m", "Mean distance from the last chosen plan over the next 4 s"),
     CostTerm("discomfort", "", "Largest share by which a bound of comfort is exceeded, at most 1"),
@@ -78,9 +81,6 @@ _PARAMETERS = tuple(f"weight_{name}" for name in COST_NAMES)
 _COLUMN = {name: i for i, name in enumerate(COST_NAMES)}
 _OF_TERMS = np.array([_COLUMN[term.name.lower()] for term in Term])
 _MOST = np.array([{Term.JERK: 400.0, Term.CONSISTENCY: 10.0}.get(term, np.inf) for term in Term])  # more costs no more
-_LANE_CHANGE = np.array(
-    [{Lateral.CENTRE: 0.0, Lateral.NUDGE_LEFT: 0.2, Lateral.NUDGE_RIGHT: 0.2}.get(x, 1.0) for x in Lateral]
-)
 
 
 def weights(config: PlannerConfig) -> NDArray[np.float64]:
@@ -94,8 +94,9 @@ def motion_costs(
     terms: NDArray[np.float64],
     config: PlannerConfig,
     waiting: NDArray[np.float64] | None = None,
+    lanes: NDArray[np.float64] | None = None,
 ) -> NDArray[np.float64]:
-    """Terms that depend on the ego alone; the others are 0.
+    """Terms that depend on the ego's motion and on what stands or drives slowly in its way; the others are 0.
 
     Args:
         candidates: C candidates.
@@ -103,6 +104,7 @@ def motion_costs(
         terms: ``[C, 11]`` from `feasibility.check_motion`.
         config: Weights.
         waiting: ``[C]`` from `standing.waiting_term`; None: 0.
+        lanes: ``[2, C]`` from `lane_choice.lane_terms`; None: 0.
 
     Returns:
         Weighted terms, ``[C, M]``.
@@ -113,7 +115,8 @@ def motion_costs(
     raw[:, _OF_TERMS] = np.minimum(terms, _MOST)
     if waiting is not None:
         raw[:, _COLUMN["waiting"]] = waiting
-    raw[:, _COLUMN["lane_change"]] = _LANE_CHANGE[candidates.laterals]
+    if lanes is not None:
+        raw[:, _COLUMN["slow_lane"]], raw[:, _COLUMN["lane_change"]] = lanes
     return raw * weights(config)
 
 

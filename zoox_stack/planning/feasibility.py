@@ -100,7 +100,7 @@ def check_motion(
         plain(candidates.laterals != int(Lateral.CENTRE), np.bool_),
         np.column_stack([
             path.line.s, desired_speed(path, config), on_path, sides.closed, sides.oncoming, sight_speed,
-            path.in_intersection,
+            path.in_intersection & (path.line.s > path.ego_s + room_beside(path)),
         ]),
         np.array([ego.acceleration, ego.yaw_rate * ego.speed, ego.rear_axle_to_centre, ego.length / 2, ego.width / 2]),
         np.array([
@@ -125,3 +125,9 @@ def check_motion(
     for stop in closed_stops:
         codes[front > max(stop - _SIGNAL_ROOM, path.ego_s + reach + _ROLLS)] = int(Rejection.SIGNAL)
     return Motion(codes, terms)
+
+
+def room_beside(path: ReferencePath) -> float:
+    """How far ahead of the ego a lane beside the path goes on [m], 0 without one."""
+    left = 0.0 if path.left is None else path.left_room
+    return max(left, 0.0 if path.right is None else path.right_room)

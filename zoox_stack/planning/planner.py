@@ -22,6 +22,7 @@ from zoox_stack.planning.decision import choose
 from zoox_stack.planning.feasibility import check_motion
 from zoox_stack.planning.futures import later, overlay, staying
 from zoox_stack.planning.giving_way import trust_in_giving_way
+from zoox_stack.planning.lane_choice import lane_terms
 from zoox_stack.planning.occlusion import sight_speeds
 from zoox_stack.planning.path_agents import find_path_agents
 from zoox_stack.planning.path_sides import LaneSides
@@ -166,6 +167,7 @@ class Planner:
         sight = sight_speeds(path, ego, scene, give_way, self._index, config)
         motion = check_motion(candidates, path, ego, stops, self._grid, last, config, sides, sight)
         waiting = waiting_term(candidates, ego, blocker)
+        lanes = lane_terms(candidates, path, ego, agents, config)
         return Preparation(
             scene=scene,
             ego=ego,
@@ -175,7 +177,7 @@ class Planner:
             overlapping=scene.ids[overlapping],
             candidates=candidates,
             rejections=motion.rejections,
-            motion=motion_costs(candidates, path, motion.terms, config, waiting),
+            motion=motion_costs(candidates, path, motion.terms, config, waiting, lanes),
             give_way=give_way,
             own_way=own_way,
             notes=_notes(path, signals, config),

@@ -55,6 +55,8 @@ class ReferencePath:
         right: Offset of the right neighbour lane [m] (negative), None without one.
         lanes: int64 ``[P]`` lane row under each point, -1 unknown.
         in_intersection: bool ``[P]`` whether that lane is one of an intersection.
+        left_room: How far ahead the left neighbour goes on beside the path [m]; inf where the path goes over to it.
+        right_room: The same to the right.
         goal_s: Arc length of the goal, where base_link has to stop [m]; None where there is none on the path.
     """
 
@@ -69,6 +71,8 @@ class ReferencePath:
     lanes: NDArray[np.int64]
     in_intersection: NDArray[np.bool_]
     goal_s: float | None = None
+    left_room: float = np.inf
+    right_room: float = np.inf
 
 
 class ReferencePathFinder:
@@ -191,6 +195,7 @@ class ReferencePathFinder:
         """The part of a path around the ego; where it ends too early it goes on along the lanes, else straight."""
         ready = path.line.length - _JOINT if source is PathSource.ROUTE else 0.0  # a route is smooth already
         path = self._extended(path, s + length)
+        whole = path
         start = max(0.0, s - BEHIND)
         first = int(np.clip(np.searchsorted(path.line.s, start, side="right") - 1, 0, len(path.line.s) - 2))
         line = path.line.cut(start, s + length)
@@ -215,13 +220,17 @@ class ReferencePathFinder:
             stops = StopPoints(every.s[ahead], tuple(every.signals[i] for i in ahead))
             left = self._index.neighbour_offset(part, ego_s, 1)
             right = self._index.neighbour_offset(part, ego_s, -1)
+        rooms = (np.inf, np.inf)
+        if self._index is not None and (left is not None or right is not None):
+            rooms = self._index.neighbour_room(whole, s, 1), self._index.neighbour_room(whole, s, -1)
         goal_s = None if goal is None or goal > s + length else goal - float(path.line.s[first])
         inside = np.zeros(len(line.s), np.bool_)
         if self._index is not None:
             inside = self._index.network.lane_in_intersection[part.lanes] & (part.lanes >= 0)
         return ReferencePath(
-            line, source, ego_s, float(here.d[0]), limits, stops, left, right, part.lanes, inside, goal_s
-        )
+            line, source, ego_s, float(here.d[0]), limits, stops, left, right, part.lanes, inside, goal_s,
+            *rooms,
+        )  # fmt: skip
 
     def _extended(self, path: LanePath, wanted: float) -> LanePath:
         missing = wanted - path.line.length

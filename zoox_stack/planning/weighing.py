@@ -22,7 +22,7 @@ _COLLIDING_SHARE = 4  # at most one in so many questions goes to plans that coll
 _SAME_PLAN = 0.75  # [m] plans closer than this on average are not both asked about
 _COARSE = slice(3, None, 8)  # steps at which plans are compared with each other
 _NOT_YET = int(Rejection.OUTWEIGHED)
-_BLOCK = 96  # candidates weighed at first
+_FIRST, _BLOCK = 48, 96  # candidates weighed at first, and then at a time
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,23 +59,25 @@ def weigh(prepared: Preparation, scene: PlanningScene, agents: PathAgents, confi
     costs, codes = motion.copy(), prepared.rejections.copy()
     empty = (np.full((len(candidates), len(scene.ids)), value) for value in (0.0, 0.0, 0.0, np.inf))
     report, danger = CollisionReport(*empty), np.zeros((len(candidates), len(scene.ids)))
-    block, rest = open_rows[:_BLOCK], open_rows[_BLOCK:]
+    block, rest = open_rows[:_FIRST], open_rows[_FIRST:]
     block = np.union1d(block, _stops(candidates))  # one of the stops may have to do if nothing else is left
     rest = rest[~np.isin(rest, block)]
     asked = np.zeros(0, np.int64)
+    weighed = np.zeros(len(candidates), np.bool_)
     while len(block):
+        weighed[block] = True
         _weigh_rows(block, prepared, scene, agents, config, costs, report, danger)
         codes[block] = judge_collisions(prepared.rejections[block], report.of_plans(block), config)
-        known = codes.copy()
-        known[rest] = _NOT_YET
+        known = np.where(weighed | (codes != int(Rejection.KEPT)), codes, np.uint8(_NOT_YET))
         totals = costs.sum(axis=1)
         most = max(config.shortlist, 1)
         asked = shortlist(candidates, known, totals, own, most)
         kept = asked[codes[asked] == int(Rejection.KEPT)]
-        if not len(rest) or (len(asked) == most and len(kept) and totals[kept].max() <= own[rest[0]]):
-            break
-        block, rest = rest, rest[:0]
-    codes[rest] = int(Rejection.OUTWEIGHED)
+        if len(asked) == most and len(kept):  # who costs more already by its own motion cannot be among them
+            bound = totals[kept].max()
+            rest = rest[: int(np.searchsorted(own[rest], bound))]
+        block, rest = rest[:_BLOCK], rest[_BLOCK:]
+    codes[open_rows[~weighed[open_rows]]] = int(Rejection.OUTWEIGHED)
     return Weighed(costs, report, danger, codes, asked if config.shortlist else asked[:0])
 
 

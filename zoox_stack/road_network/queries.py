@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from zoox_stack.core.classes import LaneType, LineType
+from zoox_stack.core.classes import LaneTurn, LaneType, LineType
 from zoox_stack.core.errors import InvalidInputError
 from zoox_stack.core.geometry import arc_lengths
 from zoox_stack.core.ragged import Ragged
+from zoox_stack.road_network.beside import lanes_beside
 from zoox_stack.road_network.lane_search import LaneMatches, LaneSearch
 from zoox_stack.road_network.network import DEFAULT_LANE_WIDTH, RoadNetwork
 from zoox_stack.road_network.polyline import FrenetPoints, Polyline
@@ -230,13 +231,17 @@ class LaneIndex:
         limits[known] = self.network.lane_speed_limits[path.lanes[known]]
         return np.where(limits > 0, limits, np.nan)
 
+    @cached_property
+    def _beside(self) -> dict[int, NDArray[np.int64]]:
+        """By side: the lane beside each lane, in intersections too."""
+        return {side: lanes_beside(self.network, self.predecessors, side) for side in (1, -1)}
+
     def neighbour_offset(self, path: LanePath, s: float, side: int, ahead: float = 30.0) -> float | None:
         """How far to the left (`side` 1, positive) or right (-1, negative) the neighbour lane lies [m].
 
         None unless there is a neighbour of a driving type in the same direction at `s` and at `s + ahead`.
         """
-        table = self.network.left_neighbours if side > 0 else self.network.right_neighbours
-        offsets = []
+        table, offsets = self._beside[side], []
         for station in (s, min(s + ahead, path.line.length)):
             row = int(path.lanes[int(np.clip(np.searchsorted(path.line.s, station), 0, len(path.lanes) - 1))])
             other = int(table[row]) if row >= 0 else -1
@@ -246,6 +251,31 @@ class LaneIndex:
             offsets.append(-float(self.lines[other].project(point[None]).d[0]))
         usual = DEFAULT_LANE_WIDTH * side
         return offsets[0] if all(0.5 * usual * side < o * side < 2 * usual * side for o in offsets) else None
+
+    def neighbour_room(self, path: LanePath, s: float, side: int) -> float:
+        """How far ahead of `s` the lane to the left (`side` 1) or right (-1) goes on beside the path [m].
+
+        To where that lane ends, to a turn or a signal, or to where the path moves away to the other side; inf where
+        the path itself moves over to it before. Where the path ends it is not known to go on.
+        """
+        lanes = path.lanes[max(int(np.searchsorted(path.line.s, s, side="right")) - 1, 0) :]
+        beside, away = (np.where(lanes >= 0, self._beside[side * sign][lanes], -1) for sign in (1, -1))
+        ends = (beside < 0) | ((lanes >= 0) & self._divides[lanes])
+        changes = np.flatnonzero((lanes[1:] != lanes[:-1]) & (lanes[1:] >= 0))
+        joins = changes[lanes[changes + 1] == beside[changes]]
+        leaves = changes[lanes[changes + 1] == away[changes]]
+        last = len(lanes) - 1
+        end = min(int(ends.argmax()) if ends.any() else last, int(leaves[0]) + 1 if len(leaves) else last)
+        if len(joins) and joins[0] < end:
+            return float("inf")
+        return float(path.line.s[len(path.lanes) - len(lanes) + end] - s)
+
+    @cached_property
+    def _divides(self) -> NDArray[np.bool_]:
+        """Lanes of intersections that turn or have signals, ``[L]``."""
+        network = self.network
+        signals = np.array([bool(self.signals_of(row)) for row in range(len(network.lane_ids))], np.bool_)
+        return np.asarray(network.lane_in_intersection & (signals | (network.lane_turns != LaneTurn.STRAIGHT)))
 
     def stop_points(self, path: LanePath) -> StopPoints:
         """Stop lines on a path and the signals that govern the lanes there.

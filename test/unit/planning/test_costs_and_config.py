@@ -83,7 +83,7 @@ def test_what_comes_after_the_time_that_is_judged_costs_nothing(agent: Any, scen
 
 
 def test_headway_counts_only_in_the_own_lane(agent: Any, scene: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(weighing, "_BLOCK", 10**6)  # those that cannot win, too
+    monkeypatch.setattr(weighing, "_FIRST", 10**6)  # those that cannot win, too
     ego = EgoState(0, 20.0, 0.0, speed=10.0)
     ahead = propose(scene(ego, [agent(1, 31.0, 0.0, 10.0)]))
     beside = propose(scene(ego, [agent(1, 31.0, 3.5, 10.0)]))

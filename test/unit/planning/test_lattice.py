@@ -66,7 +66,7 @@ def test_weighing_a_part_first_gives_what_weighing_all_gives(agent: Any, scene: 
         ]
         now = scene(EgoState(0, -45.0, -1.75, speed=9.0), others)
         part = propose(crossing(signals=False), now)
-        monkeypatch.setattr(weighing, "_BLOCK", 10**6)
+        monkeypatch.setattr(weighing, "_FIRST", 10**6)
         every = propose(crossing(signals=False), now)
         monkeypatch.undo()
         np.testing.assert_array_equal(part.asked, every.asked)

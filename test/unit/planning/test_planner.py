@@ -295,7 +295,7 @@ def test_decision_arrays_fit_together(agent: Any, scene: Any) -> None:
 
 def test_steady_decisions_on_an_unchanged_scene(agent: Any, loop: Any) -> None:
     ticks = loop(
-        planner_on(straight_road(lanes=2, length=800.0)), EgoState(0, 20.0, 0.0, speed=8.0),
+        planner_on(straight_road(lanes=1, length=800.0)), EgoState(0, 20.0, 0.0, speed=8.0),
         lambda t: [agent(1, 50.0 + 8.0 * t, 0.0, 8.0)], 6, step=0.1,
     )  # fmt: skip
     chosen = [t.decision.names[t.decision.chosen] for t in ticks[10:]]

@@ -42,7 +42,7 @@ def terms(proposal: Proposal, name: str) -> dict[str, float]:
 
 @pytest.fixture(autouse=True)
 def weigh_all(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(weighing, "_BLOCK", 10**6)
+    monkeypatch.setattr(weighing, "_FIRST", 10**6)
 
 
 @pytest.mark.parametrize("ego_gives_way", [True, False])

@@ -103,8 +103,8 @@ def test_who_waits_for_the_waiting_ego_is_believed_to_stay_people_later_and_queu
         stood = watch.update(now)
         seen.append(belief_in_staying(now, ego, stood, watch.ego_stood))
     assert seen[3].tolist() == [0.0] * 4
-    assert 0.0 < seen[7][0] < seen[12][0] == pytest.approx(0.95)
-    assert seen[7][2] == 0.0 < seen[12][2] < seen[22][2] == pytest.approx(0.8)
+    assert seen[4][2] == 0.0 < seen[4][0] < seen[9][0] == pytest.approx(0.95)
+    assert 0.0 < seen[6][2] < seen[12][2] == pytest.approx(0.8)
     assert not np.array(seen)[:, [1, 3]].any()
     moving = scene(replace(ego, stamp_ns=24 * second, speed=2.0), [across], 24 * second)
     watch.update(moving)
