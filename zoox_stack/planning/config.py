@@ -74,7 +74,7 @@ class PlannerConfig:
         3.5, "Only overlaps before this time rule a candidate out; later ones cost", unit="s", low=0.5, high=8.0
     )
     risk_discount_time: float = parameter(
-        3.0, "Time constant with which later collisions weigh less", unit="s", low=0.5, high=100.0
+        2.0, "Time constant with which later collisions weigh less", unit="s", low=0.5, high=100.0
     )
     start_ticks: int = parameter(
         3, "Decisions in a row for driving off, before an ego that stands does", low=1, high=50

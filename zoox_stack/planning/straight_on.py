@@ -17,7 +17,8 @@ from zoox_stack.planning.straight_on_loop import measure_danger
 _MOMENTS = np.array([2, 6, 10, 15, 20, 25, 31, 37])  # steps at which the time to collision is looked at, to 3.8 s
 _STANDS = 0.3  # [m/s]
 _STARTED = 9  # step whose speed counts for the present moment: who drives off now will be in the way as things are now
-_CERTAIN, _NONE = 1.1, 1.8  # [s] times to collision up to which the danger is 1, and from which on there is none
+_MOVING = 1.1, 1.8  # [s] times to collision up to which the danger is 1, and from which on there is none
+_STANDING = 1.05, 1.35  # [s] and of who stands, where only the ego's own motion is uncertain
 _MARGIN = 0.1  # [m] around the ego
 _RECKLESS = 6.0  # [s] time constant with which later moments count less
 
@@ -79,8 +80,8 @@ def straight_on(
         plain(futures.probabilities * scene.existence[:, None], np.float64),
         plain(scene.sizes / 2, np.float64),
         np.full(len(futures), -1) if only_plan is None else plain(only_plan, np.int64),
-        _CERTAIN,
-        _NONE,
+        _MOVING,
+        _STANDING,
         np.exp(-(steps + 1) * STEP / _RECKLESS),
         danger,
     )

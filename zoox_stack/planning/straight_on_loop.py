@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from zoox_stack.core.compiled import compiled
 
 _DRIVES = 0.3  # [m/s] a slower ego drives into nobody
+_STANDS = 0.3  # [m/s]
 _LEAST_MODE = 0.05  # less probable modes are not looked at
 _AHEAD, _BEHIND = math.cos(math.radians(35.0)), math.cos(math.radians(150.0))  # seen from the rear axle
 
@@ -55,8 +56,8 @@ def _meet(
 
 
 @compiled(
-    "void(f8[:, :, ::1], b1[:, ::1], f8[::1], f8[:, :, :, ::1], f8[:, ::1], f8[:, ::1], i8[::1], f8, f8, f8[::1],"
-    " f8[:, ::1])"
+    "void(f8[:, :, ::1], b1[:, ::1], f8[::1], f8[:, :, :, ::1], f8[:, ::1], f8[:, ::1], i8[::1], UniTuple(f8, 2),"
+    "UniTuple(f8, 2), f8[::1], f8[:, ::1])"
 )
 def measure_danger(
     ego: NDArray[np.float64],
@@ -66,8 +67,8 @@ def measure_danger(
     weight: NDArray[np.float64],
     half: NDArray[np.float64],
     only_plan: NDArray[np.int64],
-    certain: float,
-    none: float,
+    moving: tuple[float, float],
+    standing: tuple[float, float],
     fade: NDArray[np.float64],
     danger: NDArray[np.float64],
 ) -> None:
@@ -81,8 +82,8 @@ def measure_danger(
         weight: ``[A, K]`` probability of each mode.
         half: ``[A, 2]`` half length and width [m].
         only_plan: ``[A]`` the only plan an agent counts for, -1 for all.
-        certain: Up to this time to collision [s] the danger is 1; it falls
-        none: to 0 at this one [s].
+        moving: Time to collision [s] up to which the danger is 1, and the one at which it has fallen to 0,
+        standing: and of those who stand.
         fade: ``[Q]`` how much each moment counts.
         danger: ``[N, A]`` 0 everywhere; filled, 0..1: the sum over the modes of the worst moment times the probability.
     """
@@ -97,6 +98,7 @@ def measure_danger(
             worst[:] = 0.0
             for q in range(moments):
                 x, y, cos, sin, vx, vy = others[a, k, q]
+                certain, none = standing if vx * vx + vy * vy < _STANDS * _STANDS else moving
                 for n in range(plans):
                     if only_plan[a] >= 0 and only_plan[a] != n:
                         continue

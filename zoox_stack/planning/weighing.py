@@ -70,12 +70,8 @@ def weigh(prepared: Preparation, scene: PlanningScene, agents: PathAgents, confi
         codes[block] = judge_collisions(prepared.rejections[block], report.of_plans(block), config)
         known = np.where(weighed | (codes != int(Rejection.KEPT)), codes, np.uint8(_NOT_YET))
         totals = costs.sum(axis=1)
-        most = max(config.shortlist, 1)
-        asked = shortlist(candidates, known, totals, own, most)
-        kept = asked[codes[asked] == int(Rejection.KEPT)]
-        if len(asked) == most and len(kept):  # who costs more already by its own motion cannot be among them
-            bound = totals[kept].max()
-            rest = rest[: int(np.searchsorted(own[rest], bound))]
+        asked, bound = shortlist(candidates, known, totals, own, max(config.shortlist, 1))
+        rest = rest[: int(np.searchsorted(own[rest], bound))]
         block, rest = rest[:_BLOCK], rest[_BLOCK:]
     codes[open_rows[~weighed[open_rows]]] = int(Rejection.OUTWEIGHED)
     return Weighed(costs, report, danger, codes, asked if config.shortlist else asked[:0])
@@ -108,11 +104,14 @@ def shortlist(
     totals: NDArray[np.float64],
     motion_totals: NDArray[np.float64],
     most: int,
-) -> NDArray[np.int64]:
+) -> tuple[NDArray[np.int64], float]:
     """The candidates worth a question, the best first, no two nearly alike.
 
-    Mostly the cheapest of the kept ones. A quarter of the places goes to the plans that would be cheapest if nobody
+    Mostly the cheapest of the kept ones. A quarter of the places goes to the plans that would be among them if nobody
     else were there but collide with the unconditional futures: whether the others would make room is the question.
+
+    Returns:
+        Rows; and what a candidate must cost less than by its own motion to be one of them, inf where places are left.
     """
     for_colliding = max(1, most // _COLLIDING_SHARE) if most > 1 else 0
     kept = np.flatnonzero(rejections == int(Rejection.KEPT))
@@ -122,18 +121,24 @@ def shortlist(
     if not len(kept):
         for_colliding = most
     coarse = np.stack([candidates.x[:, _COARSE], candidates.y[:, _COARSE]], axis=-1)
-    chosen: list[int] = []
-    for rows, places in ((colliding, for_colliding), (kept, most)):
-        left, taken = rows, 0
-        for other in chosen:
-            left = left[_mean_distance(coarse[left], coarse[other]) > _SAME_PLAN]
-        while len(left) and taken < places and len(chosen) < most:
-            best = int(left[0])
-            chosen.append(best)
-            taken += 1
-            left = left[_mean_distance(coarse[left], coarse[best]) > _SAME_PLAN]
+    free = _apart(coarse, kept, [], most)
+    bound = float(totals[free[-1]]) if len(free) == most else np.inf
+    colliding = colliding[motion_totals[colliding] < bound]
+    chosen = _apart(coarse, colliding, [], for_colliding)
+    chosen = _apart(coarse, kept, chosen, most)
     order = {row: i for i, row in enumerate([*kept.tolist(), *colliding.tolist()])}
-    return np.array(sorted(chosen, key=order.__getitem__), np.int64)
+    return np.array(sorted(chosen, key=order.__getitem__), np.int64), bound
+
+
+def _apart(coarse: NDArray[np.float64], rows: NDArray[np.int64], chosen: list[int], most: int) -> list[int]:
+    """The first of some plans that are apart from each other and from those chosen before; these and they, `most`."""
+    chosen, left = list(chosen), rows
+    for other in chosen:
+        left = left[_mean_distance(coarse[left], coarse[other]) > _SAME_PLAN]
+    while len(left) and len(chosen) < most:
+        chosen.append(int(left[0]))
+        left = left[_mean_distance(coarse[left], coarse[chosen[-1]]) > _SAME_PLAN]
+    return chosen
 
 
 def _mean_distance(many: NDArray[np.float64], one: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -90,7 +90,7 @@ def test_plans_that_are_nearly_alike_are_not_both_asked_about(agent: Any, scene:
     for i in asked:
         for j in asked[asked > i]:
             assert np.hypot(c.x[i] - c.x[j], c.y[i] - c.y[j]).mean() > 0.5
-    assert len(shortlist(c, np.full(len(c), Rejection.OFF_ROAD), proposal.totals, proposal.totals, 8)) == 0
+    assert len(shortlist(c, np.full(len(c), Rejection.OFF_ROAD), proposal.totals, proposal.totals, 8)[0]) == 0
 
 
 def test_nothing_is_asked_with_a_shortlist_of_none(agent: Any, scene: Any) -> None:
