@@ -106,7 +106,7 @@ class PlannerConfig:
     weight_slow_lane: float = parameter(10.0, "Weight of staying behind slower vehicles", low=0.0, high=1e4)
     weight_consistency: float = parameter(0.1, "Weight of departing from the last chosen plan", low=0.0, high=1e4)
     weight_discomfort: float = parameter(10.0, "Weight of exceeding the bounds of comfort", low=0.0, high=1e4)
-    weight_imposed_braking: float = parameter(3.0, "Weight of making others slow down", low=0.0, high=1e4)
+    weight_imposed_braking: float = parameter(1.5, "Weight of making others slow down", low=0.0, high=1e4)
     weight_unrecoverable: float = parameter(20.0, "Weight of leaving no way back", low=0.0, high=1e4)
     weight_wrong_way: float = parameter(2.0, "Weight of driving in lanes of the opposite direction", low=0.0, high=1e4)
     weight_solid_line: float = parameter(1.0, "Weight of crossing solid lines and kerbs", low=0.0, high=1e4)

@@ -27,7 +27,7 @@ _NEAR = 40  # steps of the last plan that are compared
 _DEPTH_STEP = DEPTH_STEP  # compiled functions take constants of their own file
 _CORNERS_OVER = 0.2  # [m] corners may be over the edge when the ego leaves the middle of its lane
 _TOO_DEEP, _DEEP_SHARE = 0.3, 0.1  # [m] off the road count as a tenth of being off it for good
-_CORNER_EVERY, _CORNER_FIRST = 2, 1  # steps at which the corners of the box are looked at
+_GROUND_EVERY, _GROUND_FIRST = 2, 1  # steps at which the ground under the middle and the corners is looked at
 
 
 class Kinematics(IntEnum):
@@ -217,8 +217,11 @@ def measure_motion(
                 if t >= _SETTLED:
                     if abs(jerk) > limits[4]:
                         flags |= 8
-                    turn = math.atan(limits[7] * kappa) - math.atan(limits[7] * motion[5, c, t - 1])
-                    if abs(turn) > limits[5] * dt:
+                    wheels, before = limits[7] * kappa, limits[7] * motion[5, c, t - 1]
+                    # the angle turns by less than its tangent
+                    if abs(wheels - before) > limits[5] * dt and (
+                        abs(math.atan(wheels) - math.atan(before)) > limits[5] * dt
+                    ):
                         flags |= 16
                     if a * a + lateral * lateral > limits[6] * limits[6]:
                         flags |= 32
@@ -231,7 +234,7 @@ def measure_motion(
                 rate = v * kappa - motion[6, c, t - _YAW_WINDOW] * motion[5, c, t - _YAW_WINDOW]
                 worst = max(worst, abs(rate) / (_YAW_WINDOW * dt) / comfort[4])
             before_a = a
-            if known:
+            if known and t % _GROUND_EVERY == _GROUND_FIRST:
                 cos, sin = math.cos(yaw), math.sin(yaw)
                 x, y = motion[2, c, t] + to_centre * cos, motion[3, c, t] + to_centre * sin
                 while place_middle < points - 2 and path[place_middle + 1, 0] < s + to_centre:
@@ -239,19 +242,18 @@ def measure_motion(
                 mapped = path[place_middle, 2] > 0.99 and path[place_middle + 1, 2] > 0.99
                 if mapped and on_road_now[0] and _off_ground(grid, raster[0], raster[1], raster[2], x, y) > 0.0:
                     flags |= 1
-                if t % _CORNER_EVERY == _CORNER_FIRST:
-                    seen += 4.0
-                    for corner in range(4):
-                        along = half_length if corner < 2 else -half_length
-                        across = half_width if corner % 2 else -half_width
-                        px, py = x + along * cos - across * sin, y + along * sin + across * cos
-                        if mapped:
-                            depth = _off_ground(grid, raster[0], raster[1], raster[2], px, py)
-                            deepest = max(deepest, depth)
-                            if depth > 0.0:
-                                off += 1.0
-                            if depth > _CORNERS_OVER and beside[c] and on_road_now[1]:
-                                flags |= 1
+                seen += 4.0
+                for corner in range(4):
+                    along = half_length if corner < 2 else -half_length
+                    across = half_width if corner % 2 else -half_width
+                    px, py = x + along * cos - across * sin, y + along * sin + across * cos
+                    if mapped:
+                        depth = _off_ground(grid, raster[0], raster[1], raster[2], px, py)
+                        deepest = max(deepest, depth)
+                        if depth > 0.0:
+                            off += 1.0
+                        if depth > _CORNERS_OVER and beside[c] and on_road_now[1]:
+                            flags |= 1
         broken[c] = flags
         terms[c, 0], terms[c, 1], terms[c, 2] = squares / steps, jerks / steps, laterals / steps
         terms[c, 3], terms[c, 4] = deviation / steps, over / steps

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from zoox_stack.core.classes import Rejection
 from zoox_stack.core.collision import CollisionReport, assess_collisions
+from zoox_stack.core.compiled import plain
 from zoox_stack.planning.candidates import Candidates
 from zoox_stack.planning.config import PlannerConfig
 from zoox_stack.planning.costs import interaction_costs
@@ -17,6 +18,7 @@ from zoox_stack.planning.path_agents import PathAgents
 from zoox_stack.planning.proposal import PlanningScene, Preparation
 from zoox_stack.planning.right_of_way import imposed_on_priority
 from zoox_stack.planning.straight_on import straight_on
+from zoox_stack.planning.weighing_loop import pick_apart
 
 _COLLIDING_SHARE = 4  # at most one in so many questions goes to plans that collide with the unconditional futures ...
 _SAME_PLAN = 0.75  # [m] plans closer than this on average are not both asked about
@@ -61,7 +63,7 @@ def weigh(prepared: Preparation, scene: PlanningScene, agents: PathAgents, confi
     report, danger = CollisionReport(*empty), np.zeros((len(candidates), len(scene.ids)))
     block, rest = open_rows[:_FIRST], open_rows[_FIRST:]
     block = np.union1d(block, _stops(candidates))  # one of the stops may have to do if nothing else is left
-    rest = rest[~np.isin(rest, block)]
+    rest = rest[~np.isin(rest, block, assume_unique=True)]
     asked = np.zeros(0, np.int64)
     weighed = np.zeros(len(candidates), np.bool_)
     while len(block):
@@ -120,30 +122,24 @@ def shortlist(
     colliding = colliding[np.argsort(motion_totals[colliding], kind="stable")]
     if not len(kept):
         for_colliding = most
-    coarse = np.stack([candidates.x[:, _COARSE], candidates.y[:, _COARSE]], axis=-1)
-    free = _apart(coarse, kept, [], most)
+    coarse = plain(np.stack([candidates.x[:, _COARSE], candidates.y[:, _COARSE]], axis=-1), np.float64)
+    nobody = np.zeros(0, np.int64)
+    free = _apart(coarse, kept, nobody, most)
     bound = float(totals[free[-1]]) if len(free) == most else np.inf
     colliding = colliding[motion_totals[colliding] < bound]
-    chosen = _apart(coarse, colliding, [], for_colliding)
+    chosen = _apart(coarse, colliding, nobody, for_colliding)
     chosen = _apart(coarse, kept, chosen, most)
     order = {row: i for i, row in enumerate([*kept.tolist(), *colliding.tolist()])}
-    return np.array(sorted(chosen, key=order.__getitem__), np.int64), bound
+    return np.array(sorted(chosen.tolist(), key=order.__getitem__), np.int64), bound
 
 
-def _apart(coarse: NDArray[np.float64], rows: NDArray[np.int64], chosen: list[int], most: int) -> list[int]:
+def _apart(
+    coarse: NDArray[np.float64], rows: NDArray[np.int64], before: NDArray[np.int64], most: int
+) -> NDArray[np.int64]:
     """The first of some plans that are apart from each other and from those chosen before; these and they, `most`."""
-    chosen, left = list(chosen), rows
-    for other in chosen:
-        left = left[_mean_distance(coarse[left], coarse[other]) > _SAME_PLAN]
-    while len(left) and len(chosen) < most:
-        chosen.append(int(left[0]))
-        left = left[_mean_distance(coarse[left], coarse[chosen[-1]]) > _SAME_PLAN]
-    return chosen
-
-
-def _mean_distance(many: NDArray[np.float64], one: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Mean distance of plans ``[N, T, 2]`` from one ``[T, 2]`` [m], ``[N]``."""
-    return np.asarray(np.hypot(many[..., 0] - one[:, 0], many[..., 1] - one[:, 1]).mean(axis=1))
+    chosen = np.full(max(most, len(before)), -1)
+    chosen[: len(before)] = before
+    return chosen[: pick_apart(coarse, plain(rows, np.int64), _SAME_PLAN, len(before), chosen)]
 
 
 def _stops(candidates: Candidates) -> NDArray[np.int64]:
