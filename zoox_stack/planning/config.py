@@ -95,7 +95,7 @@ class PlannerConfig:
     weight_lateral: float = parameter(0.1, "Weight of lateral acceleration", low=0.0, high=1e4)
     weight_lane_deviation: float = parameter(1.0, "Weight of distance from the lane centre", low=0.0, high=1e4)
     weight_speed_limit: float = parameter(0.5, "Weight of speed above the limit", low=0.0, high=1e4)
-    weight_collision: float = parameter(60.0, "Weight of the discounted collision probability", low=0.0, high=1e4)
+    weight_collision: float = parameter(80.0, "Weight of the discounted collision probability", low=0.0, high=1e4)
     weight_headway: float = parameter(4.0, "Weight of following too closely", low=0.0, high=1e4)
     weight_time_to_collision: float = parameter(6.0, "Weight of closing in on a vehicle ahead", low=0.0, high=1e4)
     weight_straight_on: float = parameter(

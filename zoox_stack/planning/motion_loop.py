@@ -130,8 +130,8 @@ def _off_ground(grid: NDArray[np.uint8], low_x: float, low_y: float, cell: float
 
 
 @compiled(
-    "void(f8[:, :, ::1], f8[::1], b1[::1], f8[:, ::1], f8[::1], f8[::1], f8[::1], u1[:, ::1], f8[::1], b1[::1],"
-    "f8[:, ::1], f8, u1[::1], f8[:, ::1])"
+    "void(f8[:, :, ::1], f8[::1], b1[::1], f8[:, ::1], f8[::1], f8[::1], f8[::1], f8[::1], u1[:, ::1], f8[::1],"
+    "b1[::1], f8[:, ::1], f8, u1[::1], f8[:, ::1])"
 )
 def measure_motion(
     motion: NDArray[np.float64],
@@ -139,6 +139,7 @@ def measure_motion(
     beside: NDArray[np.bool_],
     path: NDArray[np.float64],
     now: NDArray[np.float64],
+    past: NDArray[np.float64],
     limits: NDArray[np.float64],
     comfort: NDArray[np.float64],
     grid: NDArray[np.uint8],
@@ -158,6 +159,7 @@ def measure_motion(
         path: ``[P, 9]``, columns `PathColumn`.
         now: Of the ego: acceleration [m/s^2], lateral acceleration [m/s^2], middle before base_link, half length, half
             width [m].
+        past: ``[6]`` acceleration of the ego now and 1, 2, ... steps ago [m/s^2].
         limits: As `Limit`.
         comfort: As `Comfort`.
         grid: How far cells are off drivable ground, `DrivableGrid.depths`; ``[0, 0]`` if unknown.
@@ -228,8 +230,8 @@ def measure_motion(
             worst = max(worst, a / comfort[0], -a / comfort[1], abs(lateral) / comfort[2], abs(v * kappa) / comfort[3])
             if t >= _JERK_WINDOW:
                 worst = max(worst, abs(a - motion[7, c, t - _JERK_WINDOW]) / (_JERK_WINDOW * dt) / comfort[5])
-            elif t == _JERK_WINDOW - 1:
-                worst = max(worst, abs(a - now[0]) / (_JERK_WINDOW * dt) / comfort[5])
+            else:
+                worst = max(worst, abs(a - past[_JERK_WINDOW - 1 - t]) / (_JERK_WINDOW * dt) / comfort[5])
             if t >= _YAW_WINDOW + _SETTLED:
                 rate = v * kappa - motion[6, c, t - _YAW_WINDOW] * motion[5, c, t - _YAW_WINDOW]
                 worst = max(worst, abs(rate) / (_YAW_WINDOW * dt) / comfort[4])

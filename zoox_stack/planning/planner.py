@@ -27,6 +27,7 @@ from zoox_stack.planning.occlusion import sight_speeds
 from zoox_stack.planning.path_agents import find_path_agents
 from zoox_stack.planning.path_sides import LaneSides
 from zoox_stack.planning.proposal import Preparation, Proposal
+from zoox_stack.planning.recent_motion import RecentAccelerations
 from zoox_stack.planning.reference_path import PathSource, ReferencePath, ReferencePathFinder
 from zoox_stack.planning.right_of_way import GiveWayFinder, GiveWayPlaces, OwnWay
 from zoox_stack.planning.signal_states import kept_by_signals, known_states
@@ -59,6 +60,7 @@ class Planner:
     def __init__(self, config: PlannerConfig | None = None) -> None:
         self.config = config or PlannerConfig()
         self._standing = StandingWatch()
+        self._accelerations = RecentAccelerations()
         self._finder = ReferencePathFinder(self.config.max_route_distance)
         self._index: LaneIndex | None = None
         self._grid: DrivableGrid | None = None
@@ -109,6 +111,7 @@ class Planner:
         """Forget the last plan and the way taken; keep map and route."""
         self._finder.reset()
         self._standing.reset()
+        self._accelerations.reset()
         self._last_plan = None
         self._wanted_to_start = 0
         self._predicted = None
@@ -163,9 +166,10 @@ class Planner:
         candidates = make_candidates(path, ego, agents, config, self._grid, blocker)
         stops = closed_stops(path, ego, states, config)
         last = self._last_positions(scene.stamp_ns)
+        past = self._accelerations.update(ego)
         sides = self._sides.along(path) if self._sides is not None else None
         sight = sight_speeds(path, ego, scene, give_way, self._index, config)
-        motion = check_motion(candidates, path, ego, stops, self._grid, last, config, sides, sight)
+        motion = check_motion(candidates, path, ego, stops, self._grid, last, config, sides, sight, past)
         waiting = waiting_term(candidates, ego, blocker)
         lanes = lane_terms(candidates, path, ego, agents, config)
         return Preparation(
