@@ -26,8 +26,7 @@ _ROLLS = 0.05  # [m] that an ego which is nearer, or over it, may still move
 _GRAVITY = 9.81  # [m/s^2]
 _JERK_TOLERANCE = 1.05
 # Bounds of comfort of nuPlan's closed-loop metrics (docs/planning-evaluation.md), as `motion_loop.Comfort`.
-# The jerk has some room below its 4.13: that of a drive is smoothed less than the mean over 0.6 s that is taken here.
-COMFORT_BOUNDS = (2.40, 4.05, 4.89, 0.95, 1.93, 3.8)
+COMFORT_BOUNDS = (2.40, 4.05, 4.89, 0.95, 1.93, 4.13)
 # What counts where a candidate breaks several limits: the last in this order.
 _CODES = (
     (Broken.OFF_ROAD, Rejection.OFF_ROAD),
